@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Installs what the tests compare against: QEMU (user and system) and the RISC-V cross compiler, from Debian's packages.
+set -euo pipefail
+missing=()
+need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
+need qemu-riscv64-static qemu-user-static
+need qemu-system-riscv64 qemu-system-misc
+need riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
+[ -e /usr/riscv64-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-riscv64-cross)
+[ ${#missing[@]} -eq 0 ] && exit 0
+command -v apt-get >/dev/null 2>&1 || { echo "install these by hand: ${missing[*]}" >&2; exit 1; }
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
