@@ -1,0 +1,19 @@
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace Hypervisor.Tests.Support;
+
+/// <summary>Runs an FsCheck property inside a plain xunit fact and fails the fact with the shrunk case and its seed.</summary>
+internal static class Property
+{
+    /// <summary>Checks <paramref name="holds"/> for <paramref name="cases"/> random values of <paramref name="values"/>.</summary>
+    /// <param name="values">The generator; use <see cref="Gen"/> and its LINQ-style combinators.</param>
+    /// <param name="holds">Returns false, or throws, where the property does not hold.</param>
+    /// <param name="cases">How many cases to try.</param>
+    public static void ForAll<T>(Gen<T> values, Func<T, bool> holds, int cases = 200)
+        => ForAll(values.ToArbitrary(), holds, cases);
+
+    /// <inheritdoc cref="ForAll{T}(Gen{T}, Func{T, bool}, int)"/>
+    public static void ForAll<T>(Arbitrary<T> values, Func<T, bool> holds, int cases = 200)
+        => Prop.ForAll(values, holds).Check(Config.QuickThrowOnFailure.WithMaxTest(cases).WithQuietOnSuccess(true));
+}
