@@ -1,0 +1,58 @@
+using System.Diagnostics;
+
+namespace Hypervisor.Tests.Support;
+
+/// <summary>A fact that needs outside programs: skipped, saying so, where one is missing (CI counts a skip as a failure).</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class PeerFactAttribute : FactAttribute
+{
+    public PeerFactAttribute(params string[] programs)
+    {
+        var missing = programs.Where(program => !Peer.Exists(program)).ToArray();
+        if (missing.Length > 0)
+        {
+            Skip = $"{string.Join(", ", missing)} not found: run tests/install-peers.sh";
+        }
+    }
+}
+
+/// <summary>Runs the outside programs the tests compare against.</summary>
+internal static class Peer
+{
+    public static bool Exists(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "")
+        .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+        .Any(folder => File.Exists(Path.Combine(folder, program)));
+
+    /// <summary>Runs a program to its end and returns what it printed; fails the test when it fails or takes a minute.</summary>
+    public static string Run(string program, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
+        if (!process.WaitForExit(TimeSpan.FromMinutes(1)))
+        {
+            process.Kill(entireProcessTree: true);
+            Assert.Fail($"{program} {string.Join(' ', arguments)} did not end within a minute");
+        }
+
+        Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}: {errors.Result}{output.Result}");
+        return output.Result;
+    }
+}
+
+/// <summary>A folder for one test, removed afterwards.</summary>
+internal sealed class TemporaryFolder : IDisposable
+{
+    public string Root { get; } = Directory.CreateTempSubdirectory("hypervisor-test-").FullName;
+
+    public string this[string name] => Path.Combine(Root, name);
+
+    public string Write(string name, ReadOnlySpan<byte> content)
+    {
+        File.WriteAllBytes(this[name], content);
+        return this[name];
+    }
+
+    public void Dispose() => Directory.Delete(Root, recursive: true);
+}
