@@ -1,0 +1,74 @@
+using System.Runtime.InteropServices;
+
+namespace Hypervisor.Core.Hart;
+
+/// <summary>
+/// The state of one hart that the engine touches on its hot path, in unmanaged memory so that handlers reach it by one
+/// pointer. Field order is layout: the integer registers come first, so that <c>s + 8 * n</c> is <c>x[n]</c>.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct HartState
+{
+    /// <summary>Integer registers. <c>X[0]</c> is never written: the decoder drops or redirects writes to it.</summary>
+    public fixed ulong X[32];
+
+    /// <summary>Floating-point registers; singles are NaN-boxed.</summary>
+    public fixed ulong F[32];
+
+    /// <summary>Address of the next instruction; exact whenever the engine has returned.</summary>
+    public ulong Pc;
+
+    /// <summary>
+    /// A taken branch that leaves fewer instructions of budget than this returns to the dispatcher. Normally the longest
+    /// trace; <see cref="long.MaxValue"/> while somebody wants attention. Written by other threads: the one field that is.
+    /// </summary>
+    public long Limit;
+
+    /// <summary>Budget left, written when a handler chain returns to the dispatcher.</summary>
+    public long Budget;
+
+    /// <summary>Budget with which the current <c>Run</c> began, for reading counters in mid-run.</summary>
+    public long BudgetAtEntry;
+
+    /// <summary>Instructions retired before the current <c>Run</c>.</summary>
+    public ulong RetiredBefore;
+
+    /// <summary>The op at which a handler chain left, for the dispatcher.</summary>
+    public void* EventOp;
+
+    /// <summary>Why a handler chain left (an engine-internal event number).</summary>
+    public int Event;
+
+    /// <summary>1 in user mode, else 0: the low bit of jump-cache keys, so that privilege never aliases.</summary>
+    public uint UserBit;
+
+    /// <summary>Accrued exceptions (fflags), bits NX UF OF DZ NV.</summary>
+    public uint Fflags;
+
+    /// <summary>Dynamic rounding mode (frm), 0..7; values above 4 make dynamic-rounded instructions illegal.</summary>
+    public uint Frm;
+
+    /// <summary>Nonzero while floating point is enabled (mstatus.FS is not Off).</summary>
+    public byte FpEnabled;
+
+    /// <summary>Set by every floating-point write; folded into mstatus.FS = Dirty when that is read.</summary>
+    public byte FpDirty;
+
+    /// <summary>The jump cache in force: <c>JumpCacheEntry*</c>.</summary>
+    public void* JumpCache;
+
+    /// <summary>The TLB of the context in force: <c>TlbEntry*</c>.</summary>
+    public void* Tlb;
+
+    /// <summary>Guest-physical address reserved by LR, or <see cref="NoReservation"/>.</summary>
+    public ulong ReservationAddress;
+
+    /// <summary>The value LR read, which SC compares.</summary>
+    public ulong ReservationValue;
+
+    /// <summary>The hart's privileged state. Under trap-and-emulate the guest's own copy lives with its personality.</summary>
+    public PrivilegedState Privileged;
+
+    /// <summary>No LR is outstanding.</summary>
+    public const ulong NoReservation = ulong.MaxValue;
+}

@@ -1,0 +1,160 @@
+using Hypervisor.Core.Engine;
+
+namespace Hypervisor.Core.Machine;
+
+/// <summary>Where a vCPU stands with its host loop.</summary>
+public enum VCpuStatus : byte
+{
+    /// <summary>Created, not started: a host loop does not schedule it.</summary>
+    Created,
+
+    /// <summary>Wants a physical CPU.</summary>
+    Runnable,
+
+    /// <summary>On a physical CPU.</summary>
+    Running,
+
+    /// <summary>Sleeps until woken.</summary>
+    Blocked,
+
+    /// <summary>Will never run again.</summary>
+    Stopped,
+}
+
+/// <summary>Why a slice ended.</summary>
+internal enum SliceEnd : byte
+{
+    /// <summary>The budget is used.</summary>
+    Expired,
+
+    /// <summary>The vCPU was asked to come out (a kick, a nearer timer): it stays runnable.</summary>
+    Attention,
+
+    /// <summary>It gave up the rest of its slice.</summary>
+    Yielded,
+
+    /// <summary>It sleeps.</summary>
+    Blocked,
+
+    /// <summary>It is done.</summary>
+    Stopped,
+}
+
+/// <summary>
+/// A virtual CPU, and THE run loop of every mode: run, exit, verdict. A container task is one too, so that one scheduler,
+/// one meter and one snapshot serve all.
+/// </summary>
+public sealed class VCpu : IDisposable
+{
+    private readonly IExecutionEngine _engine;
+    private int _kicked;
+
+    internal VCpu(VirtualMachine machine, int id, HartContext hart, IPersonality personality, IExecutionEngine engine)
+    {
+        Machine = machine;
+        Id = id;
+        Hart = hart;
+        Personality = personality;
+        _engine = engine;
+    }
+
+    /// <summary>The machine it belongs to.</summary>
+    public VirtualMachine Machine { get; }
+
+    /// <summary>Its number within the machine.</summary>
+    public int Id { get; }
+
+    /// <summary>What it used so far.</summary>
+    public VCpuMeter Meter { get; } = new();
+
+    /// <summary>Where it stands with its host loop, which alone changes it.</summary>
+    public VCpuStatus Status { get; internal set; }
+
+    internal HartContext Hart { get; }
+
+    internal IPersonality Personality { get; set; }
+
+    /// <summary>The number by which the host loop's scheduler knows this vCPU; -1 while it has none.</summary>
+    internal int SchedulingId { get; set; } = -1;
+
+    /// <summary>The host loop's hook for waking: null while the vCPU is on no host loop.</summary>
+    internal Action<VCpu>? WakeRequested { get; set; }
+
+    /// <summary>Room for what a personality keeps for each vCPU.</summary>
+    internal object? Data { get; set; }
+
+    /// <summary>Something arrived for this vCPU: a blocked one becomes runnable, a running one comes out. Any thread.</summary>
+    public void Wake()
+    {
+        Kick();
+        WakeRequested?.Invoke(this);
+    }
+
+    /// <summary>Makes a running vCPU come out of guest code soon. Any thread.</summary>
+    internal void Kick()
+    {
+        Volatile.Write(ref _kicked, 1);
+        Hart.RequestAttention();
+    }
+
+    /// <summary>Sets or clears interrupts in mip and wakes the vCPU where one was set. Any thread.</summary>
+    internal void SetInterrupt(ulong mask, bool pending)
+    {
+        Hart.SetInterruptPending(mask, pending);
+        if (pending)
+            Wake();
+    }
+
+    /// <summary>Runs until the budget is used or the vCPU leaves its slice earlier.</summary>
+    /// <param name="budget">Instructions, at least 1.</param>
+    /// <param name="code">The calling host thread's code cache for this machine.</param>
+    /// <param name="retired">Instructions retired in the slice.</param>
+    internal SliceEnd RunSlice(long budget, CodeCache code, out long retired)
+    {
+        Meter.Slices++;
+        long left = budget;
+        long timeBase = Hart.TimeAtEntry;
+        SliceEnd end = SliceEnd.Expired;
+        Volatile.Write(ref _kicked, 0);
+        Personality.PrepareRun(this);
+        while (left > 0)
+        {
+            VmExit exit = _engine.Run(Hart, code, left);
+            left -= exit.Retired;
+            Meter.Retired += exit.Retired;
+            Meter.Count(exit.Reason);
+            if (Hart.PicosecondsPerInstruction != 0)
+                Hart.TimeAtEntry = timeBase + (long)((Int128)(budget - left) * Hart.PicosecondsPerInstruction / 1000);
+            if (exit.Reason == VmExitReason.BudgetExpired)
+                break;
+            if (exit.Reason == VmExitReason.Attention)
+            {
+                if (Volatile.Read(ref _kicked) != 0)
+                {
+                    end = SliceEnd.Attention;
+                    break;
+                }
+
+                Personality.PrepareRun(this);
+                continue;
+            }
+
+            ExitVerdict verdict = Personality.OnExit(this, in exit);
+            if (verdict == ExitVerdict.Resume)
+                continue;
+            end = verdict switch
+            {
+                ExitVerdict.Yield => SliceEnd.Yielded,
+                ExitVerdict.Block => SliceEnd.Blocked,
+                _ => SliceEnd.Stopped,
+            };
+            break;
+        }
+
+        retired = budget - left;
+        return end;
+    }
+
+    /// <summary>Releases the hart. The vCPU must not be on a host loop.</summary>
+    public void Dispose() => Hart.Dispose();
+}

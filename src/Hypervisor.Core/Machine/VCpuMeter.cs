@@ -1,0 +1,41 @@
+using Hypervisor.Core.Engine;
+
+namespace Hypervisor.Core.Machine;
+
+/// <summary>What one vCPU used: instructions, time, exits by reason. Written by the thread that runs the vCPU.</summary>
+public sealed class VCpuMeter
+{
+    private readonly long[] _exits = new long[Enum.GetValues<VmExitReason>().Length];
+
+    /// <summary>Instructions retired.</summary>
+    public long Retired { get; internal set; }
+
+    /// <summary>Nanoseconds on a physical CPU, by the host loop's clock.</summary>
+    public long RunNanoseconds { get; internal set; }
+
+    /// <summary>Nanoseconds runnable but waiting for a physical CPU (steal time).</summary>
+    public long WaitNanoseconds { get; internal set; }
+
+    /// <summary>Modelled nanoseconds charged for exits; zero unless a cost model is set.</summary>
+    public long ChargedNanoseconds { get; internal set; }
+
+    /// <summary>Slices run.</summary>
+    public long Slices { get; internal set; }
+
+    /// <summary>Exits for a reason.</summary>
+    public long Exits(VmExitReason reason) => _exits[(int)reason];
+
+    /// <summary>Exits that the hypervisor had to handle: all but the ends of slices.</summary>
+    public long TotalExits
+    {
+        get
+        {
+            long sum = 0;
+            for (int i = (int)VmExitReason.Attention + 1; i < _exits.Length; i++)
+                sum += _exits[i];
+            return sum;
+        }
+    }
+
+    internal void Count(VmExitReason reason) => _exits[(int)reason]++;
+}

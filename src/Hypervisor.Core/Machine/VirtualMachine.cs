@@ -1,0 +1,112 @@
+using Hypervisor.Core.Engine;
+using Hypervisor.Core.Memory;
+using Hypervisor.Core.Time;
+
+namespace Hypervisor.Core.Machine;
+
+/// <summary>How a machine ended.</summary>
+/// <param name="Code">0 where it ended well; otherwise the guest's own code, or 1.</param>
+/// <param name="Reason">What ended it, for the user.</param>
+public readonly record struct MachineExit(int Code, string Reason);
+
+/// <summary>One guest machine, or one container host: RAM, vCPUs, device space and the time it lives in.</summary>
+public sealed class VirtualMachine : IDisposable
+{
+    private readonly List<VCpu> _vcpus = [];
+    private readonly List<CodeCache?> _codeCaches = [];
+    private readonly Lock _lock = new();
+    private MachineExit? _exit;
+
+    internal VirtualMachine(string name, GuestMemory memory, ITimerService timers)
+    {
+        Name = name;
+        Memory = memory;
+        Timers = timers;
+    }
+
+    /// <summary>The name it was given.</summary>
+    public string Name { get; }
+
+    /// <summary>Its RAM.</summary>
+    public GuestMemory Memory { get; }
+
+    /// <summary>Its vCPUs, in the order of their numbers.</summary>
+    public IReadOnlyList<VCpu> VCpus => _vcpus;
+
+    /// <summary>How it ended, or null while it lives.</summary>
+    public MachineExit? Exit
+    {
+        get
+        {
+            lock (_lock)
+                return _exit;
+        }
+    }
+
+    internal ITimerService Timers { get; }
+
+    /// <summary>Called once, on the thread that ended the machine, after <see cref="Exit"/> is set and every vCPU was kicked.</summary>
+    internal Action<VirtualMachine>? Ended { get; set; }
+
+    /// <summary>Called for each vCPU added after the machine was put on a host loop (a container's new task).</summary>
+    internal Action<VCpu>? VCpuAdded { get; set; }
+
+    /// <summary>Adds a vCPU. It is scheduled once it is started by the host loop or, on a machine already on one, by <see cref="VCpuAdded"/>.</summary>
+    internal VCpu AddVCpu(HartContext hart, IPersonality personality, IExecutionEngine engine)
+    {
+        VCpu vcpu;
+        lock (_lock)
+        {
+            vcpu = new VCpu(this, _vcpus.Count == 0 ? 0 : _vcpus[^1].Id + 1, hart, personality, engine);
+            _vcpus.Add(vcpu);
+        }
+
+        VCpuAdded?.Invoke(vcpu);
+        return vcpu;
+    }
+
+    /// <summary>Forgets a stopped vCPU (a container task that ended and was reaped).</summary>
+    internal void RemoveVCpu(VCpu vcpu)
+    {
+        lock (_lock)
+            _vcpus.Remove(vcpu);
+    }
+
+    /// <summary>Ends the machine; the first call wins. Any thread.</summary>
+    internal void PowerOff(MachineExit exit)
+    {
+        VCpu[] all;
+        lock (_lock)
+        {
+            if (_exit is not null)
+                return;
+            _exit = exit;
+            all = [.. _vcpus];
+        }
+
+        foreach (VCpu vcpu in all)
+            vcpu.Kick();
+        Ended?.Invoke(this);
+    }
+
+    /// <summary>The code cache that a host thread (numbered from 0) uses for this machine: one each, so that none is locked.</summary>
+    internal CodeCache CodeCacheFor(int hostThread)
+    {
+        lock (_lock)
+        {
+            while (_codeCaches.Count <= hostThread)
+                _codeCaches.Add(null);
+            return _codeCaches[hostThread] ??= new CodeCache(Memory);
+        }
+    }
+
+    /// <summary>Releases vCPUs, code caches and RAM. No host loop may hold the machine any more.</summary>
+    public void Dispose()
+    {
+        foreach (VCpu vcpu in _vcpus)
+            vcpu.Dispose();
+        foreach (CodeCache? cache in _codeCaches)
+            cache?.Dispose();
+        Memory.Dispose();
+    }
+}

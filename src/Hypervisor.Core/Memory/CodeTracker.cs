@@ -1,0 +1,130 @@
+namespace Hypervisor.Core.Memory;
+
+/// <summary>Hears that code it may have cached has changed.</summary>
+internal interface ICodeObserver
+{
+    /// <summary>The page was written where code was cached. Called on the writer's thread, at a point where the writer runs no guest code.</summary>
+    void CodePageWritten(int page);
+}
+
+/// <summary>
+/// Keeps cached code true to memory. A page that holds cached code never has a store entry in any TLB, so that every store
+/// to it comes by the slow path, which tells the observers (the code caches) if it hits bytes that were decoded.
+/// </summary>
+/// <remarks>
+/// Decoding and TLB fills race on machines with several host threads: a filler publishes its entry and then looks at the
+/// flag again; the decoder sets the flag and then clears entries. One of the two always sees the other.
+/// </remarks>
+internal sealed unsafe class CodeTracker
+{
+    private readonly GuestMemory _memory;
+    private readonly Lock _lock = new();
+    private readonly Dictionary<int, ulong> _chunks = [];
+    private readonly List<ICodeObserver> _observers = [];
+    private readonly List<(nint Tlb, int Contexts)> _tlbs = [];
+
+    public CodeTracker(GuestMemory memory) => _memory = memory;
+
+    public void Register(ICodeObserver observer)
+    {
+        lock (_lock)
+            _observers.Add(observer);
+    }
+
+    public void Unregister(ICodeObserver observer)
+    {
+        lock (_lock)
+            _observers.Remove(observer);
+    }
+
+    public void RegisterTlb(TlbEntry* tlb, int contexts)
+    {
+        lock (_lock)
+            _tlbs.Add(((nint)tlb, contexts));
+    }
+
+    public void UnregisterTlb(TlbEntry* tlb)
+    {
+        lock (_lock)
+            _tlbs.RemoveAll(entry => entry.Tlb == (nint)tlb);
+    }
+
+    /// <summary>
+    /// Notes that bytes of a page were decoded. True where another TLB had let stores to it pass: what was just decoded may
+    /// be overtaken by a store in flight, and the cache must decode it again at the next fence.i.
+    /// </summary>
+    public bool MarkCode(int page, int offset, int length)
+    {
+        ulong mask = ChunkMask(offset, length);
+        lock (_lock)
+        {
+            _chunks.TryGetValue(page, out ulong old);
+            if ((old | mask) == old && (_memory.PageFlags[page] & (byte)PageFlag.Code) != 0)
+                return false;
+            _chunks[page] = old | mask;
+            ref byte flags = ref _memory.PageFlags[page];
+            bool wasWritable = (flags & (byte)PageFlag.WriteMapped) != 0;
+            flags = (byte)((flags | (byte)PageFlag.Code) & ~(byte)PageFlag.WriteMapped);
+            Interlocked.MemoryBarrier();
+            return wasWritable && DropStoreEntries(page);
+        }
+    }
+
+    /// <summary>A store by the slow path to a page that holds code: tells the observers if it hits decoded bytes.</summary>
+    /// <returns>Whether cached code was dropped.</returns>
+    public bool Store(int page, int offset, int length)
+    {
+        lock (_lock)
+        {
+            if (!_chunks.TryGetValue(page, out ulong chunks) || (chunks & ChunkMask(offset, length)) == 0)
+                return false;
+            Drop(page);
+            return true;
+        }
+    }
+
+    /// <summary>The host wrote to a page that holds code.</summary>
+    public void PageWritten(int page)
+    {
+        lock (_lock)
+            Drop(page);
+    }
+
+    private static ulong ChunkMask(int offset, int length)
+    {
+        int first = offset >> 6;
+        int last = Math.Min((offset + length - 1) >> 6, 63);
+        return (ulong.MaxValue << first) & (ulong.MaxValue >> (63 - last));
+    }
+
+    private void Drop(int page)
+    {
+        _chunks.Remove(page);
+        _memory.PageFlags[page] &= unchecked((byte)~(byte)PageFlag.Code);
+        foreach (ICodeObserver observer in _observers)
+            observer.CodePageWritten(page);
+    }
+
+    private bool DropStoreEntries(int page)
+    {
+        bool any = false;
+        var host = (nint)_memory.HostPage(_memory.Region.Base + ((ulong)page << 12));
+        foreach ((nint start, int contexts) in _tlbs)
+        {
+            for (int context = 0; context < contexts; context++)
+            {
+                TlbEntry* stores = (TlbEntry*)start + context * Tlb.EntriesPerContext + Tlb.Entries;
+                for (int i = 0; i < Tlb.Entries; i++)
+                {
+                    if (stores[i].Tag != Tlb.Invalid && (nint)stores[i].Tag + stores[i].Addend == host)
+                    {
+                        Volatile.Write(ref stores[i].Tag, Tlb.Invalid);
+                        any = true;
+                    }
+                }
+            }
+        }
+
+        return any;
+    }
+}

@@ -1,0 +1,169 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Hypervisor.Core.Memory;
+
+/// <summary>A range of guest-physical RAM.</summary>
+/// <param name="Base">First guest-physical address, a multiple of 4096.</param>
+/// <param name="Size">Bytes, a multiple of 4096.</param>
+public readonly record struct MemoryRegion(ulong Base, ulong Size);
+
+/// <summary>
+/// The RAM of one machine: lazily committed host memory at a guest-physical address, with a byte of flags per page.
+/// Whoever writes it from the host side goes through here, so that cached code of the written bytes is dropped.
+/// </summary>
+/// <remarks>
+/// Invariant for the unsafe code: a guest-physical address becomes a host address only after <c>address - Base &lt;= Size - length</c>
+/// was checked in unsigned arithmetic.
+/// </remarks>
+public sealed unsafe class GuestMemory : IDisposable
+{
+    /// <summary>Bytes in a page.</summary>
+    public const int PageSize = 4096;
+
+    private readonly HostPages _pages;
+    private readonly byte* _start;
+    private readonly ulong _base;
+    private readonly ulong _size;
+    private readonly byte[] _flags;
+
+    /// <summary>Creates zeroed RAM.</summary>
+    /// <param name="region">Where it lies and how large it is.</param>
+    /// <exception cref="HypervisorException">The region is empty, misaligned, wraps, or exceeds what the host has.</exception>
+    public GuestMemory(MemoryRegion region)
+    {
+        if (region.Size == 0 || (region.Size & (PageSize - 1)) != 0 || (region.Base & (PageSize - 1)) != 0)
+            throw new HypervisorException(
+                $"Guest memory at 0x{region.Base:x} of 0x{region.Size:x} bytes is not a whole number of 4096-byte pages; choose a multiple of 4 KiB.");
+        if (region.Base + region.Size < region.Base || region.Base + region.Size > 1UL << 56)
+            throw new HypervisorException(
+                $"Guest memory at 0x{region.Base:x} of 0x{region.Size:x} bytes passes the end of the 56-bit physical address space.");
+        ulong available = (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (region.Size > available)
+            throw new HypervisorException(
+                $"A guest wants {region.Size >> 20} MiB of memory and the host has {available >> 20} MiB; ask for less.");
+        _pages = HostPages.Allocate((nuint)region.Size);
+        _start = _pages.Base;
+        _base = region.Base;
+        _size = region.Size;
+        _flags = new byte[region.Size / PageSize];
+        Code = new CodeTracker(this);
+    }
+
+    /// <summary>Where this RAM lies.</summary>
+    public MemoryRegion Region => new(_base, _size);
+
+    /// <summary>Which pages hold cached code, and who must hear when they change.</summary>
+    internal CodeTracker Code { get; }
+
+    /// <summary>The flags of each page, by index from the start of the region.</summary>
+    internal Span<byte> PageFlags => _flags;
+
+    /// <summary>Releases the memory. No vCPU of the machine may run any more.</summary>
+    public void Dispose() => _pages.Dispose();
+
+    /// <summary>Whether all of the range is RAM.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool Contains(ulong address, ulong length) => length <= _size && address - _base <= _size - length;
+
+    /// <summary>Copies guest memory to the host; false, with nothing copied, where part of the range is not RAM.</summary>
+    public bool TryRead(ulong address, Span<byte> destination)
+    {
+        if (!Contains(address, (ulong)destination.Length))
+            return false;
+        new ReadOnlySpan<byte>(_start + (address - _base), destination.Length).CopyTo(destination);
+        return true;
+    }
+
+    /// <summary>Copies host bytes to guest memory; false, with nothing copied, where part of the range is not RAM.</summary>
+    public bool TryWrite(ulong address, ReadOnlySpan<byte> source)
+    {
+        if (!Contains(address, (ulong)source.Length))
+            return false;
+        source.CopyTo(new Span<byte>(_start + (address - _base), source.Length));
+        NoteHostWrite(address, source.Length);
+        return true;
+    }
+
+    /// <summary>Reads a little-endian value; false where it is not all RAM.</summary>
+    public bool TryRead<T>(ulong address, out T value) where T : unmanaged
+    {
+        if (!Contains(address, (ulong)sizeof(T)))
+        {
+            value = default;
+            return false;
+        }
+
+        value = Unsafe.ReadUnaligned<T>(_start + (address - _base));
+        return true;
+    }
+
+    /// <summary>Writes a little-endian value; false where it is not all RAM.</summary>
+    public bool TryWrite<T>(ulong address, T value) where T : unmanaged
+    {
+        if (!Contains(address, (ulong)sizeof(T)))
+            return false;
+        Unsafe.WriteUnaligned(_start + (address - _base), value);
+        NoteHostWrite(address, sizeof(T));
+        return true;
+    }
+
+    /// <summary>
+    /// A window for reading without a copy; empty where part of the range is not RAM. The guest may change the bytes at
+    /// any time: read each once, and never trust a value read twice.
+    /// </summary>
+    internal ReadOnlySpan<byte> Window(ulong address, int length)
+        => Contains(address, (ulong)length) ? new ReadOnlySpan<byte>(_start + (address - _base), length) : default;
+
+    /// <summary>A window for writing without a copy; the caller has the range's cached code dropped by this call.</summary>
+    internal Span<byte> WritableWindow(ulong address, int length)
+    {
+        if (!Contains(address, (ulong)length))
+            return default;
+        NoteHostWrite(address, length);
+        return new Span<byte>(_start + (address - _base), length);
+    }
+
+    /// <summary>The host address of the page that holds a guest-physical address, or null where it is not RAM.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal byte* HostPage(ulong address)
+    {
+        ulong offset = address - _base;
+        return offset < _size ? _start + (offset & ~(ulong)(PageSize - 1)) : null;
+    }
+
+    /// <summary>The index of the page that holds an address known to be RAM.</summary>
+    internal int PageIndex(ulong address) => (int)((address - _base) >> 12);
+
+    private void NoteHostWrite(ulong address, int length)
+    {
+        if (length == 0)
+            return;
+        int first = PageIndex(address);
+        int last = PageIndex(address + (ulong)length - 1);
+        for (int page = first; page <= last; page++)
+        {
+            if ((_flags[page] & (byte)PageFlag.Code) != 0)
+                Code.PageWritten(page);
+        }
+    }
+}
+
+/// <summary>What is known of a page of guest RAM.</summary>
+[Flags]
+internal enum PageFlag : byte
+{
+    None = 0,
+
+    /// <summary>Some code cache holds blocks decoded from the page: stores to it take the slow path.</summary>
+    Code = 1,
+
+    /// <summary>Some TLB may let stores to the page pass without the slow path.</summary>
+    WriteMapped = 2,
+
+    /// <summary>The hypervisor keeps the page read-only to the guest (a pinned page table).</summary>
+    Protected = 4,
+
+    /// <summary>Written since dirty tracking last looked.</summary>
+    Dirty = 8,
+}

@@ -1,0 +1,84 @@
+using System.Runtime.InteropServices;
+
+namespace Hypervisor.Core.Memory;
+
+/// <summary>
+/// Zeroed, page-aligned, lazily committed host memory: an anonymous private mapping where the system has one, the C
+/// allocator elsewhere. Invariant: <see cref="Base"/> is valid for exactly <see cref="Length"/> bytes until disposal.
+/// </summary>
+internal sealed unsafe partial class HostPages : IDisposable
+{
+    private const int ProtReadWrite = 3;
+    private const int MapPrivate = 2;
+    private static readonly nint MapFailed = -1;
+
+    private readonly bool _mapped;
+    private byte* _base;
+
+    private HostPages(byte* start, nuint length, bool mapped)
+    {
+        _base = start;
+        Length = length;
+        _mapped = mapped;
+    }
+
+    ~HostPages() => Release();
+
+    /// <summary>The first byte.</summary>
+    public byte* Base => _base;
+
+    /// <summary>Bytes, a multiple of the page size.</summary>
+    public nuint Length { get; }
+
+    /// <summary>Reserves <paramref name="length"/> zero bytes without committing them.</summary>
+    /// <exception cref="HypervisorException">The host cannot give that much.</exception>
+    public static HostPages Allocate(nuint length)
+    {
+        length = (length + 4095) & ~(nuint)4095;
+        if (OperatingSystem.IsLinux() || OperatingSystem.IsMacOS())
+        {
+            int flags = MapPrivate | (OperatingSystem.IsLinux() ? 0x20 | 0x4000 : 0x1000 | 0x40);
+            nint address = Map(0, length, ProtReadWrite, flags, -1, 0);
+            if (address == MapFailed)
+                throw OutOfHostMemory(length);
+            return new HostPages((byte*)address, length, mapped: true);
+        }
+
+        try
+        {
+            var start = (byte*)NativeMemory.AlignedAlloc(length, 4096);
+            NativeMemory.Clear(start, length);
+            return new HostPages(start, length, mapped: false);
+        }
+        catch (OutOfMemoryException error)
+        {
+            throw new HypervisorException(OutOfHostMemory(length).Message, error);
+        }
+    }
+
+    public void Dispose()
+    {
+        Release();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Release()
+    {
+        if (_base == null)
+            return;
+        if (_mapped)
+            _ = Unmap((nint)_base, Length);
+        else
+            NativeMemory.AlignedFree(_base);
+        _base = null;
+    }
+
+    private static HypervisorException OutOfHostMemory(nuint length)
+        => new($"The host refused {length >> 20} MiB of memory for a guest; ask for less memory or stop other guests.");
+
+    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
+    private static partial nint Map(nint address, nuint length, int protection, int flags, int descriptor, nint offset);
+
+    [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
+    private static partial int Unmap(nint address, nuint length);
+}
