@@ -1,4 +1,5 @@
 using System.Globalization;
+using Hypervisor.Core.Hart.FloatingPoint;
 using Xunit.Abstractions;
 
 namespace Hypervisor.Tests.Hart.FloatingPoint;
@@ -30,11 +31,14 @@ public sealed class FloatingPointPeerTests(ITestOutputHelper output)
             var operation = FpOperation.All[vector.Operation];
             var flags = 0U;
             var result = operation.Evaluate(vector, ref flags);
-            if ((result, flags) != truth[i])
+            var sticky = FpFlags.NX;
+            var stickyResult = operation.Evaluate(vector, ref sticky);
+            if ((result, flags) != truth[i] || (stickyResult, sticky) != (result, flags | FpFlags.NX))
             {
                 wrong.Add(
                     $"{operation.Assembly} rm={vector.Rounding} a={vector.A:x16} b={vector.B:x16} c={vector.C:x16}: " +
-                    $"{result:x16} flags {flags:x2}, QEMU {truth[i].Result:x16} flags {truth[i].Flags:x2}");
+                    $"{result:x16} flags {flags:x2}, with NX before {stickyResult:x16} flags {sticky:x2}, " +
+                    $"QEMU {truth[i].Result:x16} flags {truth[i].Flags:x2}");
             }
         }
 
