@@ -1,0 +1,42 @@
+namespace Hypervisor.Core.Isa;
+
+/// <summary>Turns the fields of an <see cref="Instruction"/> back into its 32-bit word: the decoder's inverse.</summary>
+internal static class Encoder
+{
+    /// <summary>
+    /// Encodes the instruction in 32 bits, whatever its own length. The caller has checked that the fields are in range;
+    /// bits that do not fit are cut off.
+    /// </summary>
+    internal static uint Encode(in Instruction instruction)
+    {
+        ref readonly var row = ref InstructionTable.Get(instruction.Opcode);
+        var immediate = (uint)instruction.Immediate;
+        var rd = (uint)instruction.Rd << 7;
+        var rs1 = (uint)instruction.Rs1 << 15;
+        var rs2 = (uint)instruction.Rs2 << 20;
+        var rm = (uint)instruction.RoundingMode << 12;
+        return row.Match | row.Format switch
+        {
+            InstructionFormat.Upper => rd | immediate & 0xfffff000,
+            InstructionFormat.Jump => rd | JumpBits(immediate),
+            InstructionFormat.Immediate or InstructionFormat.JumpRegister or InstructionFormat.Load
+                or InstructionFormat.FloatLoad or InstructionFormat.Csr or InstructionFormat.CsrImmediate
+                => rd | rs1 | immediate << 20,
+            InstructionFormat.Branch => rs1 | rs2 | BranchBits(immediate),
+            InstructionFormat.Store or InstructionFormat.FloatStore
+                => rs1 | rs2 | (immediate & 31) << 7 | (immediate >> 5 & 0x7f) << 25,
+            InstructionFormat.Shift => rd | rs1 | (immediate & 63) << 20,
+            InstructionFormat.ShiftWord => rd | rs1 | (immediate & 31) << 20,
+            InstructionFormat.Fence => immediate << 20,
+            InstructionFormat.Atomic or InstructionFormat.LoadReserved => rd | rs1 | rs2 | (immediate & 3) << 25,
+            InstructionFormat.FloatFused => rd | rs1 | rs2 | rm | (uint)instruction.Rs3 << 27,
+            _ => rd | rs1 | rs2 | rm,
+        };
+    }
+
+    private static uint JumpBits(uint offset)
+        => (offset >> 20 & 1) << 31 | (offset >> 1 & 0x3ff) << 21 | (offset >> 11 & 1) << 20 | offset & 0xff000;
+
+    private static uint BranchBits(uint offset)
+        => (offset >> 12 & 1) << 31 | (offset >> 5 & 0x3f) << 25 | (offset >> 1 & 0xf) << 8 | (offset >> 11 & 1) << 7;
+}
