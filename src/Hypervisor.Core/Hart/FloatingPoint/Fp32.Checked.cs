@@ -25,9 +25,12 @@ internal static partial class Fp32
     private static uint MulChecked(uint a, uint b, int rm, ref uint flags)
     {
         var exact = (double)UInt32BitsToSingle(a) * UInt32BitsToSingle(b);
-        return rm == FpRounding.RNE && HostArithmetic.IsOrdinary(SingleToUInt32Bits((float)exact))
-            ? Round(exact, ref flags)
-            : (uint)SoftFloat<Binary32>.Mul(a, b, rm, ref flags);
+        var product = (float)exact;
+        if (rm != FpRounding.RNE || !HostArithmetic.IsOrdinary(SingleToUInt32Bits(product)))
+            return (uint)SoftFloat<Binary32>.Mul(a, b, rm, ref flags);
+        if (product != exact)
+            flags |= FpFlags.NX;
+        return SingleToUInt32Bits(product);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -75,19 +78,7 @@ internal static partial class Fp32
     private static uint MinMaxChecked(uint a, uint b, bool max, ref uint flags) =>
         (uint)SoftFloat<Binary32>.MinMax(a, b, max, ref flags);
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void AccrueSignaling(uint a, uint b, ref uint flags) => SoftFloat<Binary32>.Eq(a, b, ref flags);
-
     /// <summary>Whether the single <paramref name="sum"/> is not a + b: the sum is no single, or not even a double.</summary>
     private static bool IsSumInexact(double a, double b, float sum) =>
         a + b != sum || HostArithmetic.IsSumInexact(a, b, a + b);
-
-    /// <summary>Rounds to nearest what is known to become an ordinary single.</summary>
-    private static uint Round(double exact, ref uint flags)
-    {
-        var rounded = (float)exact;
-        if (rounded != exact)
-            flags |= FpFlags.NX;
-        return SingleToUInt32Bits(rounded);
-    }
 }

@@ -85,7 +85,4 @@ internal static partial class Fp64
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static ulong MinMaxChecked(ulong a, ulong b, bool max, ref uint flags) => SoftFloat<Binary64>.MinMax(a, b, max, ref flags);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void AccrueSignaling(ulong a, ulong b, ref uint flags) => SoftFloat<Binary64>.Eq(a, b, ref flags);
 }

@@ -69,17 +69,14 @@ internal static class HostArithmetic
     }
 
     /// <summary>x rounded to an integral value; NaN and infinities stay.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static double RoundToIntegral(double x, int rm) =>
-        rm == FpRounding.RTZ ? Math.Truncate(x) : RoundToIntegralOther(x, rm);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static double RoundToIntegralOther(double x, int rm)
+    public static double RoundToIntegral(double x, int rm)
     {
         switch (rm)
         {
             case FpRounding.RNE:
                 return Math.Round(x);
+            case FpRounding.RTZ:
+                return Math.Truncate(x);
             case FpRounding.RDN:
                 return Math.Floor(x);
             case FpRounding.RUP:
