@@ -1,21 +1,259 @@
+using System.Runtime.InteropServices;
+using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Memory;
 
 namespace Hypervisor.Core.Engine;
 
-/// <summary>Decoded code of one machine, for one host thread.</summary>
-internal sealed class CodeCache : ICodeObserver, IDisposable
+/// <summary>
+/// Decoded code of one machine, for one host thread: an arena of blocks, found by virtual and physical address, and the jump
+/// cache of the hart that runs. Blocks of changed pages are unhooked at once; the arena is cleared when it is full.
+/// </summary>
+/// <remarks>
+/// Invariant for the unsafe code: ops stay readable until the next <see cref="Clear"/>, which happens only while no handler
+/// runs; a dropped block's first op leads to the dispatcher, and its other ops may still be finished.
+/// </remarks>
+internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
 {
+    private const int ChunkBytes = 1 << 20;
+    private const int ScratchBytes = 16 << 10;
+
     private readonly GuestMemory _memory;
+    private readonly Lock _lock = new();
+    private readonly List<nint> _chunks = [];
+    private readonly Dictionary<int, List<nint>> _pages = [];
+    private readonly List<int> _written = [];
+    private readonly HashSet<int> _unsettled = [];
+    private readonly JumpCacheEntry* _jumpCache;
+    private Slot[] _slots = new Slot[1024];
+    private int _count;
+    private int _chunk = -1;
+    private int _used = ChunkBytes;
+    private bool _anyWritten;
+
+    private struct Slot
+    {
+        public ulong Pc;
+        public ulong Physical;
+        public nint Op;
+    }
 
     public CodeCache(GuestMemory memory)
     {
         _memory = memory;
+        _jumpCache = (JumpCacheEntry*)NativeMemory.Alloc((nuint)(JumpCacheEntry.Count * sizeof(JumpCacheEntry)));
+        Scratch = (byte*)NativeMemory.AlignedAlloc(ScratchBytes, 64);
+        ClearJumpCache();
         memory.Code.Register(this);
     }
 
-    public void CodePageWritten(int page)
+    ~CodeCache() => Release();
+
+    /// <summary>The jump cache, for <see cref="Hart.HartState.JumpCache"/>.</summary>
+    public JumpCacheEntry* JumpCache => _jumpCache;
+
+    /// <summary>Room for one block that nobody finds again: a single step.</summary>
+    public byte* Scratch { get; }
+
+    /// <summary>The decoder's buffers, which belong to the cache's thread.</summary>
+    public BlockBuilder? Builder { get; set; }
+
+    /// <summary>The hart whose targets the jump cache holds.</summary>
+    public HartContext? Owner { get; set; }
+
+    /// <summary>Bytes of arena in use at most, before everything is dropped and decoded anew.</summary>
+    public long Capacity { get; set; } = 64L << 20;
+
+    /// <summary>Blocks decoded so far, for reports.</summary>
+    public long BlocksBuilt { get; set; }
+
+    public void ClearJumpCache()
     {
+        for (int i = 0; i < JumpCacheEntry.Count; i++)
+            _jumpCache[i].Key = ulong.MaxValue;
     }
 
-    public void Dispose() => _memory.Code.Unregister(this);
+    /// <summary>The first op of the block at an address, or null.</summary>
+    public Op* Find(ulong pc, ulong physical)
+    {
+        for (uint i = Hash(pc, physical); ; i++)
+        {
+            ref Slot slot = ref _slots[i & (uint)(_slots.Length - 1)];
+            if (slot.Op == 0)
+                return null;
+            if (slot.Pc == pc && slot.Physical == physical && slot.Op != -1)
+                return (Op*)slot.Op;
+        }
+    }
+
+    /// <summary>Whether an allocation of so many bytes would pass the capacity, so that the cache must be cleared first.</summary>
+    public bool IsFull => (long)(_chunk + 1) * ChunkBytes >= Capacity && _used > ChunkBytes - (16 << 10);
+
+    /// <summary>Room for a block: at most 16 KiB.</summary>
+    public byte* Allocate(int bytes)
+    {
+        bytes = (bytes + 15) & ~15;
+        if (_used + bytes > ChunkBytes)
+        {
+            _chunk++;
+            _used = 0;
+            if (_chunk == _chunks.Count)
+                _chunks.Add((nint)NativeMemory.AlignedAlloc(ChunkBytes, 64));
+        }
+
+        byte* start = (byte*)_chunks[_chunk] + _used;
+        _used += bytes;
+        return start;
+    }
+
+    /// <summary>Makes a block findable and notes the bytes it was decoded from.</summary>
+    /// <param name="header">The block.</param>
+    /// <param name="lowest">Offset in the page of the first decoded byte.</param>
+    /// <param name="highest">Offset in the page after the last decoded byte; may pass its end where the block straddles.</param>
+    /// <param name="secondPage">Physical address of the page an instruction runs into, or 0.</param>
+    public void Add(BlockHeader* header, int lowest, int highest, ulong secondPage)
+    {
+        BlocksBuilt++;
+        int page = _memory.PageIndex(header->PhysicalPc);
+        Note(page, header, lowest, Math.Min(highest, GuestMemory.PageSize) - lowest);
+        if (secondPage != 0)
+        {
+            // Valid only as long as the next virtual page maps there: the jump cache alone, which every flush clears, may find it.
+            Note(_memory.PageIndex(secondPage), header, 0, 2);
+            return;
+        }
+
+        if (_count * 2 >= _slots.Length)
+            Grow();
+        Insert(header->Pc, header->PhysicalPc, (nint)BlockHeader.FirstOp(header));
+    }
+
+    /// <summary>A page with decoded code was written. On another thread than this cache's, it is acted on at the next fence or entry.</summary>
+    public void CodePageWritten(int page)
+    {
+        lock (_lock)
+        {
+            _written.Add(page);
+            Volatile.Write(ref _anyWritten, true);
+        }
+    }
+
+    /// <summary>Unhooks the blocks of pages written since. Only while no handler of this cache runs.</summary>
+    /// <param name="stale">The handler that leads a dropped block's entry back to the dispatcher.</param>
+    /// <param name="fence">Also drop what may have been decoded while a store to it was in flight.</param>
+    public void Settle(nint stale, bool fence)
+    {
+        if (fence && _unsettled.Count != 0)
+        {
+            foreach (int page in _unsettled)
+                DropPage(page, stale);
+            _unsettled.Clear();
+        }
+
+        if (!Volatile.Read(ref _anyWritten))
+            return;
+        lock (_lock)
+        {
+            foreach (int page in _written)
+                DropPage(page, stale);
+            _written.Clear();
+            _anyWritten = false;
+        }
+    }
+
+    /// <summary>Drops everything. Only while no handler of this cache runs.</summary>
+    public void Clear()
+    {
+        Array.Clear(_slots);
+        _count = 0;
+        _pages.Clear();
+        _unsettled.Clear();
+        _chunk = -1;
+        _used = ChunkBytes;
+        ClearJumpCache();
+    }
+
+    public void Dispose()
+    {
+        _memory.Code.Unregister(this);
+        Release();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Release()
+    {
+        foreach (nint chunk in _chunks)
+            NativeMemory.AlignedFree((void*)chunk);
+        _chunks.Clear();
+        NativeMemory.Free(_jumpCache);
+        NativeMemory.AlignedFree(Scratch);
+    }
+
+    private void Note(int page, BlockHeader* header, int offset, int length)
+    {
+        if (!_pages.TryGetValue(page, out List<nint>? blocks))
+            _pages[page] = blocks = [];
+        blocks.Add((nint)header);
+        if (_memory.Code.MarkCode(page, offset, length))
+            _unsettled.Add(page);
+    }
+
+    private void DropPage(int page, nint stale)
+    {
+        if (!_pages.Remove(page, out List<nint>? blocks))
+            return;
+        foreach (nint block in blocks)
+        {
+            var header = (BlockHeader*)block;
+            Op* first = BlockHeader.FirstOp(header);
+            first->Handler = stale;
+            Remove(header->Pc, header->PhysicalPc, (nint)first);
+        }
+    }
+
+    private static uint Hash(ulong pc, ulong physical)
+        => (uint)((((pc >> 1) ^ (physical * 0x9E3779B97F4A7C15)) * 0xD6E8FEB86659FD93) >> 32);
+
+    private void Insert(ulong pc, ulong physical, nint op)
+    {
+        for (uint i = Hash(pc, physical); ; i++)
+        {
+            ref Slot slot = ref _slots[i & (uint)(_slots.Length - 1)];
+            if (slot.Op == 0)
+            {
+                slot = new Slot { Pc = pc, Physical = physical, Op = op };
+                _count++;
+                return;
+            }
+        }
+    }
+
+    private void Remove(ulong pc, ulong physical, nint op)
+    {
+        for (uint i = Hash(pc, physical); ; i++)
+        {
+            ref Slot slot = ref _slots[i & (uint)(_slots.Length - 1)];
+            if (slot.Op == 0)
+                return;
+            if (slot.Op == op)
+            {
+                slot.Op = -1; // A tombstone: searches go on past it; Grow drops it.
+                return;
+            }
+        }
+    }
+
+    private void Grow()
+    {
+        Slot[] old = _slots;
+        int live = 0;
+        foreach (Slot slot in old)
+            live += slot.Op is not (0 or -1) ? 1 : 0;
+        _slots = new Slot[live * 4 > old.Length ? old.Length * 2 : old.Length];
+        _count = 0;
+        foreach (Slot slot in old)
+        {
+            if (slot.Op is not (0 or -1))
+                Insert(slot.Pc, slot.Physical, slot.Op);
+        }
+    }
 }

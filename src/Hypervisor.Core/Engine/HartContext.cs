@@ -17,6 +17,15 @@ internal sealed unsafe class HartContext : IDisposable
 {
     private readonly HostPages _block;
     private readonly int _contexts;
+    private readonly ulong[] _fetchTags = new ulong[FetchEntries];
+    private readonly ulong[] _fetchPages = new ulong[FetchEntries];
+    private TlbContext? _forcedContext;
+    private ulong _translationBits;
+    private int _usedContexts;
+
+    private const int FetchEntries = 64;
+    private const ulong SupervisorTimerBit = 1UL << 5;
+    private const ulong MachineKey = 1UL << 62;
 
     /// <summary>Creates a hart with all registers zero, in user mode.</summary>
     /// <param name="memory">The machine's RAM.</param>
@@ -35,7 +44,9 @@ internal sealed unsafe class HartContext : IDisposable
         Tlbs = (TlbEntry*)(_block.Base + tlbOffset);
         State->ReservationAddress = HartState.NoReservation;
         State->Privileged.Stimecmp = ulong.MaxValue;
-        FlushTlb();
+        State->Limit = Interpreter.BlockBuilder.MaxInstructions;
+        Tlb.Clear(Tlbs, _contexts * Tlb.EntriesPerContext);
+        Array.Fill(_fetchTags, ulong.MaxValue);
         memory.Code.RegisterTlb(Tlbs, _contexts);
     }
 
@@ -55,6 +66,26 @@ internal sealed unsafe class HartContext : IDisposable
 
     /// <summary>Whether the context in force must be computed anew before guest code runs (mode or status bits changed).</summary>
     public bool ContextStale { get; set; } = true;
+
+    /// <summary>
+    /// The address context to run in whatever the hart's mode says: a deprivileged guest kernel runs in user mode but in its
+    /// virtual mode's context. Null to follow the mode.
+    /// </summary>
+    public TlbContext? ForcedContext
+    {
+        get => _forcedContext;
+        set
+        {
+            _forcedContext = value;
+            ContextStale = true;
+        }
+    }
+
+    /// <summary>The address context in force.</summary>
+    public TlbContext Context { get; private set; }
+
+    /// <summary>Whether a translation of a superpage may be in the TLB, so that dropping one page must drop all.</summary>
+    public bool HasLargePages { get; set; }
 
     /// <summary>Whether the jump cache may hold targets of an address space no longer in force.</summary>
     public bool JumpCacheStale { get; set; } = true;
@@ -81,6 +112,16 @@ internal sealed unsafe class HartContext : IDisposable
     public long Nanoseconds(long retiredInRun)
         => RealClock is { } clock ? clock.NowNanoseconds : TimeAtEntry + (long)((Int128)retiredInRun * PicosecondsPerInstruction / 1000);
 
+    /// <summary>The guest armed or disarmed its supervisor timer: what is due becomes pending at once, the rest is the host loop's to wake for.</summary>
+    /// <param name="now">The time CSR as the guest sees it, in ticks.</param>
+    public void NoteTimer(ulong now)
+    {
+        ulong deadline = State->Privileged.Stimecmp;
+        SetInterruptPending(SupervisorTimerBit, deadline <= now);
+        if (deadline > now)
+            TimerChanged?.Invoke(deadline > (ulong)(long.MaxValue / NanosecondsPerTick) ? long.MaxValue : (long)deadline * NanosecondsPerTick);
+    }
+
     /// <summary>Makes the engine return at the next block edge. Any thread.</summary>
     public void RequestAttention() => Volatile.Write(ref State->Limit, long.MaxValue);
 
@@ -98,16 +139,93 @@ internal sealed unsafe class HartContext : IDisposable
             RequestAttention();
     }
 
+    /// <summary>Takes note of a request for attention, so that the next one is seen as new; whether there was one.</summary>
+    public bool ConsumeAttention()
+    {
+        bool any = Volatile.Read(ref State->Limit) != Interpreter.BlockBuilder.MaxInstructions;
+        if (any)
+        {
+            Volatile.Write(ref State->Limit, Interpreter.BlockBuilder.MaxInstructions);
+            Interlocked.MemoryBarrier();
+        }
+
+        return any;
+    }
+
+    /// <summary>Puts the context of the hart's mode and status bits in force.</summary>
+    public void UpdateContext()
+    {
+        ContextStale = false;
+        ref PrivilegedState p = ref State->Privileged;
+        TlbContext context = _forcedContext ?? p.Mode switch
+        {
+            PrivilegeMode.User => TlbContext.User,
+            PrivilegeMode.Supervisor => (p.Mstatus & MstatusBits.Sum) != 0 ? TlbContext.SupervisorUserMemory : TlbContext.Supervisor,
+            _ => TlbContext.Machine,
+        };
+
+        // What the cached translations of a context depend on beside the context itself.
+        ulong bits = p.Mstatus & MstatusBits.Mxr;
+        if ((p.Mstatus & MstatusBits.Mprv) != 0)
+            bits |= p.Mstatus & (MstatusBits.Mprv | MstatusBits.Mpp | MstatusBits.Sum);
+        if (bits != _translationBits)
+        {
+            _translationBits = bits;
+            FlushTlb();
+        }
+
+        Context = context;
+        if (_contexts == 1)
+            context = TlbContext.User;
+        _usedContexts |= 1 << (int)context;
+        State->Tlb = Tlbs + (int)context * Tlb.EntriesPerContext;
+        State->KeyBits = Context switch
+        {
+            TlbContext.User => 1,
+            TlbContext.Machine => MachineKey,
+            _ => 0,
+        };
+    }
+
+    /// <summary>The guest-physical page that code at an address was last fetched from, in the context in force.</summary>
+    public bool TryFetchPage(ulong pc, out ulong physicalPage)
+    {
+        int index = (int)(pc >> 12) & (FetchEntries - 1);
+        physicalPage = _fetchPages[index];
+        return _fetchTags[index] == FetchTag(pc);
+    }
+
+    /// <summary>Remembers where code at an address is fetched from.</summary>
+    public void NoteFetchPage(ulong pc, ulong physicalPage)
+    {
+        int index = (int)(pc >> 12) & (FetchEntries - 1);
+        _fetchPages[index] = physicalPage;
+        _fetchTags[index] = FetchTag(pc);
+    }
+
     /// <summary>Drops all translations.</summary>
     public void FlushTlb()
     {
-        Tlb.Clear(Tlbs, _contexts * Tlb.EntriesPerContext);
-        JumpCacheStale = true;
+        for (int context = 0; context < _contexts; context++)
+        {
+            if ((_usedContexts & 1 << context) != 0)
+                Tlb.Clear(Tlbs + context * Tlb.EntriesPerContext, Tlb.EntriesPerContext);
+        }
+
+        _usedContexts = ContextStale ? 0 : 1 << (_contexts == 1 ? 0 : (int)Context);
+        HasLargePages = false;
+        DropFetches();
     }
 
     /// <summary>Drops the translations of one page in every context.</summary>
     public void FlushTlbPage(ulong address)
     {
+        if (HasLargePages)
+        {
+            FlushTlb();
+            return;
+        }
+
         ulong tag = address & ~0xFFFUL;
         for (int context = 0; context < _contexts; context++)
         {
@@ -118,7 +236,7 @@ internal sealed unsafe class HartContext : IDisposable
                 Tlb.StoreEntry(tlb, address)->Tag = Tlb.Invalid;
         }
 
-        JumpCacheStale = true;
+        DropFetches();
     }
 
     public void Dispose()
@@ -126,4 +244,13 @@ internal sealed unsafe class HartContext : IDisposable
         Memory.Code.UnregisterTlb(Tlbs);
         _block.Dispose();
     }
+
+    private void DropFetches()
+    {
+        Array.Fill(_fetchTags, ulong.MaxValue);
+        JumpCacheStale = true;
+        State->ReservationAddress = HartState.NoReservation;
+    }
+
+    private ulong FetchTag(ulong pc) => (pc & ~0xFFFUL) | State->KeyBits >> 61 | (State->KeyBits & 1);
 }

@@ -9,8 +9,11 @@ namespace Hypervisor.Core.Hart;
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct HartState
 {
-    /// <summary>Integer registers. <c>X[0]</c> is never written: the decoder drops or redirects writes to it.</summary>
-    public fixed ulong X[32];
+    /// <summary>
+    /// Integer registers, and after them a sink: the block builder redirects writes of x0 to number 32, so that
+    /// <c>X[0]</c> stays zero without a test.
+    /// </summary>
+    public fixed ulong X[33];
 
     /// <summary>Floating-point registers; singles are NaN-boxed.</summary>
     public fixed ulong F[32];
@@ -30,8 +33,8 @@ internal unsafe struct HartState
     /// <summary>Budget with which the current <c>Run</c> began, for reading counters in mid-run.</summary>
     public long BudgetAtEntry;
 
-    /// <summary>Instructions retired before the current <c>Run</c>.</summary>
-    public ulong RetiredBefore;
+    /// <summary>Budget units used before the current <c>Run</c>: instructions retired plus exceptions delivered.</summary>
+    public ulong UsedBefore;
 
     /// <summary>The op at which a handler chain left, for the dispatcher.</summary>
     public void* EventOp;
@@ -39,8 +42,11 @@ internal unsafe struct HartState
     /// <summary>Why a handler chain left (an engine-internal event number).</summary>
     public int Event;
 
-    /// <summary>1 in user mode, else 0: the low bit of jump-cache keys, so that privilege never aliases.</summary>
-    public uint UserBit;
+    /// <summary>What is or-ed into a program counter to make a jump-cache key, so that contexts never alias.</summary>
+    public ulong KeyBits;
+
+    /// <summary>Exceptions the engine delivered since reset: each takes a unit of budget and retires nothing.</summary>
+    public ulong TrapsTaken;
 
     /// <summary>Accrued exceptions (fflags), bits NX UF OF DZ NV.</summary>
     public uint Fflags;
@@ -68,6 +74,9 @@ internal unsafe struct HartState
 
     /// <summary>The hart's privileged state. Under trap-and-emulate the guest's own copy lives with its personality.</summary>
     public PrivilegedState Privileged;
+
+    /// <summary>Number of the register that takes writes of x0.</summary>
+    public const byte Sink = 32;
 
     /// <summary>No LR is outstanding.</summary>
     public const ulong NoReservation = ulong.MaxValue;

@@ -116,6 +116,7 @@ public sealed class VCpu : IDisposable
         long timeBase = Hart.TimeAtEntry;
         SliceEnd end = SliceEnd.Expired;
         Volatile.Write(ref _kicked, 0);
+        Hart.ConsumeAttention();
         Personality.PrepareRun(this);
         while (left > 0)
         {
@@ -139,6 +140,10 @@ public sealed class VCpu : IDisposable
                 continue;
             }
 
+            // The instruction that exits takes a unit of budget, whether it is completed on the guest's behalf or faults:
+            // a guest that only ever exits still comes to the end of its slice.
+            left--;
+            Meter.Retired++;
             ExitVerdict verdict = Personality.OnExit(this, in exit);
             if (verdict == ExitVerdict.Resume)
                 continue;

@@ -55,6 +55,9 @@ internal unsafe struct Translation
     /// <summary>Whether later loads from the page may go through the TLB.</summary>
     public bool Readable;
 
+    /// <summary>Whether the page is part of a larger one that one entry of the guest's tables maps.</summary>
+    public bool IsLarge;
+
     /// <summary>With <see cref="TranslationStatus.Exit"/>: the address to report, as the guest-physical or virtual address the personality wants.</summary>
     public ulong ExitValue;
 }

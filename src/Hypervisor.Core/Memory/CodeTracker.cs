@@ -59,14 +59,12 @@ internal sealed unsafe class CodeTracker
         lock (_lock)
         {
             _chunks.TryGetValue(page, out ulong old);
-            if ((old | mask) == old && (_memory.PageFlags[page] & (byte)PageFlag.Code) != 0)
+            if ((old | mask) == old && (_memory.FlagsOf(page) & PageFlag.Code) != 0)
                 return false;
             _chunks[page] = old | mask;
-            ref byte flags = ref _memory.PageFlags[page];
-            bool wasWritable = (flags & (byte)PageFlag.WriteMapped) != 0;
-            flags = (byte)((flags | (byte)PageFlag.Code) & ~(byte)PageFlag.WriteMapped);
+            PageFlag before = _memory.ChangeFlags(page, PageFlag.Code, PageFlag.WriteMapped);
             Interlocked.MemoryBarrier();
-            return wasWritable && DropStoreEntries(page);
+            return (before & PageFlag.WriteMapped) != 0 && DropStoreEntries(page);
         }
     }
 
@@ -100,7 +98,7 @@ internal sealed unsafe class CodeTracker
     private void Drop(int page)
     {
         _chunks.Remove(page);
-        _memory.PageFlags[page] &= unchecked((byte)~(byte)PageFlag.Code);
+        _memory.ChangeFlags(page, PageFlag.None, PageFlag.Code);
         foreach (ICodeObserver observer in _observers)
             observer.CodePageWritten(page);
     }

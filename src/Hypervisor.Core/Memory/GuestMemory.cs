@@ -135,6 +135,27 @@ public sealed unsafe class GuestMemory : IDisposable
     /// <summary>The index of the page that holds an address known to be RAM.</summary>
     internal int PageIndex(ulong address) => (int)((address - _base) >> 12);
 
+    /// <summary>Changes the flags of a page, which several threads do: by compare and exchange.</summary>
+    /// <returns>The flags before.</returns>
+    internal PageFlag ChangeFlags(int page, PageFlag set, PageFlag clear)
+    {
+        ref byte flags = ref _flags[page];
+        byte seen = Volatile.Read(ref flags);
+        while (true)
+        {
+            byte wanted = (byte)((seen | (byte)set) & ~(byte)clear);
+            if (wanted == seen)
+                return (PageFlag)seen;
+            byte was = Interlocked.CompareExchange(ref flags, wanted, seen);
+            if (was == seen)
+                return (PageFlag)seen;
+            seen = was;
+        }
+    }
+
+    /// <summary>The flags of a page as they stand now.</summary>
+    internal PageFlag FlagsOf(int page) => (PageFlag)Volatile.Read(ref _flags[page]);
+
     private void NoteHostWrite(ulong address, int length)
     {
         if (length == 0)

@@ -1,0 +1,324 @@
+using System.Runtime.CompilerServices;
+using Hypervisor.Core.Hart;
+using Hypervisor.Core.Isa;
+using Hypervisor.Core.Memory;
+
+namespace Hypervisor.Core.Engine.Interpreter;
+
+/// <summary>
+/// Decodes traces: up to <see cref="MaxInstructions"/> instructions of one page, through branches not taken and direct
+/// jumps within the page. A trace ends in a jump, an indirect jump, or an op of the dispatcher's that never falls through.
+/// </summary>
+/// <remarks>Invariant for the unsafe code: at most <see cref="MaxSlots"/> slots are written, each instruction emitting at most four.</remarks>
+internal sealed unsafe class BlockBuilder
+{
+    /// <summary>Longest trace; also the budget below which handlers return to the dispatcher.</summary>
+    public const int MaxInstructions = 64;
+
+    private const int MaxSlots = 240;
+    private const int MaxJumpsFollowed = 8;
+
+    private readonly HandlerTable _handlers;
+    private readonly Op[] _ops = GC.AllocateArray<Op>(MaxSlots + 8, pinned: true);
+    private readonly OpInfo[] _infos = new OpInfo[MaxSlots + 8];
+    private readonly FusedKind[] _kinds = new FusedKind[MaxSlots + 8];
+    private readonly bool _fuse;
+    private int _slots;
+
+    public BlockBuilder(HandlerTable handlers, bool fuse)
+    {
+        _handlers = handlers;
+        _fuse = fuse;
+    }
+
+    /// <summary>Decodes the trace at an address.</summary>
+    /// <param name="code">Where to put it.</param>
+    /// <param name="pc">Virtual address, even.</param>
+    /// <param name="physical">Guest-physical address of the same byte, in RAM.</param>
+    /// <param name="page">Host address of the page.</param>
+    /// <param name="secondPage">Host address of the next virtual page where it is needed: null otherwise.</param>
+    /// <param name="secondPhysical">Its guest-physical address, or 0.</param>
+    /// <param name="limit">Instructions at most; below <see cref="MaxInstructions"/> the trace is for this once and not findable.</param>
+    public Op* Build(CodeCache code, ulong pc, ulong physical, byte* page, byte* secondPage, ulong secondPhysical, int limit)
+    {
+        _slots = 0;
+        int start = (int)(physical & 0xFFF);
+        int offset = start;
+        int lowest = start;
+        int highest = start;
+        int count = 0;
+        int jumps = 0;
+        bool straddles = false;
+        while (true)
+        {
+            if (count == limit || _slots > MaxSlots - 8)
+            {
+                EmitJump(offset - start, count, ref _infos[_slots]);
+                break;
+            }
+
+            if (offset >= GuestMemory.PageSize - 1)
+            {
+                EmitJump(offset - start, count, ref _infos[_slots]);
+                break;
+            }
+
+            uint word = Unsafe.ReadUnaligned<ushort>(page + offset);
+            if ((word & 3) == 3)
+            {
+                if (offset + 4 <= GuestMemory.PageSize)
+                    word |= (uint)Unsafe.ReadUnaligned<ushort>(page + offset + 2) << 16;
+                else if (count > 0 || secondPage == null)
+                {
+                    EmitJump(offset - start, count, ref _infos[_slots]);
+                    break;
+                }
+                else
+                {
+                    word |= (uint)Unsafe.ReadUnaligned<ushort>(secondPage) << 16;
+                    straddles = true;
+                }
+            }
+
+            Instruction instruction = Decoder.Decode(word);
+            lowest = Math.Min(lowest, offset);
+            highest = Math.Max(highest, offset + instruction.Length);
+            int from = _slots;
+            var info = new OpInfo
+            {
+                PcDelta = (short)((offset - start) / 2),
+                Retired = (byte)count,
+                Length = instruction.Length,
+                Opcode = instruction.Opcode,
+                Raw = instruction.Raw,
+            };
+            count++;
+            Flow flow = Emit(in instruction, pc, offset - start, count);
+            for (int i = from; i < _slots; i++)
+                _infos[i] = info;
+            if (flow == Flow.Ends)
+                break;
+            offset += instruction.Length;
+            if (flow == Flow.Jumps)
+            {
+                int target = offset - instruction.Length + instruction.Immediate;
+                bool follow = target is >= 0 and < GuestMemory.PageSize - 1 && target != start
+                    && jumps++ < MaxJumpsFollowed && count < limit && !straddles;
+                if (!follow)
+                {
+                    EmitJump(target - start, count, ref info);
+                    break;
+                }
+
+                offset = target;
+            }
+            else if (straddles)
+            {
+                EmitJump(offset - start, count, ref info);
+                break;
+            }
+        }
+
+        return Place(code, pc, physical, count, lowest, highest, straddles ? secondPhysical : 0, limit == MaxInstructions);
+    }
+
+    private enum Flow
+    {
+        FallsThrough,
+        Jumps,
+        Ends,
+    }
+
+    private Flow Emit(in Instruction i, ulong pc, int delta, int count)
+    {
+        ulong address = pc + (ulong)(long)delta;
+        switch (i.Opcode)
+        {
+            case Opcode.Lui:
+                if (i.Rd != 0)
+                    EmitConstant(i.Rd, (ulong)(long)i.Immediate);
+                return Flow.FallsThrough;
+
+            case Opcode.Auipc:
+                if (i.Rd != 0)
+                    EmitConstant(i.Rd, address + (ulong)(long)i.Immediate);
+                return Flow.FallsThrough;
+
+            case Opcode.Jal:
+                if (i.Rd != 0)
+                    EmitConstant(i.Rd, address + i.Length);
+                return Flow.Jumps;
+
+            case Opcode.Jalr:
+            {
+                Op* op = NextSlot(FusedKind.None);
+                *op = new Op { Handler = _handlers.Single(Opcode.Jalr, false), Rd = Destination(i.Rd), Rs1 = i.Rs1, Index = op->Index, Imm = i.Immediate };
+                var payload = (OpPayload*)NextSlot(FusedKind.None);
+                *payload = new OpPayload { Value = address + i.Length, Count = count };
+                return Flow.Ends;
+            }
+
+            case Opcode.Beq or Opcode.Bne or Opcode.Blt or Opcode.Bge or Opcode.Bltu or Opcode.Bgeu:
+            {
+                Op* op = NextSlot(FusedPairs.KindOf(i.Opcode));
+                *op = new Op { Handler = _handlers.Single(i.Opcode, false), Rs1 = i.Rs1, Rs2 = i.Rs2, Index = op->Index };
+                EmitLink(delta + i.Immediate, count);
+                return Flow.FallsThrough;
+            }
+
+            case Opcode.Ecall or Opcode.Ebreak or Opcode.Mret or Opcode.Sret or Opcode.Wfi or Opcode.Illegal
+                or Opcode.FenceI or Opcode.SfenceVma or Opcode.SinvalVma or Opcode.SfenceWInval or Opcode.SfenceInvalIr:
+                EmitPlain(in i, _handlers.Slow);
+                return Flow.Ends;
+
+            case Opcode.Csrrw or Opcode.Csrrs or Opcode.Csrrc or Opcode.Csrrwi or Opcode.Csrrsi or Opcode.Csrrci:
+                EmitPlain(in i, _handlers.Slow);
+                return Flow.FallsThrough;
+
+            case Opcode.Pause:
+                return Flow.FallsThrough;
+
+            case Opcode.Addi when i.Rd != 0 && i.Immediate == 0:
+                EmitPlain(in i, _handlers.Move, FusedKind.Move);
+                return Flow.FallsThrough;
+
+            case Opcode.Addi when i.Rd != 0 && i.Rs1 == 0:
+                EmitConstant(i.Rd, (ulong)(long)i.Immediate);
+                return Flow.FallsThrough;
+        }
+
+        if (i.Rd == 0 && WritesOnlyIntegerRegister(i.Opcode))
+            return Flow.FallsThrough;
+        bool rounds = RoundsByMode(i.Opcode);
+        EmitPlain(in i, _handlers.Single(i.Opcode, rounds && i.RoundingMode == 7), FusedPairs.KindOf(i.Opcode));
+        return Flow.FallsThrough;
+    }
+
+    private void EmitPlain(in Instruction i, nint handler, FusedKind kind = FusedKind.None)
+    {
+        Op* op = NextSlot(kind);
+        int imm = RoundsByMode(i.Opcode) ? i.RoundingMode | i.Rs3 << 8 : i.Immediate;
+        *op = new Op
+        {
+            Handler = handler,
+            Rd = WritesFloat(i.Opcode) ? i.Rd : Destination(i.Rd),
+            Rs1 = i.Rs1,
+            Rs2 = i.Rs2,
+            Index = op->Index,
+            Imm = imm,
+        };
+    }
+
+    private void EmitConstant(byte rd, ulong value)
+    {
+        if ((long)value == (int)value)
+        {
+            Op* op = NextSlot(FusedKind.Constant);
+            *op = new Op { Handler = _handlers.Single(Opcode.Lui, false), Rd = rd, Index = op->Index, Imm = (int)value };
+            return;
+        }
+
+        Op* wide = NextSlot(FusedKind.None);
+        *wide = new Op { Handler = _handlers.WideConstant, Rd = rd, Index = wide->Index };
+        *(OpPayload*)NextSlot(FusedKind.None) = new OpPayload { Value = value };
+    }
+
+    private void EmitJump(int delta, int count, ref OpInfo info)
+    {
+        int from = _slots;
+        OpInfo copy = info;
+        Op* op = NextSlot(FusedKind.Jump);
+        *op = new Op { Handler = _handlers.Single(Opcode.Jal, false), Index = op->Index };
+        EmitLink(delta, count);
+        for (int i = from; i < _slots; i++)
+            _infos[i] = copy;
+    }
+
+    private void EmitLink(int delta, int count)
+    {
+        var link = (OpLink*)NextSlot(FusedKind.None);
+        Op* stub = NextSlot(FusedKind.None);
+        stub->Handler = 0; // Chosen in Place, when it is known whether the target lies in the page.
+        *link = new OpLink { Count = count, PcDelta = delta };
+    }
+
+    private Op* NextSlot(FusedKind kind)
+    {
+        Op* op = (Op*)Unsafe.AsPointer(ref _ops[_slots]);
+        *op = new Op { Index = (byte)_slots };
+        _kinds[_slots] = kind;
+        _slots++;
+        return op;
+    }
+
+    private Op* Place(CodeCache code, ulong pc, ulong physical, int count, int lowest, int highest, ulong secondPhysical, bool findable)
+    {
+        if (_fuse)
+            Fuse();
+        int bytes = sizeof(BlockHeader) + _slots * (sizeof(Op) + sizeof(OpInfo));
+        var header = (BlockHeader*)(findable ? code.Allocate(bytes) : code.Scratch);
+        *header = new BlockHeader
+        {
+            Pc = pc,
+            PhysicalPc = physical,
+            Slots = _slots,
+            Instructions = (short)count,
+            Unlinkable = (byte)(findable && secondPhysical == 0 ? 0 : 1),
+        };
+        Op* ops = BlockHeader.FirstOp(header);
+        _ops.AsSpan(0, _slots).CopyTo(new Span<Op>(ops, _slots));
+        _infos.AsSpan(0, _slots).CopyTo(new Span<OpInfo>(ops + _slots, _slots));
+        int start = (int)(physical & 0xFFF);
+        for (int i = 0; i < _slots; i++)
+        {
+            if (!IsLinked(i))
+                continue;
+            var link = (OpLink*)(ops + i + 1);
+            int target = start + link->PcDelta;
+            link->Target = ops + i + 2;
+            (ops + i + 2)->Handler = target is >= 0 and < GuestMemory.PageSize && header->Unlinkable == 0
+                ? _handlers.LinkMiss
+                : _handlers.CrossPage;
+            i += 2;
+        }
+
+        if (findable)
+            code.Add(header, lowest, highest, secondPhysical);
+        return ops;
+    }
+
+    private bool IsLinked(int slot) => _kinds[slot] is >= FusedKind.Beq and <= FusedKind.Jump;
+
+    private void Fuse()
+    {
+        for (int i = 0; i + 1 < _slots;)
+        {
+            nint pair = _handlers.Pair(_kinds[i], _kinds[i + 1]);
+            if (pair != 0)
+            {
+                _ops[i].Handler = pair;
+                i += IsLinked(i + 1) ? 4 : 2;
+            }
+            else
+            {
+                i += IsLinked(i) ? 3 : 1;
+            }
+        }
+    }
+
+    private static byte Destination(byte rd) => rd == 0 ? HartState.Sink : rd;
+
+    private static bool WritesFloat(Opcode opcode) => opcode is Opcode.Flw or Opcode.Fld
+        or (>= Opcode.FmaddS and <= Opcode.FmaxS) or (>= Opcode.FmaddD and <= Opcode.FmaxD)
+        or (>= Opcode.FcvtSW and <= Opcode.FcvtSLu) or Opcode.FmvWX
+        or (>= Opcode.FcvtDW and <= Opcode.FcvtDLu) or Opcode.FmvDX or Opcode.FcvtSD or Opcode.FcvtDS;
+
+    private static bool RoundsByMode(Opcode opcode) => opcode is (>= Opcode.FmaddS and <= Opcode.FsqrtS)
+        or (>= Opcode.FmaddD and <= Opcode.FsqrtD)
+        or (>= Opcode.FcvtWS and <= Opcode.FcvtSLu) or (>= Opcode.FcvtWD and <= Opcode.FcvtDLu)
+        or Opcode.FcvtSD or Opcode.FcvtDS;
+
+    /// <summary>Computations that may be dropped where they write x0. Everything else has effects beside its destination.</summary>
+    private static bool WritesOnlyIntegerRegister(Opcode opcode) => opcode is (>= Opcode.Addi and <= Opcode.Sraw)
+        or (>= Opcode.Mul and <= Opcode.Remuw) or (>= Opcode.Sh1add and <= Opcode.CzeroNez);
+}

@@ -1,0 +1,138 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Hypervisor.Core.Hart;
+using Hypervisor.Core.Isa;
+using Hypervisor.Core.Memory;
+using unsafe Next = delegate*<Hypervisor.Core.Engine.Interpreter.Op*, Hypervisor.Core.Hart.HartState*, Hypervisor.Core.Memory.TlbEntry*, long, void>;
+
+namespace Hypervisor.Core.Engine.Interpreter;
+
+/// <summary>The entry points of handlers, found when first needed.</summary>
+internal sealed unsafe class HandlerTable
+{
+    private const int Opcodes = (int)Opcode.CboZero + 1;
+    private const int Kinds = (int)FusedKind.Count;
+
+    private readonly nint[] _static = new nint[Opcodes];
+    private readonly nint[] _dynamic = new nint[Opcodes];
+    private readonly nint[] _pairs = new nint[Kinds * Kinds];
+
+    public HandlerTable()
+    {
+        Slow = Resolve((nint)(Next)(&Handlers.Slow));
+        LinkMiss = Resolve((nint)(Next)(&Handlers.LinkMiss));
+        CrossPage = Resolve((nint)(Next)(&Handlers.CrossPage));
+        Stale = Resolve((nint)(Next)(&Handlers.Stale));
+        WideConstant = Resolve((nint)(Next)(&Handlers.WideConstant));
+        Move = Resolve((nint)(Next)(&Handlers.Step<Steps.Move>));
+    }
+
+    public nint Slow { get; }
+
+    public nint LinkMiss { get; }
+
+    public nint CrossPage { get; }
+
+    public nint Stale { get; }
+
+    public nint WideConstant { get; }
+
+    public nint Move { get; }
+
+    /// <summary>The handler of one operation; <see cref="Slow"/> where the dispatcher does it.</summary>
+    public nint Single(Opcode opcode, bool dynamicRounding)
+    {
+        ref nint slot = ref (dynamicRounding ? _dynamic : _static)[(int)opcode];
+        if (slot == 0)
+        {
+            nint handler = HandlerMap.Single(opcode, dynamicRounding);
+            slot = handler == 0 ? Slow : Resolve(handler);
+        }
+
+        return slot;
+    }
+
+    /// <summary>The handler of a fused pair, or 0.</summary>
+    public nint Pair(FusedKind first, FusedKind second)
+    {
+        if (first is FusedKind.None or >= FusedKind.Beq || second == FusedKind.None)
+            return 0;
+        ref nint slot = ref _pairs[(int)first * Kinds + (int)second];
+        if (slot == 0)
+        {
+            nint handler = FusedPairs.Find(first, second);
+            slot = handler == 0 ? -1 : Resolve(handler);
+        }
+
+        return slot == -1 ? 0 : slot;
+    }
+
+    /// <summary>
+    /// Has a handler compiled, by running it once on a machine of nothing, and finds its code. The machine's TLB never hits,
+    /// its registers are zero, taken branches always leave, and every op around the one executed returns at once.
+    /// </summary>
+    private static nint Resolve(nint handler)
+    {
+        if (!CodePointer.CanResolve(handler))
+            return handler;
+        const int Slots = 16;
+        var scratch = (byte*)NativeMemory.AllocZeroed((nuint)(sizeof(HartState) + Tlb.ContextBytes + Slots * sizeof(Op) + JumpCacheEntry.Count * sizeof(JumpCacheEntry)));
+        try
+        {
+            var state = (HartState*)scratch;
+            var tlb = (TlbEntry*)(scratch + sizeof(HartState));
+            var ops = (Op*)((byte*)tlb + Tlb.ContextBytes);
+            Tlb.Clear(tlb, Tlb.EntriesPerContext);
+            for (int i = 0; i < Slots; i++)
+                ops[i].Handler = (nint)(Next)(&Return);
+            state->JumpCache = ops + Slots;
+            state->KeyBits = 1;
+            state->Limit = long.MaxValue;
+            ((Next)handler)(ops + Slots / 2, state, tlb, 0);
+        }
+        finally
+        {
+            NativeMemory.Free(scratch);
+        }
+
+        return CodePointer.Resolve(handler);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Return(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    {
+    }
+}
+
+/// <summary>
+/// The address behind a method pointer. A pointer to a method leads through a stub, an extra jump at every dispatch; on x64
+/// the stub is an indirect jump whose slot holds the method's code once it is compiled.
+/// </summary>
+/// <remarks>
+/// Reading the stub is an optimisation with a check: where its bytes are not that jump, or its target is not yet compiled
+/// code, the stub itself is used, which is always right. The handlers are compiled with full optimisation at once and never
+/// again, so that the address stays valid.
+/// </remarks>
+internal static unsafe class CodePointer
+{
+    private const byte JumpIndirect = 0xff;
+    private const byte RipRelative = 0x25;
+
+    /// <summary>Whether a pointer leads through a stub that this class knows.</summary>
+    public static bool CanResolve(nint stub)
+        => RuntimeInformation.ProcessArchitecture == Architecture.X64
+            && RuntimeFeature.IsDynamicCodeCompiled
+            && ((byte*)stub)[0] == JumpIndirect
+            && ((byte*)stub)[1] == RipRelative;
+
+    public static nint Resolve(nint stub)
+    {
+        if (!CanResolve(stub))
+            return stub;
+        byte* code = (byte*)stub;
+        nint target = *(nint*)(code + 6 + *(int*)(code + 2));
+
+        // Before compilation the slot leads back into the stub itself, to the part that calls the compiler.
+        return target - stub is >= 0 and < 64 ? stub : target;
+    }
+}

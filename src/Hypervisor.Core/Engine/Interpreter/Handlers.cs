@@ -1,0 +1,237 @@
+using System.Runtime.CompilerServices;
+using Hypervisor.Core.Hart;
+using Hypervisor.Core.Memory;
+using unsafe Next = delegate*<Hypervisor.Core.Engine.Interpreter.Op*, Hypervisor.Core.Hart.HartState*, Hypervisor.Core.Memory.TlbEntry*, long, void>;
+
+namespace Hypervisor.Core.Engine.Interpreter;
+
+/// <summary>A plain operation: computes, and goes on. False where only the dispatcher can do it.</summary>
+internal unsafe interface IStep
+{
+    static abstract bool Execute(Op* op, HartState* s, TlbEntry* tlb);
+}
+
+/// <summary>The condition of a branch.</summary>
+internal interface ICondition
+{
+    static abstract bool Holds(ulong a, ulong b);
+}
+
+/// <summary>
+/// The handlers: one generic method for each shape of control flow, instantiated over the operations. All have one
+/// signature and end in a call through the next op's pointer, which the JIT makes a jump, so that the four arguments stay in
+/// registers and the stack does not grow. Each operation's dispatch is its own indirect jump, which host CPUs predict well.
+/// </summary>
+/// <remarks>
+/// Invariants for the unsafe code: <c>op</c> points into a live arena of the code cache, blocks end in an op that does not
+/// fall through, register numbers are below 33 by decoding, and memory is touched only through a TLB entry that hit.
+/// Optimisation is forced: without it these are ordinary calls (see <see cref="TailCallProbe"/>).
+/// </remarks>
+internal static unsafe class Handlers
+{
+    private const MethodImplOptions Hot = MethodImplOptions.AggressiveOptimization;
+
+    [MethodImpl(Hot)]
+    public static void Step<A>(Op* op, HartState* s, TlbEntry* tlb, long budget) where A : struct, IStep
+    {
+        if (!A.Execute(op, s, tlb))
+        {
+            Slow(op, s, tlb, budget);
+            return;
+        }
+
+        op++;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    [MethodImpl(Hot)]
+    public static void Step2<A, B>(Op* op, HartState* s, TlbEntry* tlb, long budget)
+        where A : struct, IStep
+        where B : struct, IStep
+    {
+        if (!A.Execute(op, s, tlb))
+        {
+            Slow(op, s, tlb, budget);
+            return;
+        }
+
+        op++;
+        if (!B.Execute(op, s, tlb))
+        {
+            Slow(op, s, tlb, budget);
+            return;
+        }
+
+        op++;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    [MethodImpl(Hot)]
+    public static void Branch<C>(Op* op, HartState* s, TlbEntry* tlb, long budget) where C : struct, ICondition
+    {
+        if (!C.Holds(s->X[op->Rs1], s->X[op->Rs2]))
+        {
+            op += 3;
+            ((Next)op->Handler)(op, s, tlb, budget);
+            return;
+        }
+
+        budget -= ((OpLink*)(op + 1))->Count;
+        if (budget < s->Limit)
+        {
+            LeaveTaken(op, s, tlb, budget);
+            return;
+        }
+
+        op = ((OpLink*)(op + 1))->Target;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    [MethodImpl(Hot)]
+    public static void StepBranch<A, C>(Op* op, HartState* s, TlbEntry* tlb, long budget)
+        where A : struct, IStep
+        where C : struct, ICondition
+    {
+        if (!A.Execute(op, s, tlb))
+        {
+            Slow(op, s, tlb, budget);
+            return;
+        }
+
+        op++;
+        if (!C.Holds(s->X[op->Rs1], s->X[op->Rs2]))
+        {
+            op += 3;
+            ((Next)op->Handler)(op, s, tlb, budget);
+            return;
+        }
+
+        budget -= ((OpLink*)(op + 1))->Count;
+        if (budget < s->Limit)
+        {
+            LeaveTaken(op, s, tlb, budget);
+            return;
+        }
+
+        op = ((OpLink*)(op + 1))->Target;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    [MethodImpl(Hot)]
+    public static void Jump(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    {
+        budget -= ((OpLink*)(op + 1))->Count;
+        if (budget < s->Limit)
+        {
+            LeaveTaken(op, s, tlb, budget);
+            return;
+        }
+
+        op = ((OpLink*)(op + 1))->Target;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    [MethodImpl(Hot)]
+    public static void StepJump<A>(Op* op, HartState* s, TlbEntry* tlb, long budget) where A : struct, IStep
+    {
+        if (!A.Execute(op, s, tlb))
+        {
+            Slow(op, s, tlb, budget);
+            return;
+        }
+
+        op++;
+        budget -= ((OpLink*)(op + 1))->Count;
+        if (budget < s->Limit)
+        {
+            LeaveTaken(op, s, tlb, budget);
+            return;
+        }
+
+        op = ((OpLink*)(op + 1))->Target;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    /// <summary>jalr: the target's block comes from the jump cache.</summary>
+    [MethodImpl(Hot)]
+    public static void JumpRegister(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    {
+        ulong target = (s->X[op->Rs1] + (ulong)(long)op->Imm) & ~1UL;
+        s->X[op->Rd] = ((OpPayload*)(op + 1))->Value;
+        budget -= ((OpPayload*)(op + 1))->Count;
+        JumpCacheEntry* entry = JumpCacheEntry.For(s, target);
+        if (entry->Key != (target | s->KeyBits) || budget < s->Limit)
+        {
+            LeaveTo(target, s, tlb, budget);
+            return;
+        }
+
+        op = entry->Op;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    /// <summary>A constant wider than an immediate, from the next slot.</summary>
+    [MethodImpl(Hot)]
+    public static void WideConstant(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    {
+        s->X[op->Rd] = ((OpPayload*)(op + 1))->Value;
+        op += 2;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    /// <summary>The stub of a link into another page: mappings may change under it, so the jump cache is asked each time.</summary>
+    [MethodImpl(Hot)]
+    public static void CrossPage(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    {
+        ulong target = BlockHeader.Of(op)->Pc + (ulong)(long)((OpLink*)(op - 1))->PcDelta;
+        JumpCacheEntry* entry = JumpCacheEntry.For(s, target);
+        if (entry->Key != (target | s->KeyBits))
+        {
+            LeaveTo(target, s, tlb, budget);
+            return;
+        }
+
+        op = entry->Op;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    /// <summary>The stub of a link within the page, until the dispatcher made it.</summary>
+    [MethodImpl(Hot)]
+    public static void LinkMiss(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    {
+        s->Pc = BlockHeader.Of(op)->Pc + (ulong)(long)((OpLink*)(op - 1))->PcDelta;
+        s->Budget = budget;
+        s->EventOp = op;
+        s->Event = (int)EngineEvent.Link;
+    }
+
+    /// <summary>The first op of a block whose memory was changed.</summary>
+    [MethodImpl(Hot)]
+    public static void Stale(Op* op, HartState* s, TlbEntry* tlb, long budget)
+        => LeaveTo(BlockHeader.Of(op)->Pc, s, tlb, budget);
+
+    /// <summary>An op that the dispatcher must do, or finish.</summary>
+    [MethodImpl(Hot | MethodImplOptions.NoInlining)]
+    public static void Slow(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    {
+        s->Budget = budget;
+        s->EventOp = op;
+        s->Event = (int)EngineEvent.Slow;
+    }
+
+    [MethodImpl(Hot | MethodImplOptions.NoInlining)]
+    private static void LeaveTaken(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    {
+        s->Pc = BlockHeader.Of(op)->Pc + (ulong)(long)((OpLink*)(op + 1))->PcDelta;
+        s->Budget = budget;
+        s->Event = (int)EngineEvent.Lookup;
+    }
+
+    [MethodImpl(Hot | MethodImplOptions.NoInlining)]
+    private static void LeaveTo(ulong target, HartState* s, TlbEntry* tlb, long budget)
+    {
+        s->Pc = target;
+        s->Budget = budget;
+        s->Event = (int)EngineEvent.Lookup;
+    }
+}

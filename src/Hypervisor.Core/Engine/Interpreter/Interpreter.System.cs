@@ -1,0 +1,194 @@
+using Hypervisor.Core.Hart;
+using Hypervisor.Core.Isa;
+using Hypervisor.Core.Memory;
+
+namespace Hypervisor.Core.Engine.Interpreter;
+
+/// <summary>What is not plain computation: environment calls, CSRs, returns from traps, fences, cache blocks.</summary>
+internal sealed unsafe partial class Interpreter
+{
+    private const int CacheBlockBytes = 64;
+
+    /// <summary>Does the op at which a chain left.</summary>
+    private SlowOutcome DoSlow(HartContext hart, CodeCache code, Op* op, out VmExit exit)
+    {
+        HartState* s = hart.State;
+        ref PrivilegedState p = ref s->Privileged;
+        Opcode opcode = BlockHeader.InfoOf(op)->Opcode;
+        exit = default;
+        switch (opcode)
+        {
+            case >= Opcode.Csrrw and <= Opcode.Csrrci:
+                return DoCsr(hart, op, opcode, out exit);
+
+            case Opcode.Ecall:
+                return Trap(hart, op, TrapCause.EcallFromU + (uint)p.Mode, 0, out exit);
+
+            case Opcode.Ebreak:
+                return Trap(hart, op, TrapCause.Breakpoint, AddressOf(op, BlockHeader.InfoOf(op)), out exit);
+
+            case Opcode.Mret:
+            case Opcode.Sret:
+            {
+                long budget = s->Budget;
+                SettleAt(s, op);
+                bool legal = opcode == Opcode.Mret ? TrapUnit.MachineReturn(s, ref p) : TrapUnit.SupervisorReturn(s, ref p);
+                if (!legal)
+                {
+                    s->Budget = budget;
+                    return Illegal(hart, op, out exit);
+                }
+
+                s->Budget--;
+                return AfterStatusChange(hart);
+            }
+
+            case Opcode.Wfi:
+                if (!TrapUnit.WaitIsLegal(in p))
+                    return Illegal(hart, op, out exit);
+                if ((Volatile.Read(ref p.Mip) & p.Mie) != 0)
+                    return Retire(s, op);
+                SettleAt(s, op);
+                exit = new VmExit(VmExitReason.WaitForInterrupt, Account(hart), length: 4, opcode: (ushort)opcode);
+                return SlowOutcome.Exit;
+
+            case Opcode.SfenceVma:
+            case Opcode.SinvalVma:
+                if (!TrapUnit.FenceIsLegal(in p))
+                    return Illegal(hart, op, out exit);
+                if (op->Rs1 == 0)
+                    hart.FlushTlb();
+                else
+                    hart.FlushTlbPage(s->X[op->Rs1]);
+                return Retire(s, op);
+
+            case Opcode.SfenceWInval:
+            case Opcode.SfenceInvalIr:
+                return p.Mode == PrivilegeMode.User ? Illegal(hart, op, out exit) : Retire(s, op);
+
+            case Opcode.FenceI:
+                code.Settle(_handlers.Stale, fence: true);
+                return Retire(s, op);
+
+            case Opcode.CboZero:
+            case Opcode.CboClean:
+            case Opcode.CboFlush:
+            case Opcode.CboInval:
+                return DoCacheBlock(hart, code, op, opcode, out exit);
+        }
+
+        return MemoryShape.Of(opcode).Size != 0 ? DoMemory(hart, code, op, opcode, out exit) : Illegal(hart, op, out exit);
+    }
+
+    private SlowOutcome Trap(HartContext hart, Op* op, TrapCause cause, ulong value, out VmExit exit)
+        => Raise(hart, op, cause, value, out exit) ? SlowOutcome.Exit : SlowOutcome.Lookup;
+
+    private SlowOutcome Illegal(HartContext hart, Op* op, out VmExit exit)
+        => Trap(hart, op, TrapCause.IllegalInstruction, BlockHeader.InfoOf(op)->Raw, out exit);
+
+    /// <summary>Status bits changed: a new context from the next instruction on, and interrupts may have become deliverable.</summary>
+    private static SlowOutcome AfterStatusChange(HartContext hart)
+    {
+        hart.ContextStale = true;
+        if (hart.Controls.DeliverInterrupts)
+            TakeInterrupt(hart);
+        return SlowOutcome.Lookup;
+    }
+
+    private SlowOutcome DoCsr(HartContext hart, Op* op, Opcode opcode, out VmExit exit)
+    {
+        HartState* s = hart.State;
+        ref PrivilegedState p = ref s->Privileged;
+        exit = default;
+        int csr = op->Imm;
+        bool immediate = opcode >= Opcode.Csrrwi;
+        bool swap = opcode is Opcode.Csrrw or Opcode.Csrrwi;
+        bool reads = !swap || op->Rd != HartState.Sink;
+        bool writes = swap || op->Rs1 != 0;
+        CsrCounters counters = NeedsCounters(csr) ? CountersAt(hart, op) : default;
+
+        ulong old = 0;
+        if (reads && !CsrFile.TryRead(s, ref p, csr, in counters, out old))
+            return Illegal(hart, op, out exit);
+        if (!writes)
+        {
+            s->X[op->Rd] = old;
+            return SlowOutcome.Next;
+        }
+
+        ulong operand = immediate ? op->Rs1 : s->X[op->Rs1];
+        ulong value = opcode switch
+        {
+            Opcode.Csrrw or Opcode.Csrrwi => operand,
+            Opcode.Csrrs or Opcode.Csrrsi => old | operand,
+            _ => old & ~operand,
+        };
+        if (!CsrFile.TryWrite(s, ref p, csr, value, in counters, out CsrEffects effects))
+            return Illegal(hart, op, out exit);
+        s->X[op->Rd] = old;
+        if (effects == CsrEffects.None)
+            return SlowOutcome.Next;
+
+        if ((effects & CsrEffects.TranslationChanged) != 0)
+            hart.FlushTlb();
+        if ((effects & CsrEffects.TimerChanged) != 0)
+            hart.NoteTimer(counters.Time);
+        Retire(s, op);
+        return AfterStatusChange(hart);
+    }
+
+    private static bool NeedsCounters(int csr) => csr is (>= 0xC00 and < 0xC20) or (>= 0xB00 and < 0xB20) or 0x14D or 0x144 or 0x344;
+
+    /// <summary>The counters as the instruction at an op reads them.</summary>
+    private static CsrCounters CountersAt(HartContext hart, Op* op)
+    {
+        HartState* s = hart.State;
+        long used = s->BudgetAtEntry - s->Budget + BlockHeader.InfoOf(op)->Retired;
+        ulong total = s->UsedBefore + (ulong)used;
+        return new CsrCounters
+        {
+            Cycle = total,
+            Retired = total - s->TrapsTaken,
+            Time = (ulong)hart.Nanoseconds(used) / HartContext.NanosecondsPerTick,
+        };
+    }
+
+    /// <summary>Zicboz and Zicbom: the block is 64 bytes; with coherent memory clean, flush and inval have nothing to do.</summary>
+    private SlowOutcome DoCacheBlock(HartContext hart, CodeCache code, Op* op, Opcode opcode, out VmExit exit)
+    {
+        HartState* s = hart.State;
+        if (!CacheBlockIsLegal(in s->Privileged, opcode))
+            return Illegal(hart, op, out exit);
+        ulong address = s->X[op->Rs1] & ~(ulong)(CacheBlockBytes - 1);
+        AccessKind kind = opcode == Opcode.CboZero ? AccessKind.Store : AccessKind.Load;
+        if (!Translate(hart, op, address, kind, out Translation page, out SlowOutcome outcome, out exit))
+            return outcome;
+        if (page.HostPage == null)
+            return Trap(hart, op, TrapCause.StoreAccessFault, address, out exit);
+        if (opcode == Opcode.CboZero)
+        {
+            new Span<byte>(page.HostPage + (address & 0xFFF), CacheBlockBytes).Clear();
+            NoteStore(hart, page.GuestPhysical, CacheBlockBytes);
+            code.Settle(_handlers.Stale, fence: false);
+        }
+
+        return SlowOutcome.Next;
+    }
+
+    /// <summary>The enable bits of menvcfg and, for user mode, senvcfg (CMO specification, section 2.6).</summary>
+    private static bool CacheBlockIsLegal(in PrivilegedState p, Opcode opcode)
+    {
+        ulong mask = opcode switch
+        {
+            Opcode.CboZero => 1UL << 7,
+            Opcode.CboInval => 3UL << 4,
+            _ => 1UL << 6,
+        };
+        return p.Mode switch
+        {
+            PrivilegeMode.Machine => true,
+            PrivilegeMode.Supervisor => (p.Menvcfg & mask) != 0,
+            _ => (p.Menvcfg & mask) != 0 && (p.Senvcfg & mask) != 0,
+        };
+    }
+}

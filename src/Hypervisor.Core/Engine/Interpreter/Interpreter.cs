@@ -1,0 +1,334 @@
+using Hypervisor.Core.Hart;
+using Hypervisor.Core.Isa;
+using Hypervisor.Core.Memory;
+using unsafe Next = delegate*<Hypervisor.Core.Engine.Interpreter.Op*, Hypervisor.Core.Hart.HartState*, Hypervisor.Core.Memory.TlbEntry*, long, void>;
+
+namespace Hypervisor.Core.Engine.Interpreter;
+
+/// <summary>
+/// The threaded interpreter. Handler chains run until something needs ordinary code; this class is that code: it finds and
+/// builds blocks, does the slow half of memory accesses, executes privileged instructions, delivers traps, and returns exits.
+/// Holds no per-guest state: one instance serves any number of vCPUs and threads.
+/// </summary>
+internal sealed unsafe partial class Interpreter : IExecutionEngine
+{
+    private readonly HandlerTable _handlers = new();
+    private readonly bool _fuse;
+
+    /// <summary>Creates an interpreter.</summary>
+    /// <param name="fuse">Whether to use fused pairs; off only to measure what they bring.</param>
+    public Interpreter(bool fuse = true)
+    {
+        TailCallProbe.Require();
+        _fuse = fuse;
+    }
+
+    public string Name => "interpreter";
+
+    public VmExit Run(HartContext hart, CodeCache code, long budget)
+    {
+        HartState* s = hart.State;
+        s->BudgetAtEntry = budget;
+        s->Budget = budget;
+        Attach(hart, code);
+        if (hart.Controls.DeliverInterrupts)
+            TakeInterrupt(hart);
+        Op* op = null;
+        while (true)
+        {
+            if (op == null)
+            {
+                if (hart.ConsumeAttention())
+                    return Leave(hart, VmExitReason.Attention);
+                if (s->Budget <= 0)
+                    return Leave(hart, VmExitReason.BudgetExpired);
+                op = Find(hart, code, out TranslationStatus status, out ulong exitValue);
+                if (op == null)
+                {
+                    if (status == TranslationStatus.Exit)
+                        return LeaveOnMiss(hart, exitValue, AccessKind.Fetch, null);
+                    TrapCause cause = status == TranslationStatus.PageFault ? TrapCause.InstructionPageFault : TrapCause.InstructionAccessFault;
+                    if (Raise(hart, null, cause, s->Pc, out VmExit fetchExit))
+                        return fetchExit;
+                    continue;
+                }
+            }
+
+            ((Next)op->Handler)(op, s, (TlbEntry*)s->Tlb, s->Budget);
+
+            switch ((EngineEvent)s->Event)
+            {
+                case EngineEvent.Link:
+                    op = Link(hart, code);
+                    break;
+
+                case EngineEvent.Slow:
+                    op = (Op*)s->EventOp;
+                    switch (DoSlow(hart, code, op, out VmExit exit))
+                    {
+                        case SlowOutcome.Next:
+                            op++;
+                            break;
+                        case SlowOutcome.Again:
+                            break;
+                        case SlowOutcome.Lookup:
+                            op = null;
+                            break;
+                        default:
+                            return exit;
+                    }
+
+                    break;
+
+                default:
+                    op = null;
+                    break;
+            }
+        }
+    }
+
+    /// <summary>What comes after an op that the dispatcher did.</summary>
+    private enum SlowOutcome
+    {
+        /// <summary>Go on with the op after it.</summary>
+        Next,
+
+        /// <summary>Run it again: its translation is there now.</summary>
+        Again,
+
+        /// <summary>Look up <see cref="HartState.Pc"/>; the budget is settled.</summary>
+        Lookup,
+
+        /// <summary>Return the exit.</summary>
+        Exit,
+    }
+
+    private void Attach(HartContext hart, CodeCache code)
+    {
+        code.Builder ??= new BlockBuilder(_handlers, _fuse);
+        code.Settle(_handlers.Stale, fence: false);
+        if (code.Owner != hart)
+        {
+            code.Owner = hart;
+            hart.JumpCacheStale = true;
+        }
+
+        hart.State->JumpCache = code.JumpCache;
+    }
+
+    /// <summary>The first op at the program counter, found or built; null with the reason where the address cannot be fetched.</summary>
+    private Op* Find(HartContext hart, CodeCache code, out TranslationStatus status, out ulong exitValue)
+    {
+        HartState* s = hart.State;
+        status = TranslationStatus.Ok;
+        exitValue = 0;
+        if (hart.ContextStale)
+            hart.UpdateContext();
+        if (hart.JumpCacheStale)
+        {
+            code.ClearJumpCache();
+            hart.JumpCacheStale = false;
+        }
+
+        ulong pc = s->Pc;
+        JumpCacheEntry* cached = JumpCacheEntry.For(s, pc);
+        if (cached->Key == (pc | s->KeyBits) && BlockHeader.Of(cached->Op)->Instructions <= s->Budget)
+            return cached->Op;
+
+        if (!hart.TryFetchPage(pc, out ulong page))
+        {
+            status = hart.Translator.Translate(s, pc, AccessKind.Fetch, hart.Context, out Translation translation);
+            if (status != TranslationStatus.Ok)
+            {
+                exitValue = translation.ExitValue;
+                return null;
+            }
+
+            page = translation.GuestPhysical & ~0xFFFUL;
+            if (hart.Memory.HostPage(page) == null)
+            {
+                status = TranslationStatus.AccessFault;
+                return null;
+            }
+
+            hart.HasLargePages |= translation.IsLarge;
+            hart.NoteFetchPage(pc, page);
+        }
+
+        ulong physical = page | (pc & 0xFFF);
+        Op* op = code.Find(pc, physical);
+        if (op == null)
+        {
+            if (code.IsFull)
+                code.Clear();
+            op = Build(hart, code, pc, physical, BlockBuilder.MaxInstructions, ref status, ref exitValue);
+            if (op == null)
+                return null;
+        }
+
+        if (BlockHeader.Of(op)->Instructions > s->Budget)
+            return Build(hart, code, pc, physical, (int)Math.Min(s->Budget, BlockBuilder.MaxInstructions - 1), ref status, ref exitValue);
+        cached->Key = pc | s->KeyBits;
+        cached->Op = op;
+        return op;
+    }
+
+    private static Op* Build(HartContext hart, CodeCache code, ulong pc, ulong physical, int limit, ref TranslationStatus status, ref ulong exitValue)
+    {
+        byte* host = hart.Memory.HostPage(physical);
+        byte* secondHost = null;
+        ulong secondPhysical = 0;
+        if ((pc & 0xFFF) == 0xFFE && (host[0xFFE] & 3) == 3)
+        {
+            status = hart.Translator.Translate(hart.State, pc + 2, AccessKind.Fetch, hart.Context, out Translation second);
+            if (status == TranslationStatus.Ok && second.HostPage == null)
+                status = TranslationStatus.AccessFault;
+            if (status != TranslationStatus.Ok)
+            {
+                exitValue = second.ExitValue;
+                return null;
+            }
+
+            hart.HasLargePages |= second.IsLarge;
+            secondHost = second.HostPage;
+            secondPhysical = second.GuestPhysical & ~0xFFFUL;
+        }
+
+        return code.Builder!.Build(code, pc, physical, host, secondHost, secondPhysical, limit);
+    }
+
+    /// <summary>Finds the target of a link and, where it lies in the page of its source, makes the link.</summary>
+    private Op* Link(HartContext hart, CodeCache code)
+    {
+        HartState* s = hart.State;
+        var stub = (Op*)s->EventOp;
+        BlockHeader* source = BlockHeader.Of(stub);
+        if (Volatile.Read(ref s->Limit) != BlockBuilder.MaxInstructions)
+            return null;
+        ulong physical = (source->PhysicalPc & ~0xFFFUL) | (s->Pc & 0xFFF);
+        Op* target = code.Find(s->Pc, physical);
+        if (target == null)
+            return FindAndLink(hart, code, stub);
+        ((OpLink*)(stub - 1))->Target = target;
+        return target;
+    }
+
+    private Op* FindAndLink(HartContext hart, CodeCache code, Op* stub)
+    {
+        long blocks = code.BlocksBuilt;
+        bool wasFull = code.IsFull;
+        Op* target = Find(hart, code, out TranslationStatus status, out _);
+
+        // A failed fetch is looked up again, and reported, by the main loop. A cleared cache took the stub with it.
+        if (status != TranslationStatus.Ok || wasFull || target == null)
+            return null;
+        if (blocks != code.BlocksBuilt && BlockHeader.Of(target)->Unlinkable == 0)
+            ((OpLink*)(stub - 1))->Target = target;
+        return target;
+    }
+
+    private static VmExit Leave(HartContext hart, VmExitReason reason) => new(reason, Account(hart));
+
+    /// <summary>Closes the books of a run and says how much of the budget it used.</summary>
+    private static long Account(HartContext hart)
+    {
+        HartState* s = hart.State;
+        long used = s->BudgetAtEntry - s->Budget;
+        s->UsedBefore += (ulong)used;
+        s->BudgetAtEntry = s->Budget;
+        return used;
+    }
+
+    /// <summary>Puts the program counter at an op's instruction and charges what the trace retired before it.</summary>
+    private static void SettleAt(HartState* s, Op* op)
+    {
+        OpInfo* info = BlockHeader.InfoOf(op);
+        s->Pc = AddressOf(op, info);
+        s->Budget -= info->Retired;
+    }
+
+    private static ulong AddressOf(Op* op, OpInfo* info) => BlockHeader.Of(op)->Pc + (ulong)((long)info->PcDelta * 2);
+
+    /// <summary>Retires the op's instruction and goes on behind it.</summary>
+    private static SlowOutcome Retire(HartState* s, Op* op)
+    {
+        OpInfo* info = BlockHeader.InfoOf(op);
+        s->Pc = AddressOf(op, info) + info->Length;
+        s->Budget -= info->Retired + 1;
+        return SlowOutcome.Lookup;
+    }
+
+    /// <summary>
+    /// Takes an exception at an op (or at the program counter, for a fetch): true with the exit where the controls send it
+    /// out, else it is delivered to the guest. Delivery takes one unit of budget, so that a guest which only traps ends.
+    /// </summary>
+    private bool Raise(HartContext hart, Op* op, TrapCause cause, ulong value, out VmExit exit)
+    {
+        HartState* s = hart.State;
+        OpInfo info = default;
+        if (op != null)
+        {
+            info = *BlockHeader.InfoOf(op);
+            SettleAt(s, op);
+        }
+
+        if ((hart.Controls.Exceptions >> (int)cause & 1) != 0)
+        {
+            exit = new VmExit(ReasonOf(cause, info.Opcode), Account(hart), (ulong)cause, value,
+                instruction: info.Raw, length: info.Length, access: AccessOf(cause), opcode: (ushort)info.Opcode);
+            return true;
+        }
+
+        exit = default;
+        TrapUnit.Enter(s, ref s->Privileged, (ulong)cause, value);
+        hart.ContextStale = true;
+        s->Budget--;
+        s->TrapsTaken++;
+        return false;
+    }
+
+    private static VmExitReason ReasonOf(TrapCause cause, Opcode opcode) => cause switch
+    {
+        TrapCause.EcallFromU or TrapCause.EcallFromS or TrapCause.EcallFromVs or TrapCause.EcallFromM => VmExitReason.EnvironmentCall,
+        TrapCause.Breakpoint => VmExitReason.Breakpoint,
+        TrapCause.IllegalInstruction => opcode is (>= Opcode.Csrrw and <= Opcode.Csrrci) or (>= Opcode.Mret and <= Opcode.SfenceInvalIr)
+            ? VmExitReason.PrivilegedInstruction
+            : VmExitReason.IllegalInstruction,
+        TrapCause.InstructionPageFault or TrapCause.LoadPageFault or TrapCause.StorePageFault => VmExitReason.PageFault,
+        _ => VmExitReason.AccessFault,
+    };
+
+    private static AccessKind AccessOf(TrapCause cause) => cause switch
+    {
+        TrapCause.InstructionPageFault or TrapCause.InstructionAccessFault or TrapCause.InstructionAddressMisaligned => AccessKind.Fetch,
+        TrapCause.StorePageFault or TrapCause.StoreAccessFault or TrapCause.StoreAddressMisaligned => AccessKind.Store,
+        _ => AccessKind.Load,
+    };
+
+    private static VmExit LeaveOnMiss(HartContext hart, ulong value, AccessKind access, Op* op)
+    {
+        OpInfo info = default;
+        if (op != null)
+        {
+            info = *BlockHeader.InfoOf(op);
+            SettleAt(hart.State, op);
+        }
+
+        return new VmExit(VmExitReason.TranslationMiss, Account(hart), value: value, instruction: info.Raw, length: info.Length,
+            access: access, opcode: (ushort)info.Opcode);
+    }
+
+    /// <summary>Delivers the most urgent interrupt that is pending and enabled, if any; the program counter is at an instruction's start.</summary>
+    private static bool TakeInterrupt(HartContext hart)
+    {
+        HartState* s = hart.State;
+        if ((Volatile.Read(ref s->Privileged.Mip) & s->Privileged.Mie) == 0)
+            return false;
+        int cause = TrapUnit.PendingInterrupt(in s->Privileged);
+        if (cause < 0)
+            return false;
+        TrapUnit.Enter(s, ref s->Privileged, 1UL << 63 | (uint)cause, 0);
+        hart.ContextStale = true;
+        return true;
+    }
+}

@@ -1,0 +1,119 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Hypervisor.Core.Hart;
+using Hypervisor.Core.Isa;
+
+namespace Hypervisor.Core.Engine.Interpreter;
+
+/// <summary>One decoded operation: what to call and its operands. Every slot keeps its own handler even where a fused one
+/// before it covers both, so that execution can resume at any slot.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 16)]
+internal struct Op
+{
+    /// <summary>Address of the handler: <c>delegate*&lt;Op*, HartState*, TlbEntry*, long, void&gt;</c>.</summary>
+    public nint Handler;
+
+    public byte Rd, Rs1, Rs2;
+
+    /// <summary>Slots from the start of the block, by which a handler finds the block's header.</summary>
+    public byte Index;
+
+    public int Imm;
+}
+
+/// <summary>The slot after a branch or jump: where it goes. The slot after this one is a stub op that links it.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 16)]
+internal unsafe struct OpLink
+{
+    /// <summary>The first op of the target, or the stub that finds it.</summary>
+    public Op* Target;
+
+    /// <summary>Instructions to charge when the branch is taken: those of the trace up to and with it.</summary>
+    public int Count;
+
+    /// <summary>Target address, in bytes from the start of the block.</summary>
+    public int PcDelta;
+}
+
+/// <summary>The slot after an indirect jump, or after a wide constant.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 16)]
+internal struct OpPayload
+{
+    public ulong Value;
+    public int Count;
+}
+
+/// <summary>What the dispatcher needs to know of a slot and a handler does not.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct OpInfo
+{
+    /// <summary>Address of the instruction in half words from the start of the block.</summary>
+    public short PcDelta;
+
+    /// <summary>Instructions of the trace before it.</summary>
+    public byte Retired;
+
+    public byte Length;
+    public Opcode Opcode;
+    public uint Raw;
+}
+
+/// <summary>Precedes the slots of a block; their <see cref="OpInfo"/>s follow them.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 32)]
+internal unsafe struct BlockHeader
+{
+    /// <summary>Virtual address of the first instruction.</summary>
+    public ulong Pc;
+
+    /// <summary>Guest-physical address of the first instruction.</summary>
+    public ulong PhysicalPc;
+
+    public int Slots;
+
+    /// <summary>Instructions on the longest path through the trace.</summary>
+    public short Instructions;
+
+    /// <summary>Nonzero where links into the block must not be made: it is a single step, or crosses a page.</summary>
+    public byte Unlinkable;
+
+    /// <summary>The header of the block that holds an op.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static BlockHeader* Of(Op* op) => (BlockHeader*)(op - op->Index) - 1;
+
+    /// <summary>The first op of a block.</summary>
+    public static Op* FirstOp(BlockHeader* header) => (Op*)(header + 1);
+
+    /// <summary>What is known of a slot.</summary>
+    public static OpInfo* InfoOf(Op* op)
+    {
+        BlockHeader* header = Of(op);
+        return (OpInfo*)(FirstOp(header) + header->Slots) + op->Index;
+    }
+}
+
+/// <summary>One entry of a jump cache: address and context of a block's start, and its first op.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct JumpCacheEntry
+{
+    public ulong Key;
+    public Op* Op;
+
+    public const int Count = 1024;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static JumpCacheEntry* For(HartState* s, ulong pc)
+        => (JumpCacheEntry*)s->JumpCache + ((uint)(pc >> 1) & (Count - 1));
+}
+
+/// <summary>Why a chain of handlers came back to the dispatcher.</summary>
+internal enum EngineEvent
+{
+    /// <summary>Go on at <see cref="HartState.Pc"/>: the jump cache missed, or the budget or attention wants a look.</summary>
+    Lookup,
+
+    /// <summary>As Lookup, and <see cref="HartState.EventOp"/> is the stub of a link that may be made.</summary>
+    Link,
+
+    /// <summary>The op at <see cref="HartState.EventOp"/> needs the dispatcher.</summary>
+    Slow,
+}
