@@ -9,8 +9,8 @@ namespace Hypervisor.Core.Devices;
 /// Registers answer to 4 bytes.
 /// </summary>
 /// <remarks>
-/// A level that falls before it is claimed takes its request back, as on QEMU's board. A claim heeds no threshold
-/// (specification, "Interrupt Claim Process"), so that harts may poll with notifications off.
+/// A request once forwarded stands until it is claimed, even if its level falls meanwhile (specification, "Interrupt Gateways").
+/// A claim heeds no threshold ("Interrupt Claim Process"), so that harts may poll with notifications off.
 /// </remarks>
 internal sealed class Plic : IMmioDevice
 {
@@ -177,17 +177,14 @@ internal sealed class Plic : IMmioDevice
         uint bit = 1u << (source % 32);
         lock (_lock)
         {
-            if (raised)
-            {
-                _levels[word] |= bit;
-                _pending[word] |= bit & ~_claimed[word];
-            }
-            else
+            if (!raised)
             {
                 _levels[word] &= ~bit;
-                _pending[word] &= ~bit;
+                return;
             }
 
+            _levels[word] |= bit;
+            _pending[word] |= bit & ~_claimed[word];
             UpdateOutputs();
         }
     }
