@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Memory;
+using static Hypervisor.Core.Hart.RegisterFile;
 using unsafe Next = delegate*<Hypervisor.Core.Engine.Interpreter.Op*, Hypervisor.Core.Hart.HartState*, Hypervisor.Core.Memory.TlbEntry*, long, void>;
 
 namespace Hypervisor.Core.Engine.Interpreter;
@@ -69,21 +70,22 @@ internal static unsafe class Handlers
     [MethodImpl(Hot)]
     public static void Branch<C>(Op* op, HartState* s, TlbEntry* tlb, long budget) where C : struct, ICondition
     {
-        if (!C.Holds(s->X[op->Rs1], s->X[op->Rs2]))
+        if (C.Holds(X(s)[op->Rs1], X(s)[op->Rs2]))
+        {
+            budget -= ((OpLink*)(op + 1))->Count;
+            if (budget < s->Limit)
+            {
+                Leave(op, s, tlb, budget);
+                return;
+            }
+
+            op = ((OpLink*)(op + 1))->Target;
+        }
+        else
         {
             op += 3;
-            ((Next)op->Handler)(op, s, tlb, budget);
-            return;
         }
 
-        budget -= ((OpLink*)(op + 1))->Count;
-        if (budget < s->Limit)
-        {
-            LeaveTaken(op, s, tlb, budget);
-            return;
-        }
-
-        op = ((OpLink*)(op + 1))->Target;
         ((Next)op->Handler)(op, s, tlb, budget);
     }
 
@@ -99,21 +101,22 @@ internal static unsafe class Handlers
         }
 
         op++;
-        if (!C.Holds(s->X[op->Rs1], s->X[op->Rs2]))
+        if (C.Holds(X(s)[op->Rs1], X(s)[op->Rs2]))
+        {
+            budget -= ((OpLink*)(op + 1))->Count;
+            if (budget < s->Limit)
+            {
+                Leave(op, s, tlb, budget);
+                return;
+            }
+
+            op = ((OpLink*)(op + 1))->Target;
+        }
+        else
         {
             op += 3;
-            ((Next)op->Handler)(op, s, tlb, budget);
-            return;
         }
 
-        budget -= ((OpLink*)(op + 1))->Count;
-        if (budget < s->Limit)
-        {
-            LeaveTaken(op, s, tlb, budget);
-            return;
-        }
-
-        op = ((OpLink*)(op + 1))->Target;
         ((Next)op->Handler)(op, s, tlb, budget);
     }
 
@@ -123,7 +126,7 @@ internal static unsafe class Handlers
         budget -= ((OpLink*)(op + 1))->Count;
         if (budget < s->Limit)
         {
-            LeaveTaken(op, s, tlb, budget);
+            Leave(op, s, tlb, budget);
             return;
         }
 
@@ -144,7 +147,7 @@ internal static unsafe class Handlers
         budget -= ((OpLink*)(op + 1))->Count;
         if (budget < s->Limit)
         {
-            LeaveTaken(op, s, tlb, budget);
+            Leave(op, s, tlb, budget);
             return;
         }
 
@@ -156,8 +159,8 @@ internal static unsafe class Handlers
     [MethodImpl(Hot)]
     public static void JumpRegister(Op* op, HartState* s, TlbEntry* tlb, long budget)
     {
-        ulong target = (s->X[op->Rs1] + (ulong)(long)op->Imm) & ~1UL;
-        s->X[op->Rd] = ((OpPayload*)(op + 1))->Value;
+        ulong target = (X(s)[op->Rs1] + (ulong)(long)op->Imm) & ~1UL;
+        X(s)[op->Rd] = ((OpPayload*)(op + 1))->Value;
         budget -= ((OpPayload*)(op + 1))->Count;
         JumpCacheEntry* entry = JumpCacheEntry.For(s, target);
         if (entry->Key != (target | s->KeyBits) || budget < s->Limit)
@@ -174,7 +177,7 @@ internal static unsafe class Handlers
     [MethodImpl(Hot)]
     public static void WideConstant(Op* op, HartState* s, TlbEntry* tlb, long budget)
     {
-        s->X[op->Rd] = ((OpPayload*)(op + 1))->Value;
+        X(s)[op->Rd] = ((OpPayload*)(op + 1))->Value;
         op += 2;
         ((Next)op->Handler)(op, s, tlb, budget);
     }
@@ -220,7 +223,7 @@ internal static unsafe class Handlers
     }
 
     [MethodImpl(Hot | MethodImplOptions.NoInlining)]
-    private static void LeaveTaken(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    private static void Leave(Op* op, HartState* s, TlbEntry* tlb, long budget)
     {
         s->Pc = BlockHeader.Of(op)->Pc + (ulong)(long)((OpLink*)(op + 1))->PcDelta;
         s->Budget = budget;

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Memory;
+using static Hypervisor.Core.Hart.RegisterFile;
 
 namespace Hypervisor.Core.Engine.Interpreter.Steps;
 
@@ -21,9 +22,9 @@ internal readonly unsafe struct Amo<T> : IStep where T : struct, IAtomic
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
     {
-        if (!FastPath.TryStore(tlb, s->X[op->Rs1], T.Size, out byte* host))
+        if (!FastPath.TryStore(tlb, X(s)[op->Rs1], T.Size, out byte* host))
             return false;
-        s->X[op->Rd] = T.Exchange(host, s->X[op->Rs2]);
+        X(s)[op->Rd] = T.Exchange(host, X(s)[op->Rs2]);
         return true;
     }
 }
@@ -35,11 +36,11 @@ internal readonly unsafe struct LoadReserved<T> : IStep where T : struct, ILoad
     public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
     {
         // Reserved by virtual address: a reservation never outlives a change of the address space (FlushTlb drops it).
-        if (!FastPath.TryLoad(tlb, s->X[op->Rs1], T.Size, out byte* host))
+        if (!FastPath.TryLoad(tlb, X(s)[op->Rs1], T.Size, out byte* host))
             return false;
-        s->ReservationAddress = s->X[op->Rs1];
+        s->ReservationAddress = X(s)[op->Rs1];
         s->ReservationValue = T.Read(host);
-        s->X[op->Rd] = s->ReservationValue;
+        X(s)[op->Rd] = s->ReservationValue;
         return true;
     }
 }
@@ -53,13 +54,13 @@ internal readonly unsafe struct StoreConditionalWord : IStep
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
     {
-        ulong address = s->X[op->Rs1];
+        ulong address = X(s)[op->Rs1];
         if (!FastPath.TryStore(tlb, address, 4, out byte* host))
             return false;
         bool stored = s->ReservationAddress == address
-            && Interlocked.CompareExchange(ref *(uint*)host, (uint)s->X[op->Rs2], (uint)s->ReservationValue) == (uint)s->ReservationValue;
+            && Interlocked.CompareExchange(ref *(uint*)host, (uint)X(s)[op->Rs2], (uint)s->ReservationValue) == (uint)s->ReservationValue;
         s->ReservationAddress = HartState.NoReservation;
-        s->X[op->Rd] = stored ? 0UL : 1UL;
+        X(s)[op->Rd] = stored ? 0UL : 1UL;
         return true;
     }
 }
@@ -69,13 +70,13 @@ internal readonly unsafe struct StoreConditionalDouble : IStep
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
     {
-        ulong address = s->X[op->Rs1];
+        ulong address = X(s)[op->Rs1];
         if (!FastPath.TryStore(tlb, address, 8, out byte* host))
             return false;
         bool stored = s->ReservationAddress == address
-            && Interlocked.CompareExchange(ref *(ulong*)host, s->X[op->Rs2], s->ReservationValue) == s->ReservationValue;
+            && Interlocked.CompareExchange(ref *(ulong*)host, X(s)[op->Rs2], s->ReservationValue) == s->ReservationValue;
         s->ReservationAddress = HartState.NoReservation;
-        s->X[op->Rd] = stored ? 0UL : 1UL;
+        X(s)[op->Rd] = stored ? 0UL : 1UL;
         return true;
     }
 }

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Hart.FloatingPoint;
 using Hypervisor.Core.Memory;
+using static Hypervisor.Core.Hart.RegisterFile;
 
 namespace Hypervisor.Core.Engine.Interpreter.Steps;
 
@@ -31,7 +32,7 @@ internal readonly unsafe struct Double2<F, R> : IStep where F : struct, IDouble2
         uint rm = R.Mode(op, s);
         if (rm > 4 || s->FpEnabled == 0)
             return false;
-        s->F[op->Rd] = F.Apply(s->F[op->Rs1], s->F[op->Rs2], (int)rm, ref s->Fflags);
+        F(s)[op->Rd] = F.Apply(F(s)[op->Rs1], F(s)[op->Rs2], (int)rm, ref s->Fflags);
         s->FpDirty = 1;
         return true;
     }
@@ -45,7 +46,7 @@ internal readonly unsafe struct Single2<F, R> : IStep where F : struct, ISingle2
         uint rm = R.Mode(op, s);
         if (rm > 4 || s->FpEnabled == 0)
             return false;
-        s->F[op->Rd] = NanBox.Box(F.Apply(NanBox.Unbox(s->F[op->Rs1]), NanBox.Unbox(s->F[op->Rs2]), (int)rm, ref s->Fflags));
+        F(s)[op->Rd] = NanBox.Box(F.Apply(NanBox.Unbox(F(s)[op->Rs1]), NanBox.Unbox(F(s)[op->Rs2]), (int)rm, ref s->Fflags));
         s->FpDirty = 1;
         return true;
     }
@@ -83,8 +84,8 @@ internal readonly unsafe struct FusedD<G, R> : IStep where G : struct, IFusedSig
         uint rm = R.Mode(op, s);
         if (rm > 4 || s->FpEnabled == 0)
             return false;
-        s->F[op->Rd] = Fp64.MulAdd(
-            s->F[op->Rs1], s->F[op->Rs2], s->F[op->Imm >> 8], G.NegateProduct, G.NegateAddend, (int)rm, ref s->Fflags);
+        F(s)[op->Rd] = Fp64.MulAdd(
+            F(s)[op->Rs1], F(s)[op->Rs2], F(s)[op->Imm >> 8], G.NegateProduct, G.NegateAddend, (int)rm, ref s->Fflags);
         s->FpDirty = 1;
         return true;
     }
@@ -98,8 +99,8 @@ internal readonly unsafe struct FusedS<G, R> : IStep where G : struct, IFusedSig
         uint rm = R.Mode(op, s);
         if (rm > 4 || s->FpEnabled == 0)
             return false;
-        s->F[op->Rd] = NanBox.Box(Fp32.MulAdd(
-            NanBox.Unbox(s->F[op->Rs1]), NanBox.Unbox(s->F[op->Rs2]), NanBox.Unbox(s->F[op->Imm >> 8]),
+        F(s)[op->Rd] = NanBox.Box(Fp32.MulAdd(
+            NanBox.Unbox(F(s)[op->Rs1]), NanBox.Unbox(F(s)[op->Rs2]), NanBox.Unbox(F(s)[op->Imm >> 8]),
             G.NegateProduct, G.NegateAddend, (int)rm, ref s->Fflags));
         s->FpDirty = 1;
         return true;
@@ -116,7 +117,7 @@ internal readonly unsafe struct Raw2<F> : IStep where F : struct, IRaw2
     {
         if (s->FpEnabled == 0)
             return false;
-        s->F[op->Rd] = F.Apply(s->F[op->Rs1], s->F[op->Rs2], ref s->Fflags);
+        F(s)[op->Rd] = F.Apply(F(s)[op->Rs1], F(s)[op->Rs2], ref s->Fflags);
         s->FpDirty = 1;
         return true;
     }
@@ -142,7 +143,7 @@ internal readonly unsafe struct RawToInteger<F> : IStep where F : struct, IRaw2
     {
         if (s->FpEnabled == 0)
             return false;
-        s->X[op->Rd] = F.Apply(s->F[op->Rs1], s->F[op->Rs2], ref s->Fflags);
+        X(s)[op->Rd] = F.Apply(F(s)[op->Rs1], F(s)[op->Rs2], ref s->Fflags);
         s->FpDirty = 1; // A comparison may raise flags, which are floating-point state too.
         return true;
     }
@@ -167,7 +168,7 @@ internal readonly unsafe struct MoveFromX : IStep
     {
         if (s->FpEnabled == 0)
             return false;
-        s->F[op->Rd] = s->X[op->Rs1];
+        F(s)[op->Rd] = X(s)[op->Rs1];
         s->FpDirty = 1;
         return true;
     }
@@ -180,7 +181,7 @@ internal readonly unsafe struct MoveFromXWord : IStep
     {
         if (s->FpEnabled == 0)
             return false;
-        s->F[op->Rd] = NanBox.Box((uint)s->X[op->Rs1]);
+        F(s)[op->Rd] = NanBox.Box((uint)X(s)[op->Rs1]);
         s->FpDirty = 1;
         return true;
     }
@@ -198,7 +199,7 @@ internal readonly unsafe struct ToInteger<F, R> : IStep where F : struct, IConve
         uint rm = R.Mode(op, s);
         if (rm > 4 || s->FpEnabled == 0)
             return false;
-        s->X[op->Rd] = F.Apply(s->F[op->Rs1], (int)rm, ref s->Fflags);
+        X(s)[op->Rd] = F.Apply(F(s)[op->Rs1], (int)rm, ref s->Fflags);
         s->FpDirty = 1;
         return true;
     }
@@ -213,7 +214,7 @@ internal readonly unsafe struct FromInteger<F, R> : IStep where F : struct, ICon
         uint rm = R.Mode(op, s);
         if (rm > 4 || s->FpEnabled == 0)
             return false;
-        s->F[op->Rd] = F.Apply(s->X[op->Rs1], (int)rm, ref s->Fflags);
+        F(s)[op->Rd] = F.Apply(X(s)[op->Rs1], (int)rm, ref s->Fflags);
         s->FpDirty = 1;
         return true;
     }
@@ -228,7 +229,7 @@ internal readonly unsafe struct FloatToFloat<F, R> : IStep where F : struct, ICo
         uint rm = R.Mode(op, s);
         if (rm > 4 || s->FpEnabled == 0)
             return false;
-        s->F[op->Rd] = F.Apply(s->F[op->Rs1], (int)rm, ref s->Fflags);
+        F(s)[op->Rd] = F.Apply(F(s)[op->Rs1], (int)rm, ref s->Fflags);
         s->FpDirty = 1;
         return true;
     }

@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Memory;
+using static Hypervisor.Core.Hart.RegisterFile;
 
 namespace Hypervisor.Core.Engine.Interpreter.Steps;
 
@@ -17,7 +18,7 @@ internal readonly unsafe struct Rrr<F> : IStep where F : struct, IBinary
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
     {
-        s->X[op->Rd] = F.Apply(s->X[op->Rs1], s->X[op->Rs2]);
+        X(s)[op->Rd] = F.Apply(X(s)[op->Rs1], X(s)[op->Rs2]);
         return true;
     }
 }
@@ -28,7 +29,7 @@ internal readonly unsafe struct Rri<F> : IStep where F : struct, IBinary
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
     {
-        s->X[op->Rd] = F.Apply(s->X[op->Rs1], (ulong)(long)op->Imm);
+        X(s)[op->Rd] = F.Apply(X(s)[op->Rs1], (ulong)(long)op->Imm);
         return true;
     }
 }
@@ -39,7 +40,7 @@ internal readonly unsafe struct Constant : IStep
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
     {
-        s->X[op->Rd] = (ulong)(long)op->Imm;
+        X(s)[op->Rd] = (ulong)(long)op->Imm;
         return true;
     }
 }
@@ -50,7 +51,7 @@ internal readonly unsafe struct Move : IStep
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
     {
-        s->X[op->Rd] = s->X[op->Rs1];
+        X(s)[op->Rd] = X(s)[op->Rs1];
         return true;
     }
 }

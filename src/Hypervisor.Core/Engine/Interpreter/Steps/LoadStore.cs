@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Hart.FloatingPoint;
 using Hypervisor.Core.Memory;
+using static Hypervisor.Core.Hart.RegisterFile;
 
 namespace Hypervisor.Core.Engine.Interpreter.Steps;
 
@@ -60,9 +61,9 @@ internal readonly unsafe struct Load<T> : IStep where T : struct, ILoad
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
     {
-        if (!FastPath.TryLoad(tlb, s->X[op->Rs1] + (ulong)(long)op->Imm, T.Size, out byte* host))
+        if (!FastPath.TryLoad(tlb, X(s)[op->Rs1] + (ulong)(long)op->Imm, T.Size, out byte* host))
             return false;
-        s->X[op->Rd] = T.Read(host);
+        X(s)[op->Rd] = T.Read(host);
         return true;
     }
 }
@@ -73,9 +74,9 @@ internal readonly unsafe struct Store<T> : IStep where T : struct, IStore
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
     {
-        if (!FastPath.TryStore(tlb, s->X[op->Rs1] + (ulong)(long)op->Imm, T.Size, out byte* host))
+        if (!FastPath.TryStore(tlb, X(s)[op->Rs1] + (ulong)(long)op->Imm, T.Size, out byte* host))
             return false;
-        T.Write(host, s->X[op->Rs2]);
+        T.Write(host, X(s)[op->Rs2]);
         return true;
     }
 }
@@ -86,9 +87,9 @@ internal readonly unsafe struct LoadFloat : IStep
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
     {
-        if (!FastPath.TryLoad(tlb, s->X[op->Rs1] + (ulong)(long)op->Imm, 4, out byte* host) || s->FpEnabled == 0)
+        if (!FastPath.TryLoad(tlb, X(s)[op->Rs1] + (ulong)(long)op->Imm, 4, out byte* host) || s->FpEnabled == 0)
             return false;
-        s->F[op->Rd] = NanBox.Box(*(uint*)host);
+        F(s)[op->Rd] = NanBox.Box(*(uint*)host);
         s->FpDirty = 1;
         return true;
     }
@@ -99,9 +100,9 @@ internal readonly unsafe struct LoadDouble : IStep
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
     {
-        if (!FastPath.TryLoad(tlb, s->X[op->Rs1] + (ulong)(long)op->Imm, 8, out byte* host) || s->FpEnabled == 0)
+        if (!FastPath.TryLoad(tlb, X(s)[op->Rs1] + (ulong)(long)op->Imm, 8, out byte* host) || s->FpEnabled == 0)
             return false;
-        s->F[op->Rd] = *(ulong*)host;
+        F(s)[op->Rd] = *(ulong*)host;
         s->FpDirty = 1;
         return true;
     }
@@ -112,9 +113,9 @@ internal readonly unsafe struct StoreFloat<T> : IStep where T : struct, IStore
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
     {
-        if (!FastPath.TryStore(tlb, s->X[op->Rs1] + (ulong)(long)op->Imm, T.Size, out byte* host) || s->FpEnabled == 0)
+        if (!FastPath.TryStore(tlb, X(s)[op->Rs1] + (ulong)(long)op->Imm, T.Size, out byte* host) || s->FpEnabled == 0)
             return false;
-        T.Write(host, s->F[op->Rs2]);
+        T.Write(host, F(s)[op->Rs2]);
         return true;
     }
 }
