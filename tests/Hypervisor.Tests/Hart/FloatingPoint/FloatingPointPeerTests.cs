@@ -1,5 +1,6 @@
 using System.Globalization;
 using Hypervisor.Core.Hart.FloatingPoint;
+using Hypervisor.Tests.Support;
 using Xunit.Abstractions;
 
 namespace Hypervisor.Tests.Hart.FloatingPoint;
@@ -9,7 +10,7 @@ public sealed class FloatingPointPeerTests(ITestOutputHelper output)
 {
     private const int VectorsPerOperation = 4_000;
 
-    [Fact]
+    [PeerFact(QemuFloatingPoint.Compiler, QemuFloatingPoint.Emulator)]
     public void FloatingPoint_EdgeCaseVectors_MatchQemuInResultAndFlags()
     {
         var seed = SeedFromEnvironment() ?? Random.Shared.Next();

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
-using System.Diagnostics;
 using System.Text;
+using Hypervisor.Tests.Support;
 
 namespace Hypervisor.Tests.Hart.FloatingPoint;
 
@@ -10,44 +10,36 @@ namespace Hypervisor.Tests.Hart.FloatingPoint;
 /// </summary>
 internal static class QemuFloatingPoint
 {
-    private const string Compiler = "riscv64-linux-gnu-gcc";
-    private const string Emulator = "qemu-riscv64-static";
+    public const string Compiler = "riscv64-linux-gnu-gcc";
+    public const string Emulator = "qemu-riscv64-static";
 
     public static IReadOnlyList<(ulong Result, uint Flags)> Run(IReadOnlyList<FpVector> vectors)
     {
-        var folder = Directory.CreateTempSubdirectory("hv-fp-");
-        try
+        var input = new byte[vectors.Count * 32];
+        for (var i = 0; i < vectors.Count; i++)
         {
-            var source = Path.Combine(folder.FullName, "reference.c");
-            var program = Path.Combine(folder.FullName, "reference");
-            File.WriteAllText(source, Source());
-            Execute(Compiler, ["-O1", "-static", "-o", program, source], []);
-            var input = new byte[vectors.Count * 32];
-            for (var i = 0; i < vectors.Count; i++)
-            {
-                var record = input.AsSpan(i * 32, 32);
-                BinaryPrimitives.WriteInt32LittleEndian(record, vectors[i].Operation);
-                BinaryPrimitives.WriteInt32LittleEndian(record[4..], vectors[i].Rounding);
-                BinaryPrimitives.WriteUInt64LittleEndian(record[8..], vectors[i].A);
-                BinaryPrimitives.WriteUInt64LittleEndian(record[16..], vectors[i].B);
-                BinaryPrimitives.WriteUInt64LittleEndian(record[24..], vectors[i].C);
-            }
-
-            var output = Execute(Emulator, [program], input);
-            Assert.Equal(vectors.Count * 16, output.Length);
-            var answers = new (ulong, uint)[vectors.Count];
-            for (var i = 0; i < answers.Length; i++)
-            {
-                var record = output.AsSpan(i * 16, 16);
-                answers[i] = (BinaryPrimitives.ReadUInt64LittleEndian(record), BinaryPrimitives.ReadUInt32LittleEndian(record[8..]));
-            }
-
-            return answers;
+            var record = input.AsSpan(i * 32, 32);
+            BinaryPrimitives.WriteInt32LittleEndian(record, vectors[i].Operation);
+            BinaryPrimitives.WriteInt32LittleEndian(record[4..], vectors[i].Rounding);
+            BinaryPrimitives.WriteUInt64LittleEndian(record[8..], vectors[i].A);
+            BinaryPrimitives.WriteUInt64LittleEndian(record[16..], vectors[i].B);
+            BinaryPrimitives.WriteUInt64LittleEndian(record[24..], vectors[i].C);
         }
-        finally
+
+        using var folder = new TemporaryFolder();
+        var source = folder.Write("reference.c", Encoding.UTF8.GetBytes(Source()));
+        Peer.Run(Compiler, "-O1", "-static", "-o", folder["reference"], source);
+        Peer.Run(Emulator, folder["reference"], folder.Write("vectors", input), folder["answers"]);
+        var output = File.ReadAllBytes(folder["answers"]);
+        Assert.Equal(vectors.Count * 16, output.Length);
+        var answers = new (ulong, uint)[vectors.Count];
+        for (var i = 0; i < answers.Length; i++)
         {
-            folder.Delete(recursive: true);
+            var record = output.AsSpan(i * 16, 16);
+            answers[i] = (BinaryPrimitives.ReadUInt64LittleEndian(record), BinaryPrimitives.ReadUInt32LittleEndian(record[8..]));
         }
+
+        return answers;
     }
 
     private static string Source()
@@ -66,10 +58,13 @@ internal static class QemuFloatingPoint
                 : [r] "=&r"(integer), [x] "=&r"(floating), [f] "=&r"(answer.flags) \
                 : [a] "r"(v.a), [b] "r"(v.b), [c] "r"(v.c), [rm] "r"((uint64_t)v.rounding) \
                 : "ft0", "ft1", "ft2", "ft3")
-            int main(void)
+            int main(int count, char** arguments)
             {
+                FILE* input = fopen(arguments[1], "rb");
+                FILE* output = fopen(arguments[2], "wb");
+                if (!input || !output) return 2;
                 struct vector v;
-                while (fread(&v, sizeof v, 1, stdin) == 1) {
+                while (fread(&v, sizeof v, 1, input) == 1) {
                     struct answer answer = {0};
                     uint64_t integer = 0, floating = 0;
                     switch (v.operation) {
@@ -77,33 +72,10 @@ internal static class QemuFloatingPoint
                     default: return 1;
                     }
                     answer.result = integer | floating;
-                    fwrite(&answer, sizeof answer, 1, stdout);
+                    fwrite(&answer, sizeof answer, 1, output);
                 }
-                return fflush(stdout) != 0;
+                return fclose(output) != 0;
             }
             """;
-    }
-
-    private static byte[] Execute(string file, string[] arguments, byte[] input)
-    {
-        var start = new ProcessStartInfo(file, arguments)
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync();
-        var write = Task.Run(() =>
-        {
-            process.StandardInput.BaseStream.Write(input);
-            process.StandardInput.Close();
-        });
-        using var output = new MemoryStream();
-        process.StandardOutput.BaseStream.CopyTo(output);
-        write.Wait();
-        process.WaitForExit();
-        Assert.True(process.ExitCode == 0, $"{file} ended with {process.ExitCode}: {errors.Result}");
-        return output.ToArray();
     }
 }
