@@ -23,7 +23,7 @@ internal sealed class FpVectors(int seed)
             return new FpVector(operation, rounding, Integer(), 0, 0);
         var single = operands == FpOperands.Single;
         var a = Value(single);
-        var b = random.Next(4) == 0 ? Near(a, single) : Value(single);
+        var b = random.Next(8) switch { 0 or 1 => Near(a, single), 2 or 3 => Partner(a, single), _ => Value(single) };
         var c = random.Next(3) switch { 0 => Value(single), 1 => Near(a, single), _ => NearProduct(a, b, single) };
         return single
             ? new FpVector(operation, rounding, Register(a), Register(b), Register(c))
@@ -78,6 +78,28 @@ internal sealed class FpVectors(int seed)
         if (random.Next(3) == 0)
             near += (ulong)random.Next(-fractionBits - 3, fractionBits + 4) << fractionBits;
         return single ? (uint)near : near;
+    }
+
+    /// <summary>What brings a product or quotient with <paramref name="a"/> within a few units of a threshold.</summary>
+    private ulong Partner(ulong a, bool single)
+    {
+        var quotient = random.Next(2) == 0;
+        ulong partner;
+        if (single)
+        {
+            var x = BitConverter.UInt32BitsToSingle((uint)a);
+            var threshold = new[] { BitConverter.UInt32BitsToSingle(0x0080_0000), float.Epsilon, float.MaxValue }[random.Next(3)];
+            partner = BitConverter.SingleToUInt32Bits(quotient ? x / threshold : threshold / x);
+        }
+        else
+        {
+            var x = BitConverter.UInt64BitsToDouble(a);
+            var threshold = new[] { BitConverter.UInt64BitsToDouble(0x0010_0000_0000_0000), double.Epsilon, double.MaxValue }[random.Next(3)];
+            partner = BitConverter.DoubleToUInt64Bits(quotient ? x / threshold : threshold / x);
+        }
+
+        partner += (ulong)random.Next(-2, 3);
+        return single ? (uint)partner : partner;
     }
 
     private ulong NearProduct(ulong a, ulong b, bool single)
