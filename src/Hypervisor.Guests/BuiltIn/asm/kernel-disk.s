@@ -160,6 +160,9 @@ disk_transfer:
     li t0, DISK_BUSY
     sd t0, G_DISK_STATE(gp)
     call disk_kick
+    ld t0, G_DISK_STATE(gp)
+    li t1, DISK_DONE
+    beq t0, t1, 1b               # served already
 3:  li a0, WAIT_BLOCK
     j block_on
 6:  li a0, -EIO

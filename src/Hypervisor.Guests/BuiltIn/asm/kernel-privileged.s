@@ -32,7 +32,7 @@ _start:
     li t0, 0x1f                  # NAPOT over everything, R W X
     csrw pmpcfg0, t0
     .balign 4
-1:  # Sstc, if menvcfg exists and keeps its bit 63
+1:  # Sstc, if menvcfg exists and keeps its bit 63, and stimecmp exists (some keep the bit without it)
     sd zero, G_HAS_SSTC(gp)
     la t0, 2f
     csrw mtvec, t0
@@ -40,6 +40,7 @@ _start:
     slli t0, t0, 63
     csrs CSR_MENVCFG, t0
     csrr t1, CSR_MENVCFG
+    csrr t0, CSR_STIMECMP
     srli t1, t1, 63
     sd t1, G_HAS_SSTC(gp)
     .balign 4

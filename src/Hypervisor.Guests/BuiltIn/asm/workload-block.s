@@ -36,9 +36,8 @@ workload_run:
     la s8, incoming
     li s9, 4096
 1:  beqz s3, 3f
-    add t0, s3, s4
-    sd t0, 0(s7)
-    sd t0, 2040(s7)
+    sd s3, 0(s7)
+    sd s3, 1984(s7)
     mv a0, s6
     mv a1, s7
     mv a2, s9
