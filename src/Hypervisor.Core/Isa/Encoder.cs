@@ -15,24 +15,31 @@ internal static class Encoder
         var rs1 = (uint)instruction.Rs1 << 15;
         var rs2 = (uint)instruction.Rs2 << 20;
         var rm = (uint)instruction.RoundingMode << 12;
-        return row.Match | row.Format switch
+        return row.Match | ImmediateBits(row.Format, immediate) | row.Format switch
         {
-            InstructionFormat.Upper => rd | immediate & 0xfffff000,
-            InstructionFormat.Jump => rd | JumpBits(immediate),
-            InstructionFormat.Immediate or InstructionFormat.JumpRegister or InstructionFormat.Load
-                or InstructionFormat.FloatLoad or InstructionFormat.Csr or InstructionFormat.CsrImmediate
-                => rd | rs1 | immediate << 20,
-            InstructionFormat.Branch => rs1 | rs2 | BranchBits(immediate),
-            InstructionFormat.Store or InstructionFormat.FloatStore
-                => rs1 | rs2 | (immediate & 31) << 7 | (immediate >> 5 & 0x7f) << 25,
-            InstructionFormat.Shift => rd | rs1 | (immediate & 63) << 20,
-            InstructionFormat.ShiftWord => rd | rs1 | (immediate & 31) << 20,
-            InstructionFormat.Fence => immediate << 20,
-            InstructionFormat.Atomic or InstructionFormat.LoadReserved => rd | rs1 | rs2 | (immediate & 3) << 25,
+            InstructionFormat.Upper or InstructionFormat.Jump => rd,
+            InstructionFormat.Fence => 0,
             InstructionFormat.FloatFused => rd | rs1 | rs2 | rm | (uint)instruction.Rs3 << 27,
             _ => rd | rs1 | rs2 | rm,
         };
     }
+
+    /// <summary>The bits that an immediate takes in the word of a format; zero for formats without one.</summary>
+    internal static uint ImmediateBits(InstructionFormat format, uint immediate) => format switch
+    {
+        InstructionFormat.Upper => immediate & 0xfffff000,
+        InstructionFormat.Jump => JumpBits(immediate),
+        InstructionFormat.Immediate or InstructionFormat.JumpRegister or InstructionFormat.Load
+            or InstructionFormat.FloatLoad or InstructionFormat.Csr or InstructionFormat.CsrImmediate
+            or InstructionFormat.Fence => immediate << 20,
+        InstructionFormat.Branch => BranchBits(immediate),
+        InstructionFormat.Store or InstructionFormat.FloatStore
+            => (immediate & 31) << 7 | (immediate >> 5 & 0x7f) << 25,
+        InstructionFormat.Shift => (immediate & 63) << 20,
+        InstructionFormat.ShiftWord => (immediate & 31) << 20,
+        InstructionFormat.Atomic or InstructionFormat.LoadReserved => (immediate & 3) << 25,
+        _ => 0,
+    };
 
     private static uint JumpBits(uint offset)
         => (offset >> 20 & 1) << 31 | (offset >> 1 & 0x3ff) << 21 | (offset >> 11 & 1) << 20 | offset & 0xff000;

@@ -10,6 +10,7 @@ internal static partial class Objdump
 {
     public const string As = "riscv64-linux-gnu-as";
     public const string Tool = "riscv64-linux-gnu-objdump";
+    public const string Linker = "riscv64-linux-gnu-ld";
     public const string Objcopy = "riscv64-linux-gnu-objcopy";
     public const string Architecture = "rv64gc_zba_zbb_zbs_zicbom_zicboz_svinval_zihintpause";
 
@@ -35,13 +36,14 @@ internal static partial class Objdump
         return lines;
     }
 
-    /// <summary>The bytes GNU as makes of a source's section, placed as we place it and linked by nothing.</summary>
-    public static byte[] Assemble(string source, string section = ".text")
+    /// <summary>The bytes of a section that GNU as and ld make of a source, without compression or relaxation.</summary>
+    public static byte[] Link(string source, string section, params string[] linkerArguments)
     {
         using var folder = new TemporaryFolder();
-        File.WriteAllText(folder["a.s"], ".option norvc\n" + source);
-        Peer.Run(As, "-march=rv64gc_zba_zbb_zbs_zicbom_zicboz_svinval_zihintpause", "-mno-relax", folder["a.s"], "-o", folder["a.o"]);
-        Peer.Run(Objcopy, "-O", "binary", "-j", section, folder["a.o"], folder["a.bin"]);
+        File.WriteAllText(folder["a.s"], ".option norvc\n" + source + "\n");
+        Peer.Run(As, "-march=" + Architecture, "-mno-relax", folder["a.s"], "-o", folder["a.o"]);
+        Peer.Run(Linker, ["--no-relax", .. linkerArguments, folder["a.o"], "-o", folder["a.elf"]]);
+        Peer.Run(Objcopy, "-O", "binary", "-j", section, folder["a.elf"], folder["a.bin"]);
         return File.ReadAllBytes(folder["a.bin"]);
     }
 
