@@ -88,6 +88,23 @@ internal sealed unsafe class CodeTracker
             Drop(page);
     }
 
+    /// <summary>
+    /// Makes a page read-only to the guest, or gives it back: a protected page has no store entry in any TLB, and
+    /// translators grant it none.
+    /// </summary>
+    public void SetProtected(int page, bool isProtected)
+    {
+        lock (_lock)
+        {
+            PageFlag before = isProtected
+                ? _memory.ChangeFlags(page, PageFlag.Protected, PageFlag.WriteMapped)
+                : _memory.ChangeFlags(page, PageFlag.None, PageFlag.Protected);
+            Interlocked.MemoryBarrier();
+            if (isProtected && (before & PageFlag.WriteMapped) != 0)
+                DropStoreEntries(page);
+        }
+    }
+
     private static ulong ChunkMask(int offset, int length)
     {
         int first = offset >> 6;

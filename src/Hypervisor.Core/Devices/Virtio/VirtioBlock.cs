@@ -120,9 +120,7 @@ internal sealed class VirtioBlock : VirtioDevice
         for (int i = 0; i < chain.WritableBuffers && left > 0; i++)
         {
             Span<byte> buffer = chain.Writable(i, left);
-            bool read = _backend.TryRead(offset, buffer);
-            chain.Written(i, buffer.Length);
-            if (!read)
+            if (!_backend.TryRead(offset, buffer))
                 return false;
             offset += buffer.Length;
             left -= buffer.Length;

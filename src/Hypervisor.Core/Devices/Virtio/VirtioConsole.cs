@@ -76,12 +76,7 @@ internal sealed class VirtioConsole(IConsoleSink sink) : VirtioDevice
             {
                 uint written = 0;
                 for (int i = 0; i < chain.WritableBuffers && _incoming.Count > 0; i++)
-                {
-                    int given = _incoming.Dequeue(chain.Writable(i, _incoming.Count));
-                    chain.Written(i, given);
-                    written += (uint)given;
-                }
-
+                    written += (uint)_incoming.Dequeue(chain.Writable(i, _incoming.Count));
                 queue.Push(chain.Head, written);
             }
         }

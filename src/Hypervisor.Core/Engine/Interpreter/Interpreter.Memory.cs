@@ -116,13 +116,13 @@ internal sealed unsafe partial class Interpreter
         return true;
     }
 
-    /// <summary>Installs a store entry, unless the page holds cached code: see <see cref="CodeTracker"/> for the order of steps.</summary>
+    /// <summary>Installs a store entry, unless the page holds cached code or is protected: see <see cref="CodeTracker"/> for the order of steps.</summary>
     private static bool FillStore(HartContext hart, ulong address, in Translation translation)
     {
         if (!translation.Writable)
             return false;
         int page = hart.Memory.PageIndex(translation.GuestPhysical);
-        if ((hart.Memory.FlagsOf(page) & PageFlag.Code) != 0)
+        if ((hart.Memory.FlagsOf(page) & (PageFlag.Code | PageFlag.Protected)) != 0)
             return false;
         hart.Memory.ChangeFlags(page, PageFlag.WriteMapped | PageFlag.Dirty, PageFlag.None);
         TlbEntry* entry = Tlb.StoreEntry((TlbEntry*)hart.State->Tlb, address);
@@ -130,7 +130,7 @@ internal sealed unsafe partial class Interpreter
         entry->Addend = (nint)translation.HostPage - (nint)start;
         Volatile.Write(ref entry->Tag, start);
         Interlocked.MemoryBarrier();
-        if ((hart.Memory.FlagsOf(page) & PageFlag.Code) == 0)
+        if ((hart.Memory.FlagsOf(page) & (PageFlag.Code | PageFlag.Protected)) == 0)
             return true;
         Volatile.Write(ref entry->Tag, Tlb.Invalid);
         return false;

@@ -1,0 +1,102 @@
+using Hypervisor.Core.Devices;
+using Hypervisor.Core.Devices.Virtio;
+using Hypervisor.Core.Engine;
+using Hypervisor.Core.Machine;
+using Hypervisor.Guests.Common;
+using Hypervisor.Guests.Common.Sbi;
+
+namespace Hypervisor.Guests.Para;
+
+/// <summary>What a <see cref="ParaGuest"/> is made of, beside its machine.</summary>
+internal sealed record ParaGuestOptions
+{
+    /// <summary>The engine its harts run on.</summary>
+    public required IExecutionEngine Engine { get; init; }
+
+    /// <summary>Takes what the guest prints.</summary>
+    public required IConsoleSink Console { get; init; }
+
+    /// <summary>How many harts it has; all but hart 0 wait for hart_start.</summary>
+    public int Harts { get; init; } = 1;
+
+    /// <summary>Where hart 0 starts, in S-mode.</summary>
+    public required ulong Entry { get; init; }
+
+    /// <summary>What hart 0 finds in a1: the address of the parameter block or of the device tree.</summary>
+    public ulong Opaque { get; init; }
+
+    /// <summary>The virtio devices from slot 0 on.</summary>
+    public IReadOnlyList<VirtioDevice> Devices { get; init; } = [];
+
+    /// <summary>What the clock tells at the machine's time zero: nanoseconds since 1970.</summary>
+    public ulong EpochNanoseconds { get; init; }
+
+    /// <summary>Hears the guest's marks: whether the region ends, and the operations.</summary>
+    public Action<VCpu, bool, ulong>? Marked { get; init; }
+}
+
+/// <summary>A paravirtual guest put together: harts, board, SBI and paravirtual extension on one machine.</summary>
+internal sealed class ParaGuest : IDisposable
+{
+    private const ulong SupervisorExternal = 1 << 9;
+
+    private readonly SbiConsole _console;
+
+    /// <summary>Gives an empty machine the harts and devices of a paravirtual guest; its image is in RAM already or comes before it runs.</summary>
+    public ParaGuest(VirtualMachine machine, ParaGuestOptions options)
+    {
+        _console = new SbiConsole(options.Console);
+        ParaMachine? para = null;
+        Board = new Board(machine.Memory, machine.Timers, new BoardOptions
+        {
+            Harts = options.Harts,
+            Console = options.Console,
+            Devices = options.Devices,
+            EpochNanoseconds = options.EpochNanoseconds,
+            End = (request, code) => machine.PowerOff(request switch
+            {
+                FinisherRequest.Fail => new MachineExit(code == 0 ? 1 : code, $"guest reported failure {code}"),
+                FinisherRequest.Reset => new MachineExit(0, "guest asked for reboot"),
+                _ => new MachineExit(0, "guest asked for shutdown"),
+            }),
+
+            // Machine-level interrupts have no receiver: there is no M-mode here.
+            Interrupt = (hart, mask, raised) =>
+            {
+                if ((mask & SupervisorExternal) != 0)
+                    para!.Hart(hart).SetPlatformLine(raised);
+            },
+        });
+        para = new ParaMachine(machine, _console, Board.Bus, options.Harts);
+        if (options.Marked is { } marked)
+            para.Marked = (vcpu, mark, operations) => marked(vcpu, mark == ParaMark.End, operations);
+        Para = para;
+        for (int slot = 0; slot < options.Devices.Count; slot++)
+            Board.Slots[slot].Line = para.Channels.DeviceLine(slot, Board.SlotLine(slot));
+
+        var personality = new ParaPersonality(para);
+        for (int i = 0; i < options.Harts; i++)
+        {
+            var hart = new HartContext(machine.Memory, new ParaTranslator(machine.Memory), ParaPersonality.Controls);
+            para.Add(machine.AddVCpu(hart, personality, options.Engine));
+        }
+
+        para.Hart(0).Boot(options.Entry, options.Opaque);
+    }
+
+    /// <summary>The devices.</summary>
+    public Board Board { get; }
+
+    /// <summary>The hypervisor's side of the guest.</summary>
+    public ParaMachine Para { get; }
+
+    /// <summary>Gives the guest console input, to both the serial port and the SBI console. Any thread.</summary>
+    public void Input(ReadOnlySpan<byte> bytes)
+    {
+        _console.Input(bytes);
+        Board.Uart.Receive(bytes);
+    }
+
+    /// <summary>Gives the devices' timers back. The machine is disposed of by its owner.</summary>
+    public void Dispose() => Board.Dispose();
+}

@@ -1,0 +1,250 @@
+using Hypervisor.Core.Devices;
+using Hypervisor.Core.Engine;
+using Hypervisor.Core.Machine;
+using Hypervisor.Core.Memory;
+using Hypervisor.Guests.Common;
+using Hypervisor.Guests.Common.Sbi;
+
+namespace Hypervisor.Guests.Para;
+
+/// <summary>What a guest marks: docs/para-abi.md, function mark.</summary>
+internal enum ParaMark
+{
+    Begin = 0,
+    End = 1,
+}
+
+/// <summary>
+/// The hypervisor's side of one paravirtual machine: its harts, channels and page tables, and the platform beneath its SBI.
+/// </summary>
+internal sealed class ParaMachine : ISbiPlatform
+{
+    private const ulong SoftwareInterrupt = 1 << 1;
+    private const ulong TimerInterrupt = 1 << 5;
+    private const long LastTick = long.MaxValue / HartContext.NanosecondsPerTick;
+
+    private readonly VirtualMachine _machine;
+    private readonly List<ParaHart> _harts = [];
+    private readonly Lock _hartLock = new();
+    private readonly Func<ulong, bool> _isSharedInfo;
+
+    /// <summary>Creates the state for a machine whose vCPUs are added after.</summary>
+    /// <param name="machine">The machine.</param>
+    /// <param name="console">Where SBI console calls go.</param>
+    /// <param name="bus">Its device space, or null where it has none.</param>
+    /// <param name="hartCount">How many harts it will have.</param>
+    public ParaMachine(VirtualMachine machine, ISbiConsole console, IPhysicalBus? bus, int hartCount)
+    {
+        _machine = machine;
+        Bus = bus;
+        HartCount = hartCount;
+        Channels = new EventChannels(_harts, hartCount, Board.SlotCount, slot => VirtioSlots.HasDevice(bus, slot));
+        Paging = new DirectPaging(machine.Memory, IsRoot);
+        _isSharedInfo = Channels.IsSharedInfo;
+        Sbi = StandardExtensions.Create(this, console);
+        Sbi.Register(new ParaExtension(this));
+    }
+
+    /// <summary>Device space.</summary>
+    public IPhysicalBus? Bus { get; }
+
+    /// <summary>The extensions it offers.</summary>
+    public SbiRegistry Sbi { get; }
+
+    /// <summary>Its event channels.</summary>
+    public EventChannels Channels { get; }
+
+    /// <summary>Its pinned page tables.</summary>
+    public DirectPaging Paging { get; }
+
+    /// <summary>Hears the guest's marks, on the thread that runs it: the hart, the kind and the operations done.</summary>
+    public Action<VCpu, ParaMark, ulong>? Marked { get; set; }
+
+    /// <inheritdoc/>
+    public GuestMemory Memory => _machine.Memory;
+
+    /// <inheritdoc/>
+    public int HartCount { get; }
+
+    /// <summary>A hart by its number.</summary>
+    public ParaHart Hart(int id) => _harts[id];
+
+    /// <summary>Takes in a vCPU, as the hart of the next number, stopped.</summary>
+    public ParaHart Add(VCpu vcpu)
+    {
+        var hart = new ParaHart(vcpu);
+        hart.Timer = _machine.Timers.CreateTimer(() => TimerExpired(hart));
+        hart.BlockTimer = _machine.Timers.CreateTimer(vcpu.Wake);
+        vcpu.Data = hart;
+        _harts.Add(hart);
+        return hart;
+    }
+
+    /// <summary>Whether a page is a hart's shared-info page, which cannot be a page table.</summary>
+    public Func<ulong, bool> IsSharedInfo => _isSharedInfo;
+
+    /// <summary>Takes a page into use as a hart's shared-info page; all ones gives the one in use back.</summary>
+    public SbiError SetSharedInfo(ParaHart hart, ulong address)
+    {
+        if (address == ulong.MaxValue)
+            return Channels.SetSharedInfo(hart, null);
+        if ((address & (GuestMemory.PageSize - 1)) != 0 || !Memory.Contains(address, GuestMemory.PageSize))
+            return SbiError.InvalidAddress;
+        if (hart.SharedInfo is not null)
+            return SbiError.AlreadyAvailable;
+        if (Paging.LevelOf(address) >= 0 || Channels.IsSharedInfo(address))
+            return SbiError.Denied;
+        const ulong timebase = 1_000_000_000 / HartContext.NanosecondsPerTick;
+        return Channels.SetSharedInfo(hart, new SharedInfoPage(Memory, address, hart.Id, timebase));
+    }
+
+    /// <inheritdoc/>
+    public bool IsAccessible(ulong address, ulong length, bool write)
+    {
+        if (!Memory.Contains(address, length))
+            return false;
+        if (!write || length == 0)
+            return true;
+        int last = Memory.PageIndex(address + length - 1);
+        for (int page = Memory.PageIndex(address); page <= last; page++)
+        {
+            if ((Memory.FlagsOf(page) & PageFlag.Protected) != 0)
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void SetTimer(int hart, ulong deadlineTicks)
+    {
+        ParaHart target = _harts[hart];
+        target.SetInterrupt(TimerInterrupt, false);
+        if (deadlineTicks <= target.NowTicks)
+        {
+            _machine.Timers.Disarm(target.Timer);
+            TimerExpired(target);
+        }
+        else
+        {
+            Arm(target.Timer, deadlineTicks);
+        }
+    }
+
+    /// <summary>Puts a hart to sleep until an event or a deadline; false where it need not sleep.</summary>
+    public bool TryBlock(ParaHart hart, ulong deadlineTicks)
+    {
+        if (deadlineTicks <= hart.NowTicks)
+            return false;
+        hart.InBlock = true;
+        hart.BlockDeadline = deadlineTicks;
+        Arm(hart.BlockTimer, deadlineTicks);
+        return true;
+    }
+
+    /// <summary>Whether a block call of a hart has something to return for.</summary>
+    public static bool BlockIsOver(ParaHart hart)
+        => hart.SharedInfo is { HasEvents: true } || hart.HasInterrupt || hart.NowTicks >= hart.BlockDeadline;
+
+    /// <summary>Ends a block call.</summary>
+    public void FinishBlock(ParaHart hart)
+    {
+        hart.InBlock = false;
+        _machine.Timers.Disarm(hart.BlockTimer);
+    }
+
+    /// <inheritdoc/>
+    public void SendSoftwareInterrupt(int hart) => _harts[hart].SetInterrupt(SoftwareInterrupt, true);
+
+    /// <inheritdoc/>
+    public void Fence(int hart, in SbiFence fence) => _harts[hart].OrderFence();
+
+    /// <inheritdoc/>
+    public void AwaitFences(int caller)
+    {
+        ParaHart self = _harts[caller];
+        self.ObeyFences();
+
+        // In virtual time nothing else runs now, and each hart obeys before it runs next.
+        if (self.Hart.RealClock is null)
+            return;
+        var spin = new SpinWait();
+        foreach (ParaHart other in _harts)
+        {
+            // A hart that waits for us in the same way obeys while it waits, and so do we: none waits for ever.
+            while (other.FencePending && other.VCpu.Status == VCpuStatus.Running && _machine.Exit is null)
+            {
+                self.ObeyFences();
+                spin.SpinOnce();
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public SbiHartStatus StatusOf(int hart) => _harts[hart].Status;
+
+    /// <inheritdoc/>
+    public bool TryStartHart(int hart, ulong address, ulong opaque)
+    {
+        ParaHart target = _harts[hart];
+        lock (_hartLock)
+        {
+            if (target.Status != SbiHartStatus.Stopped)
+                return false;
+            target.StartAddress = address;
+            target.StartOpaque = opaque;
+            target.Status = SbiHartStatus.StartPending;
+        }
+
+        target.VCpu.Wake();
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void StopHart(int hart)
+    {
+        ParaHart target = _harts[hart];
+        _machine.Timers.Disarm(target.Timer);
+        target.Root = 0;
+        target.Status = SbiHartStatus.Stopped;
+        target.Park();
+    }
+
+    /// <inheritdoc/>
+    public void SuspendHart(int hart, ulong? resumeAddress, ulong opaque)
+    {
+        ParaHart target = _harts[hart];
+        target.ResumesAnew = resumeAddress is not null;
+        target.StartAddress = resumeAddress ?? 0;
+        target.StartOpaque = opaque;
+        target.Status = SbiHartStatus.Suspended;
+    }
+
+    /// <inheritdoc/>
+    public void End(MachineExit exit) => _machine.PowerOff(exit);
+
+    private bool IsRoot(ulong address)
+    {
+        foreach (ParaHart hart in _harts)
+        {
+            if (hart.Root == address)
+                return true;
+        }
+
+        return false;
+    }
+
+    private void TimerExpired(ParaHart hart)
+    {
+        if (!Channels.TryFireTimer(hart.Id))
+            hart.SetInterrupt(TimerInterrupt, true);
+    }
+
+    private void Arm(int timer, ulong deadlineTicks)
+    {
+        if (deadlineTicks > LastTick)
+            _machine.Timers.Disarm(timer);
+        else
+            _machine.Timers.Arm(timer, (long)deadlineTicks * HartContext.NanosecondsPerTick);
+    }
+}
