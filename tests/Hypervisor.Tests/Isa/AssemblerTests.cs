@@ -163,6 +163,7 @@ public class AssemblerTests
             .byte 1
             .balign 16
         function: ret
+            .balign 16 # GNU as pads a section to its alignment
         .data
         counter: .dword 0x1122334455667788, function, -1
             .byte 1, 'a', -1, 255, '\n'
