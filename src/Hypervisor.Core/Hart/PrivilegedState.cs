@@ -27,6 +27,12 @@ internal unsafe struct PrivilegedState
     /// <summary>Pending interrupts. Devices on other threads set and clear bits: always through Interlocked.</summary>
     public ulong Mip;
 
+    /// <summary>
+    /// The SEIP bit that machine-mode software set: kept apart from the interrupt controller's, because a read of mip shows
+    /// the OR of both while a read-modify-write changes only this one (privileged specification, section 3.1.9).
+    /// </summary>
+    public ulong SoftwareSeip;
+
     /// <summary>Offsets that a guest's writes to mcycle and minstret put on the hart's counters.</summary>
     public ulong McycleOffset, MinstretOffset;
 

@@ -156,7 +156,11 @@ public sealed unsafe class GuestMemory : IDisposable
     /// <summary>The flags of a page as they stand now.</summary>
     internal PageFlag FlagsOf(int page) => (PageFlag)Volatile.Read(ref _flags[page]);
 
-    private void NoteHostWrite(ulong address, int length)
+    /// <summary>
+    /// Drops cached code of bytes the host wrote. After the last byte of a write through a window too, where other harts may
+    /// have decoded the page in between.
+    /// </summary>
+    internal void NoteHostWrite(ulong address, int length)
     {
         if (length == 0)
             return;

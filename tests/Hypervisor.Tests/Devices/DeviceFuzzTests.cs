@@ -78,6 +78,42 @@ public sealed class DeviceFuzzTests
         }
     }
 
+    [Fact]
+    public async Task Bus_ManyThreads_NeitherDeadlocksNorThrows()
+    {
+        using var machine = new Machine();
+        var mappings = machine.Bus.Mappings;
+        var harts = Enumerable.Range(0, 4).Select(seed => Task.Run(() =>
+        {
+            var random = new Random(seed);
+            for (var i = 0; i < 30_000; i++)
+            {
+                var mapping = mappings[random.Next(mappings.Count)];
+                var address = mapping.Address + (ulong)(random.Next(0x120) & ~3);
+                if (random.Next(2) == 0)
+                    machine.Bus.TryRead(address, 4, out _);
+                else
+                    machine.Bus.TryWrite(address, 4, Value(random));
+            }
+        }));
+        var console = Task.Run(() =>
+        {
+            for (var i = 0; i < 10_000; i++)
+            {
+                machine.Uart.Receive([1]);
+                machine.Console.Receive([1]);
+            }
+        });
+        var clock = Task.Run(() =>
+        {
+            for (var i = 0; i < 1_000; i++)
+            {
+                machine.Timers.AdvanceTo(i * 1_000L);
+            }
+        });
+        await Task.WhenAll([.. harts, console, clock]).WaitAsync(TimeSpan.FromSeconds(60));
+    }
+
     [Theory]
     [InlineData(0, 11)]
     [InlineData(1, 12)]

@@ -4,7 +4,7 @@ using Hypervisor.Core.Time;
 
 namespace Hypervisor.Tests.Devices;
 
-/// <summary>Time that a test moves by hand.</summary>
+/// <summary>Time that a test moves by hand, on one thread; timers may be armed on any.</summary>
 internal sealed class FakeTimers : ITimerService
 {
     private readonly List<(Action Fired, long Deadline)> _timers = [];
@@ -17,29 +17,39 @@ internal sealed class FakeTimers : ITimerService
         return _timers.Count - 1;
     }
 
-    public void Arm(int timer, long deadlineNanoseconds) => _timers[timer] = (_timers[timer].Fired, deadlineNanoseconds);
+    public void Arm(int timer, long deadlineNanoseconds)
+    {
+        lock (_timers)
+        {
+            _timers[timer] = (_timers[timer].Fired, deadlineNanoseconds);
+        }
+    }
 
     public void Disarm(int timer) => Arm(timer, long.MaxValue);
 
     public void DeleteTimer(int timer) => Disarm(timer);
 
-    public bool IsArmed(int timer) => _timers[timer].Deadline != long.MaxValue;
-
     public void AdvanceTo(long nanoseconds)
     {
         for (var rounds = 0; rounds < 1000; rounds++)
         {
-            var next = _timers.Min(timer => timer.Deadline);
-            if (next > nanoseconds || next == long.MaxValue)
+            Action fired;
+            lock (_timers)
             {
-                NowNanoseconds = nanoseconds;
-                return;
+                var next = _timers.Min(timer => timer.Deadline);
+                if (next > nanoseconds || next == long.MaxValue)
+                {
+                    NowNanoseconds = nanoseconds;
+                    return;
+                }
+
+                NowNanoseconds = Math.Max(NowNanoseconds, next);
+                var due = _timers.FindIndex(timer => timer.Deadline == next);
+                fired = _timers[due].Fired;
+                Disarm(due);
             }
 
-            NowNanoseconds = Math.Max(NowNanoseconds, next);
-            var due = _timers.FindIndex(timer => timer.Deadline == next);
-            Disarm(due);
-            _timers[due].Fired();
+            fired();
         }
 
         Assert.Fail("timers fire without end");

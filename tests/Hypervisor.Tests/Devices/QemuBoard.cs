@@ -30,6 +30,11 @@ internal sealed class QemuBoard : IDisposable
 
     public void Write(ulong address, int size, ulong value) => Ask($"write{Suffix(size)} 0x{address:x} 0x{value:x}");
 
+    public void WriteMemory(ulong address, ReadOnlySpan<byte> bytes) => Ask($"write 0x{address:x} {bytes.Length} 0x{Convert.ToHexStringLower(bytes)}");
+
+    public byte[] ReadMemory(ulong address, int length)
+        => Convert.FromHexString(Ask($"read 0x{address:x} {length}")["OK 0x".Length..]);
+
     public void Dispose()
     {
         _process.Kill();

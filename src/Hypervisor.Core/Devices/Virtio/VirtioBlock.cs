@@ -120,7 +120,9 @@ internal sealed class VirtioBlock : VirtioDevice
         for (int i = 0; i < chain.WritableBuffers && left > 0; i++)
         {
             Span<byte> buffer = chain.Writable(i, left);
-            if (!_backend.TryRead(offset, buffer))
+            bool read = _backend.TryRead(offset, buffer);
+            chain.Written(i, buffer.Length);
+            if (!read)
                 return false;
             offset += buffer.Length;
             left -= buffer.Length;

@@ -73,14 +73,15 @@ internal sealed class VirtioChain(GuestMemory memory)
         return memory.Window(_buffers[index].Address, _buffers[index].Length);
     }
 
-    /// <summary>A buffer the device may write, cut to <paramref name="limit"/> bytes.</summary>
+    /// <summary>A buffer the device may write, cut to <paramref name="limit"/> bytes. <see cref="Written"/> must follow the write.</summary>
     public Span<byte> Writable(int index, long limit = int.MaxValue)
     {
-        if ((uint)index >= (uint)(_count - _readable))
-            throw new UnreachableException("A device asked for a writable buffer its request does not have.");
-        (ulong address, int length) = _buffers[_readable + index];
+        (ulong address, int length) = WritableBuffer(index);
         return memory.WritableWindow(address, (int)Math.Min(length, limit));
     }
+
+    /// <summary>Tells that the device has written the first bytes of a buffer: code decoded from them meanwhile is dropped.</summary>
+    public void Written(int index, int length) => memory.NoteHostWrite(WritableBuffer(index).Address, length);
 
     /// <summary>Copies readable bytes from a place in the whole; says how many there were.</summary>
     public int CopyReadable(long offset, Span<byte> target)
@@ -119,11 +120,16 @@ internal sealed class VirtioChain(GuestMemory memory)
             }
 
             int part = (int)Math.Min(length - offset, source.Length - copied);
-            source.Slice(copied, part).CopyTo(memory.WritableWindow(address + (ulong)offset, part));
+            if (!memory.TryWrite(address + (ulong)offset, source.Slice(copied, part)))
+                throw new UnreachableException("A buffer that was checked to lie in RAM does not.");
             offset = 0;
             copied += part;
         }
 
         return copied;
     }
+
+    private (ulong Address, int Length) WritableBuffer(int index) => (uint)index < (uint)WritableBuffers
+        ? _buffers[_readable + index]
+        : throw new UnreachableException("A device asked for a writable buffer its request does not have.");
 }

@@ -76,7 +76,12 @@ internal sealed class VirtioConsole(IConsoleSink sink) : VirtioDevice
             {
                 uint written = 0;
                 for (int i = 0; i < chain.WritableBuffers && _incoming.Count > 0; i++)
-                    written += (uint)_incoming.Dequeue(chain.Writable(i, _incoming.Count));
+                {
+                    int given = _incoming.Dequeue(chain.Writable(i, _incoming.Count));
+                    chain.Written(i, given);
+                    written += (uint)given;
+                }
+
                 queue.Push(chain.Head, written);
             }
         }

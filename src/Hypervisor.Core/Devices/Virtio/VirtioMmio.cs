@@ -16,6 +16,7 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
     private const uint QueueInterrupt = 1;
     private const uint ConfigurationInterrupt = 2;
     private const ulong ConfigurationBase = 0x100;
+    private const int NoTimer = -1;
 
     private readonly Lock _lock = new();
     private readonly ITimerService _timers;
@@ -43,9 +44,10 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
         _line = line;
         _device = device;
         _queues = new VirtioQueue[device?.QueueCount ?? 0];
-        _resume = timers.CreateTimer(Resume);
+        _resume = NoTimer;
         if (device is null)
             return;
+        _resume = timers.CreateTimer(Resume);
         _chain = new VirtioChain(memory);
         _offered = device.Features | VirtioFormat.FeatureVersion1 | VirtioFormat.FeatureIndirect | VirtioFormat.FeatureEventIndex;
         for (int i = 0; i < _queues.Length; i++)
@@ -160,7 +162,11 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
     }
 
     /// <summary>Gives the timer back.</summary>
-    public void Dispose() => _timers.DeleteTimer(_resume);
+    public void Dispose()
+    {
+        if (_resume != NoTimer)
+            _timers.DeleteTimer(_resume);
+    }
 
     private VirtioQueue? SelectedQueue => _queueSelect < (uint)_queues.Length ? _queues[_queueSelect] : null;
 
