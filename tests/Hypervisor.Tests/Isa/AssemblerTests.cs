@@ -277,6 +277,7 @@ public class AssemblerTests
 
     [Theory]
     [InlineData(".macro m\nm\n.endm\nm")]
+    [InlineData(".macro m a\nm \\a\\a\n.endm\nm x")]
     [InlineData(".rept 1000000000\n.rept 1000000000\n.equ a, 1\n.endr\n.endr")]
     public void Assembler_EndlessExpansion_IsAnError(string source)
         => Assert.Throws<HypervisorException>(() => Assembler.Assemble(source));

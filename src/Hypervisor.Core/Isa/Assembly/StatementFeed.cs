@@ -12,6 +12,7 @@ internal sealed record MacroParameter(string Name, string Default, bool IsRequir
 internal sealed class StatementFeed
 {
     private const int MaximumDepth = 200;
+    private const int MaximumLength = 65536;
     private const int MaximumStatements = 4_000_000;
 
     private readonly Stack<Frame> _frames = new();
@@ -231,6 +232,12 @@ internal sealed class StatementFeed
 
             if (end > 1 && values.TryGetValue(rest[1..end].ToString(), out var value))
             {
+                if (result.Length + value.Length > MaximumLength)
+                {
+                    // An argument that doubles with each call would soon fill memory.
+                    throw new AssemblyErrorException($"a macro makes a statement longer than {MaximumLength} characters");
+                }
+
                 result.Append(value);
                 index += end - 1;
                 continue;
