@@ -1,6 +1,7 @@
 using Hypervisor.Core.Devices;
 using Hypervisor.Core.Devices.Virtio;
 using Hypervisor.Core.Engine;
+using Hypervisor.Core.Hart;
 using Hypervisor.Core.Machine;
 using Hypervisor.Guests.Common;
 using Hypervisor.Guests.Common.Sbi;
@@ -38,8 +39,6 @@ internal sealed record ParaGuestOptions
 /// <summary>A paravirtual guest put together: harts, board, SBI and paravirtual extension on one machine.</summary>
 internal sealed class ParaGuest : IDisposable
 {
-    private const ulong SupervisorExternal = 1 << 9;
-
     private readonly SbiConsole _console;
 
     /// <summary>Gives an empty machine the harts and devices of a paravirtual guest; its image is in RAM already or comes before it runs.</summary>
@@ -63,7 +62,7 @@ internal sealed class ParaGuest : IDisposable
             // Machine-level interrupts have no receiver: there is no M-mode here.
             Interrupt = (hart, mask, raised) =>
             {
-                if ((mask & SupervisorExternal) != 0)
+                if ((mask & InterruptBits.Sei) != 0)
                     para!.Hart(hart).SetPlatformLine(raised);
             },
         });

@@ -11,16 +11,12 @@ namespace Hypervisor.Guests.Para;
 /// <remarks>Invariant for the unsafe code: the hart's state is unmanaged memory that lives as long as its vCPU.</remarks>
 internal sealed unsafe class ParaHart
 {
-    private const ulong ExternalInterrupt = 1 << 9;
-
     // All exceptions that S-mode can take; an environment call from S-mode is not among them, it leaves the engine.
     private const ulong DelegatedExceptions = 0xB1FF;
-    private const ulong SupervisorInterrupts = 0x222;
 
     // Cache-block instructions allowed in S-mode; no Sstc (timers are set by call), and no hardware A and D updates.
     private const ulong Environment = 0xF0;
     private const ulong AllCounters = 7;
-    private const ulong Is64Bit = 2;
 
     private readonly AddressTranslator _translator;
     private int _status = (int)SbiHartStatus.Stopped;
@@ -111,7 +107,7 @@ internal sealed unsafe class ParaHart
     {
         bool sleeping = Sleeping;
         if (page.LineRaised)
-            Hart.SetInterruptPending(ExternalInterrupt, true);
+            Hart.SetInterruptPending(InterruptBits.Sei, true);
         if (sleeping)
             VCpu.Wake();
     }
@@ -168,19 +164,16 @@ internal sealed unsafe class ParaHart
         new Span<ulong>(RegisterFile.F(state), 32).Clear();
         state->Fflags = 0;
         state->Frm = 0;
-        state->FpEnabled = 0;
         state->FpDirty = 0;
-        ulong pending = Volatile.Read(ref state->Privileged.Mip);
-        state->Privileged = new PrivilegedState
-        {
-            Medeleg = DelegatedExceptions,
-            Mideleg = SupervisorInterrupts,
-            Mcounteren = AllCounters,
-            Menvcfg = Environment,
-            Mhartid = (ulong)Id,
-            Stimecmp = ulong.MaxValue,
-            Mip = pending,
-        };
+        ref PrivilegedState privileged = ref state->Privileged;
+        ulong pending = Volatile.Read(ref privileged.Mip);
+        CsrFile.Reset(ref privileged, (ulong)Id);
+        privileged.Medeleg = DelegatedExceptions;
+        privileged.Mideleg = InterruptBits.Supervisor;
+        privileged.Mcounteren = AllCounters;
+        privileged.Menvcfg = Environment;
+        privileged.Mip = pending;
+        CsrFile.SyncFp(state, in privileged);
         Root = 0;
         InBlock = false;
         Enter(address, opaque);
@@ -211,16 +204,15 @@ internal sealed unsafe class ParaHart
         state->Privileged.Mode = PrivilegeMode.Supervisor;
         state->Privileged.Satp = 0;
         state->Privileged.Mstatus &= ~(MstatusBits.Sie | MstatusBits.Tvm);
-        state->Privileged.Mstatus |= (Is64Bit << 32) | (Is64Bit << 34);
         Hart.ContextStale = true;
         Hart.FlushTlb();
     }
 
     private void SetExternal(bool raised)
     {
-        bool isRaised = (Volatile.Read(ref Hart.State->Privileged.Mip) & ExternalInterrupt) != 0;
+        bool isRaised = (Volatile.Read(ref Hart.State->Privileged.Mip) & InterruptBits.Sei) != 0;
         if (isRaised != raised)
-            Hart.SetInterruptPending(ExternalInterrupt, raised);
+            Hart.SetInterruptPending(InterruptBits.Sei, raised);
     }
 
     /// <summary>Obeys ordered fences. Only on the thread that runs the hart.</summary>

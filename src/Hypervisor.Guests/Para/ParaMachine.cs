@@ -1,5 +1,6 @@
 using Hypervisor.Core.Devices;
 using Hypervisor.Core.Engine;
+using Hypervisor.Core.Hart;
 using Hypervisor.Core.Machine;
 using Hypervisor.Core.Memory;
 using Hypervisor.Guests.Common;
@@ -19,8 +20,6 @@ internal enum ParaMark
 /// </summary>
 internal sealed class ParaMachine : ISbiPlatform
 {
-    private const ulong SoftwareInterrupt = 1 << 1;
-    private const ulong TimerInterrupt = 1 << 5;
     private const long LastTick = long.MaxValue / HartContext.NanosecondsPerTick;
 
     private readonly VirtualMachine _machine;
@@ -119,7 +118,7 @@ internal sealed class ParaMachine : ISbiPlatform
     public void SetTimer(int hart, ulong deadlineTicks)
     {
         ParaHart target = _harts[hart];
-        target.SetInterrupt(TimerInterrupt, false);
+        target.SetInterrupt(InterruptBits.Sti, false);
         if (deadlineTicks <= target.NowTicks)
         {
             _machine.Timers.Disarm(target.Timer);
@@ -154,7 +153,7 @@ internal sealed class ParaMachine : ISbiPlatform
     }
 
     /// <inheritdoc/>
-    public void SendSoftwareInterrupt(int hart) => _harts[hart].SetInterrupt(SoftwareInterrupt, true);
+    public void SendSoftwareInterrupt(int hart) => _harts[hart].SetInterrupt(InterruptBits.Ssi, true);
 
     /// <inheritdoc/>
     public void Fence(int hart, in SbiFence fence) => _harts[hart].OrderFence();
@@ -237,7 +236,7 @@ internal sealed class ParaMachine : ISbiPlatform
     private void TimerExpired(ParaHart hart)
     {
         if (!Channels.TryFireTimer(hart.Id))
-            hart.SetInterrupt(TimerInterrupt, true);
+            hart.SetInterrupt(InterruptBits.Sti, true);
     }
 
     private void Arm(int timer, ulong deadlineTicks)
