@@ -123,17 +123,18 @@ wait_for_event:
     call upcalls_unmask
     LEAVE
 
-# The upcall. Only a hypercall lowers the line again.
+# The upcall. Only a hypercall lowers the line again: that which set the timer, or a poll.
 device_interrupt:
     addi sp, sp, -16
     sd ra, 0(sp)
     call events_serve
+    bnez a0, 1f
     HVP HVP_EVENT_POLL
-    ld ra, 0(sp)
+1:  ld ra, 0(sp)
     addi sp, sp, 16
     ret
 
-# Takes and serves the pending events.
+# events_serve() -> a0 = 0 if it made no hypercall after it took the pending events.
 events_serve:
     ENTER
     la s0, shared_info
@@ -152,7 +153,9 @@ events_serve:
     and t0, t0, s1
     beqz t0, 2f
     call disk_complete
-2:  LEAVE
+2:  ld t0, G_EVENT_TIMER(gp)
+    and a0, t0, s1
+    LEAVE
 
 # Upcalls on again; an event that came meanwhile did not raise the line.
 upcalls_unmask:
