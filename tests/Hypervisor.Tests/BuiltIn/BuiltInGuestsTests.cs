@@ -191,7 +191,16 @@ public sealed class BuiltInGuestsTests
     }
 
     private static string RunOnLinux(TemporaryFolder folder, byte[] program, string argument)
-        => Peer.Run("env", "-C", folder.Root, "qemu-riscv64-static", folder.Write("program.elf", program), argument);
+    {
+        var path = folder.Write("program.elf", program);
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
+        // In the folder: the block workload creates its file where it stands.
+        return Peer.Run("env", "-C", folder.Root, "qemu-riscv64-static", path, argument);
+    }
 
     private static Dictionary<string, int> Calls(string output)
     {

@@ -150,18 +150,18 @@ exit_current:
     bnez s2, 3b
     ld s1, P_PARENT(tp)
     sd zero, P_STATE(tp)
-    beqz s1, schedule
+    beqz s1, 6f
     li t0, STATE_ZOMBIE
     sd t0, P_STATE(tp)
     ld t0, P_STATE(s1)
     li t1, STATE_BLOCKED
-    bne t0, t1, schedule
+    bne t0, t1, 6f
     ld t0, P_WAIT(s1)
     li t1, WAIT_CHILD
-    bne t0, t1, schedule
+    bne t0, t1, 6f
     li t0, STATE_RUNNABLE
     sd t0, P_STATE(s1)
-    j schedule
+6:  j schedule
 
 # wait4(pid, status*, options, rusage*): pid -1 or a child's; options 0 or WNOHANG.
 sys_wait4:

@@ -9,8 +9,9 @@ sys_unknown:
 sys_mark:
     ld t0, G_FLAGS(gp)
     andi t0, t0, FLAG_MARKERS
-    bnez t0, mark
-    li a0, 0
+    beqz t0, 1f
+    j mark
+1:  li a0, 0
     ret
 
 sys_getpid:
