@@ -16,6 +16,20 @@ public sealed class PeerFactAttribute : FactAttribute
     }
 }
 
+/// <summary>A theory that needs outside programs, as <see cref="PeerFactAttribute"/>.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class PeerTheoryAttribute : TheoryAttribute
+{
+    public PeerTheoryAttribute(params string[] programs)
+    {
+        var missing = programs.Where(program => !Peer.Exists(program)).ToArray();
+        if (missing.Length > 0)
+        {
+            Skip = $"{string.Join(", ", missing)} not found: run tests/install-peers.sh";
+        }
+    }
+}
+
 /// <summary>Runs the outside programs the tests compare against.</summary>
 internal static class Peer
 {
