@@ -201,6 +201,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     {
         if (!_pages.Remove(page, out List<nint>? blocks))
             return;
+        ClearJumpCache();
         foreach (nint block in blocks)
         {
             var header = (BlockHeader*)block;

@@ -24,7 +24,6 @@ internal sealed unsafe class HartContext : IDisposable
     private int _usedContexts;
 
     private const int FetchEntries = 64;
-    private const ulong SupervisorTimerBit = 1UL << 5;
     private const ulong MachineKey = 1UL << 62;
 
     /// <summary>Creates a hart with all registers zero, in user mode.</summary>
@@ -112,14 +111,11 @@ internal sealed unsafe class HartContext : IDisposable
     public long Nanoseconds(long retiredInRun)
         => RealClock is { } clock ? clock.NowNanoseconds : TimeAtEntry + (long)((Int128)retiredInRun * PicosecondsPerInstruction / 1000);
 
-    /// <summary>The guest armed or disarmed its supervisor timer: what is due becomes pending at once, the rest is the host loop's to wake for.</summary>
-    /// <param name="now">The time CSR as the guest sees it, in ticks.</param>
-    public void NoteTimer(ulong now)
+    /// <summary>Tells the host loop when the guest's supervisor timer is due.</summary>
+    public void ReportTimer()
     {
-        ulong deadline = State->Privileged.Stimecmp;
-        SetInterruptPending(SupervisorTimerBit, deadline <= now);
-        if (deadline > now)
-            TimerChanged?.Invoke(deadline > (ulong)(long.MaxValue / NanosecondsPerTick) ? long.MaxValue : (long)deadline * NanosecondsPerTick);
+        ulong deadline = CsrFile.TimerDeadline(in State->Privileged);
+        TimerChanged?.Invoke(deadline > (ulong)(long.MaxValue / NanosecondsPerTick) ? long.MaxValue : (long)deadline * NanosecondsPerTick);
     }
 
     /// <summary>Makes the engine return at the next block edge. Any thread.</summary>

@@ -46,7 +46,7 @@ internal sealed unsafe partial class Interpreter
             case Opcode.Wfi:
                 if (!TrapUnit.WaitIsLegal(in p))
                     return Illegal(hart, op, out exit);
-                if ((Volatile.Read(ref p.Mip) & p.Mie) != 0)
+                if (TrapUnit.HasWakeup(in p))
                     return Retire(s, op);
                 SettleAt(s, op);
                 exit = new VmExit(VmExitReason.WaitForInterrupt, Account(hart), length: 4, opcode: (ushort)opcode);
@@ -101,29 +101,12 @@ internal sealed unsafe partial class Interpreter
         ref PrivilegedState p = ref s->Privileged;
         exit = default;
         int csr = op->Imm;
-        bool immediate = opcode >= Opcode.Csrrwi;
-        bool swap = opcode is Opcode.Csrrw or Opcode.Csrrwi;
-        bool reads = !swap || op->Rd != HartState.Sink;
-        bool writes = swap || op->Rs1 != 0;
-        CsrCounters counters = NeedsCounters(csr) ? CountersAt(hart, op) : default;
-
-        ulong old = 0;
-        if (reads && !CsrFile.TryRead(s, ref p, csr, in counters, out old))
-            return Illegal(hart, op, out exit);
-        if (!writes)
-        {
-            s->X[op->Rd] = old;
-            return SlowOutcome.Next;
-        }
-
-        ulong operand = immediate ? op->Rs1 : s->X[op->Rs1];
-        ulong value = opcode switch
-        {
-            Opcode.Csrrw or Opcode.Csrrwi => operand,
-            Opcode.Csrrs or Opcode.Csrrsi => old | operand,
-            _ => old & ~operand,
-        };
-        if (!CsrFile.TryWrite(s, ref p, csr, value, in counters, out CsrEffects effects))
+        var operation = (CsrOperation)(opcode >= Opcode.Csrrwi ? opcode - Opcode.Csrrwi : opcode - Opcode.Csrrw);
+        ulong operand = opcode >= Opcode.Csrrwi ? op->Rs1 : s->X[op->Rs1];
+        bool reads = operation != CsrOperation.Write || op->Rd != HartState.Sink;
+        bool writes = operation == CsrOperation.Write || op->Rs1 != 0;
+        CsrCounters counters = CsrFile.UsesCounters(csr) ? CountersAt(hart, op) : default;
+        if (!CsrFile.TryAccess(s, ref p, csr, operation, operand, reads, writes, in counters, out ulong old, out CsrEffects effects))
             return Illegal(hart, op, out exit);
         s->X[op->Rd] = old;
         if (effects == CsrEffects.None)
@@ -132,12 +115,10 @@ internal sealed unsafe partial class Interpreter
         if ((effects & CsrEffects.TranslationChanged) != 0)
             hart.FlushTlb();
         if ((effects & CsrEffects.TimerChanged) != 0)
-            hart.NoteTimer(counters.Time);
+            hart.ReportTimer();
         Retire(s, op);
         return AfterStatusChange(hart);
     }
-
-    private static bool NeedsCounters(int csr) => csr is (>= 0xC00 and < 0xC20) or (>= 0xB00 and < 0xB20) or 0x14D or 0x144 or 0x344;
 
     /// <summary>The counters as the instruction at an op reads them.</summary>
     private static CsrCounters CountersAt(HartContext hart, Op* op)
@@ -145,12 +126,10 @@ internal sealed unsafe partial class Interpreter
         HartState* s = hart.State;
         long used = s->BudgetAtEntry - s->Budget + BlockHeader.InfoOf(op)->Retired;
         ulong total = s->UsedBefore + (ulong)used;
-        return new CsrCounters
-        {
-            Cycle = total,
-            Retired = total - s->TrapsTaken,
-            Time = (ulong)hart.Nanoseconds(used) / HartContext.NanosecondsPerTick,
-        };
+        return new CsrCounters(
+            Cycle: total,
+            Time: (ulong)hart.Nanoseconds(used) / HartContext.NanosecondsPerTick,
+            Retired: total - s->TrapsTaken);
     }
 
     /// <summary>Zicboz and Zicbom: the block is 64 bytes; with coherent memory clean, flush and inval have nothing to do.</summary>

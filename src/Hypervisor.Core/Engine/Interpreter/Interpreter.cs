@@ -322,7 +322,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
     private static bool TakeInterrupt(HartContext hart)
     {
         HartState* s = hart.State;
-        if ((Volatile.Read(ref s->Privileged.Mip) & s->Privileged.Mie) == 0)
+        if (!TrapUnit.HasWakeup(in s->Privileged))
             return false;
         int cause = TrapUnit.PendingInterrupt(in s->Privileged);
         if (cause < 0)
