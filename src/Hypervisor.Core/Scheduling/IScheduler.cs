@@ -1,0 +1,153 @@
+namespace Hypervisor.Core.Scheduling;
+
+/// <summary>
+/// A scheduling policy: pure bookkeeping of who runs next. It reads no clock, starts no thread, and knows nothing of
+/// instruction sets; the host loop tells it the time, in nanoseconds, and carries out what it answers. Calls come one at a
+/// time and with times that never go back.
+/// </summary>
+/// <remarks>
+/// Numbers of vCPUs are given by the caller, from 0 and densely. Asking for a vCPU that was never set, readying one that is
+/// ready, or stopping one that does not run is a broken invariant of the caller: <see cref="System.Diagnostics.UnreachableException"/>.
+/// </remarks>
+public interface IScheduler
+{
+    /// <summary>The policy's name, as <see cref="Schedulers.Create"/> knows it.</summary>
+    string Name { get; }
+
+    /// <summary>Adds a vCPU, not ready, or changes the parameters of one.</summary>
+    /// <exception cref="HypervisorException">A parameter is out of its range.</exception>
+    void Set(int vcpu, in SchedulingParameters parameters, long now);
+
+    /// <summary>A vCPU wants to run.</summary>
+    /// <returns>The physical CPUs that should pick again.</returns>
+    CpuSet Ready(int vcpu, ReadyReason reason, long now);
+
+    /// <summary>Chooses what a physical CPU that has stopped its vCPU runs next.</summary>
+    PickResult Pick(int cpu, long now);
+
+    /// <summary>The vCPU picked for a physical CPU left it.</summary>
+    /// <param name="cpu">The physical CPU.</param>
+    /// <param name="vcpu">Its vCPU.</param>
+    /// <param name="used">Nanoseconds it ran, at least 0.</param>
+    /// <param name="reason">Why it left; it stays ready unless it blocked.</param>
+    /// <param name="yieldTo">With a directed yield, the vCPU to favour; else -1.</param>
+    /// <param name="now">The time.</param>
+    /// <returns>Other physical CPUs that should pick again.</returns>
+    CpuSet Stopped(int cpu, int vcpu, long used, StopReason reason, int yieldTo, long now);
+
+    /// <summary>Forgets a vCPU that is not running.</summary>
+    /// <returns>What another domain's policy may give it back.</returns>
+    RemovalToken Remove(int vcpu, long now);
+}
+
+/// <summary>Why a vCPU became ready.</summary>
+public enum ReadyReason : byte
+{
+    /// <summary>It is new.</summary>
+    Started,
+
+    /// <summary>It slept and something arrived for it.</summary>
+    Woken,
+}
+
+/// <summary>Why a vCPU left its physical CPU.</summary>
+public enum StopReason : byte
+{
+    /// <summary>Its slice is used up.</summary>
+    Expired,
+
+    /// <summary>It was called out before its slice ended.</summary>
+    Preempted,
+
+    /// <summary>It sleeps: it is not ready any more.</summary>
+    Blocked,
+
+    /// <summary>It gave up the rest of its slice.</summary>
+    Yielded,
+
+    /// <summary>A cap took it off.</summary>
+    Throttled,
+}
+
+/// <summary>What a policy goes by for one vCPU.</summary>
+/// <param name="Weight">Its share relative to others, 1 to <see cref="MaximumWeight"/>.</param>
+/// <param name="SliceNanoseconds">How long it runs at a time, at least 1000; 0 for the policy's own.</param>
+/// <param name="Affinity">The physical CPUs it may use.</param>
+public readonly record struct SchedulingParameters(int Weight, long SliceNanoseconds, CpuSet Affinity)
+{
+    /// <summary>The largest weight.</summary>
+    public const int MaximumWeight = 1 << 20;
+
+    /// <summary>Weight 100, the policy's slice, any physical CPU.</summary>
+    public static SchedulingParameters Default => new(100, 0, CpuSet.All);
+
+    internal void Validate(int vcpu)
+    {
+        if (Weight is < 1 or > MaximumWeight)
+            throw new HypervisorException($"vCPU {vcpu} has weight {Weight}; a weight lies between 1 and {MaximumWeight}.");
+        if (SliceNanoseconds is < 0 or (> 0 and < 1000))
+            throw new HypervisorException($"vCPU {vcpu} has a slice of {SliceNanoseconds} ns; a slice is at least 1000 ns, or 0 for the policy's own.");
+        if (Affinity.IsEmpty)
+            throw new HypervisorException($"vCPU {vcpu} may run on no physical CPU; give it at least one.");
+    }
+}
+
+/// <summary>A set of at most 64 physical CPUs.</summary>
+/// <param name="Bits">Bit n stands for physical CPU n.</param>
+public readonly record struct CpuSet(ulong Bits)
+{
+    /// <summary>No CPU.</summary>
+    public static CpuSet None => default;
+
+    /// <summary>Every CPU.</summary>
+    public static CpuSet All => new(ulong.MaxValue);
+
+    /// <summary>Whether no CPU is in it.</summary>
+    public bool IsEmpty => Bits == 0;
+
+    /// <summary>A set of one.</summary>
+    public static CpuSet Of(int cpu) => new(1UL << cpu);
+
+    /// <summary>Whether a CPU is in it.</summary>
+    public bool Contains(int cpu) => (Bits >> cpu & 1) != 0;
+}
+
+/// <summary>What a physical CPU does next.</summary>
+/// <param name="VCpu">The vCPU to run, or -1 to idle.</param>
+/// <param name="RunUntil">When its slice ends.</param>
+/// <param name="NextEvent">When an idle CPU should pick again at the latest; <see cref="long.MaxValue"/> for not before it is kicked.</param>
+public readonly record struct PickResult(int VCpu, long RunUntil, long NextEvent)
+{
+    /// <summary>Nothing to run.</summary>
+    public static PickResult Idle => new(-1, 0, long.MaxValue);
+}
+
+/// <summary>What a vCPU takes along when it leaves a scheduling domain: what it was owed, in a form any policy can use.</summary>
+/// <param name="Lag">Nanoseconds of service it was owed (positive) or ahead (negative), relative to its weight.</param>
+public readonly record struct RemovalToken(long Lag);
+
+/// <summary>The policies by name.</summary>
+public static class Schedulers
+{
+    /// <summary>The names that <see cref="Create"/> knows.</summary>
+    public static IReadOnlyList<string> Names { get; } = ["round-robin", "stride"];
+
+    /// <summary>Makes a policy.</summary>
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    /// <param name="cpus">Physical CPUs, 1 to 64.</param>
+    /// <param name="sliceNanoseconds">The default slice.</param>
+    /// <exception cref="HypervisorException">No such policy, or a number out of its range.</exception>
+    public static IScheduler Create(string name, int cpus, long sliceNanoseconds = 1_000_000)
+    {
+        if (cpus is < 1 or > 64)
+            throw new HypervisorException($"{cpus} physical CPUs were asked for; a scheduling domain has 1 to 64.");
+        if (sliceNanoseconds < 1000)
+            throw new HypervisorException($"A slice of {sliceNanoseconds} ns was asked for; a slice is at least 1000 ns.");
+        return name switch
+        {
+            "round-robin" => new RoundRobin(cpus, sliceNanoseconds),
+            "stride" => new Stride(cpus, sliceNanoseconds),
+            _ => throw new HypervisorException($"There is no scheduler '{name}'; known are {string.Join(", ", Names)}."),
+        };
+    }
+}
