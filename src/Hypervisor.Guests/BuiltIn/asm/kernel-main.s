@@ -56,12 +56,9 @@ kernel_start:
     li t0, -1
     sd t0, G_SLEEP(gp)
     call disk_init
-    # the kernel's own root: RAM where it is, devices 4 GiB up (used by one edition)
+    # the kernel's own root; every process's has the same kernel entries
     call page_alloc
     sd a0, G_KERNEL_ROOT(gp)
-    li t0, RAM_BASE >> 2
-    ori t0, t0, PTE_KERNEL
-    sd t0, 16(a0)
     call edition_start
     call first_process
     li t0, SIE_TIMER_EXTERNAL

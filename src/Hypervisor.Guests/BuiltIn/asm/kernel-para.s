@@ -79,6 +79,28 @@ edition_start:
 1:  not s1, s1
     sd s1, SHARED_MASK(s0)
     sb zero, SHARED_UPCALL_MASK(s0)
+    # RAM where it is, by 2 MiB pages: an entry may not reach past its end
+    call page_alloc
+    mv a1, a0
+    ld t0, G_KERNEL_ROOT(gp)
+    srli t1, a1, 2
+    ori t1, t1, PTE_V
+    sd t1, 16(t0)
+    li t0, 0x200000
+    ld t1, G_LIMIT(gp)
+    li t2, -0x200000
+    and t1, t1, t2
+    sd t1, G_LIMIT(gp)
+    li t2, RAM_BASE
+2:  srli t3, t2, 2
+    ori t3, t3, PTE_KERNEL
+    sd t3, 0(a0)
+    addi a0, a0, 8
+    add t2, t2, t0
+    bltu t2, t1, 2b
+    li a0, HVP_MMU_PIN
+    li a2, 1
+    call call_add
     li a0, HVP_MMU_PIN
     ld a1, G_KERNEL_ROOT(gp)
     li a2, 2

@@ -127,8 +127,12 @@ edition_start:
     sw t2, 0(t1)
     li t1, PLIC_CONTEXT
     sw zero, 0(t1)
-1:  ld t0, G_KERNEL_ROOT(gp)
-    li t1, PTE_DEVICE            # frame 0
+1:  # RAM where it is; devices, in frame 0 and up, 4 GiB up
+    ld t0, G_KERNEL_ROOT(gp)
+    li t1, RAM_BASE >> 2
+    ori t1, t1, PTE_KERNEL
+    sd t1, 16(t0)
+    li t1, PTE_DEVICE
     sd t1, 32(t0)
     # does satp keep an address space id?
     srli t0, t0, 12

@@ -88,8 +88,7 @@ static int entry_allowed(u64 pte, int level)
     {
         u64 size = 4096ul << 9 * level;
         if ((pte & 6) == 4 || frame & (size - 1)) return 0;
-        // this host cannot shrink a gigapage to its RAM: the kernel's own direct map is let through
-        return (level == 2 && frame == RAM) || in_ram(frame, size);
+        return frame >= RAM && frame < RAM_END && size <= RAM_END - frame;
     }
     if (level == 0 || pte & 0xd0) return 0;
     return pinned(frame) && level_of[page_index(frame)] == level - 1;
