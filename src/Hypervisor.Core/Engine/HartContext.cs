@@ -111,6 +111,12 @@ internal sealed unsafe class HartContext : IDisposable
     public long Nanoseconds(long retiredInRun)
         => RealClock is { } clock ? clock.NowNanoseconds : TimeAtEntry + (long)((Int128)retiredInRun * PicosecondsPerInstruction / 1000);
 
+    /// <summary>Guest time at the instruction in progress, as far as the engine has told: exact at exits and device accesses.</summary>
+    public long NowInRun => Nanoseconds(ProgressInRun);
+
+    /// <summary>Budget units used in the run in progress, told by the engine before it calls out.</summary>
+    public long ProgressInRun { get; set; }
+
     /// <summary>Tells the host loop when the guest's supervisor timer is due.</summary>
     public void ReportTimer()
     {

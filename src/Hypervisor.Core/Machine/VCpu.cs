@@ -77,6 +77,12 @@ public sealed class VCpu : IDisposable
     /// <summary>The number by which the host loop's scheduler knows this vCPU; -1 while it has none.</summary>
     internal int SchedulingId { get; set; } = -1;
 
+    /// <summary>The host loop's: something arrived while the vCPU ran, so that it must not go to sleep on leaving.</summary>
+    internal bool WakePending { get; set; }
+
+    /// <summary>The host loop's: since when the vCPU has been waiting for a physical CPU.</summary>
+    internal long WaitingSince { get; set; }
+
     /// <summary>The host loop's hook for waking: null while the vCPU is on no host loop.</summary>
     internal Action<VCpu>? WakeRequested { get; set; }
 

@@ -15,6 +15,7 @@ public sealed class VirtualMachine : IDisposable
     private readonly List<VCpu> _vcpus = [];
     private readonly List<CodeCache?> _codeCaches = [];
     private readonly Lock _lock = new();
+    private readonly ManualResetEventSlim _ended = new();
     private MachineExit? _exit;
 
     internal VirtualMachine(string name, GuestMemory memory, ITimerService timers)
@@ -31,7 +32,14 @@ public sealed class VirtualMachine : IDisposable
     public GuestMemory Memory { get; }
 
     /// <summary>Its vCPUs, in the order of their numbers.</summary>
-    public IReadOnlyList<VCpu> VCpus => _vcpus;
+    public IReadOnlyList<VCpu> VCpus
+    {
+        get
+        {
+            lock (_lock)
+                return [.. _vcpus];
+        }
+    }
 
     /// <summary>How it ended, or null while it lives.</summary>
     public MachineExit? Exit
@@ -72,6 +80,9 @@ public sealed class VirtualMachine : IDisposable
             _vcpus.Remove(vcpu);
     }
 
+    /// <summary>Waits until the machine has ended or the time is over.</summary>
+    internal void WaitForEnd(TimeSpan timeout) => _ended.Wait(timeout);
+
     /// <summary>Ends the machine; the first call wins. Any thread.</summary>
     internal void PowerOff(MachineExit exit)
     {
@@ -87,6 +98,7 @@ public sealed class VirtualMachine : IDisposable
         foreach (VCpu vcpu in all)
             vcpu.Kick();
         Ended?.Invoke(this);
+        _ended.Set();
     }
 
     /// <summary>The code cache that a host thread (numbered from 0) uses for this machine: one each, so that none is locked.</summary>
@@ -108,5 +120,6 @@ public sealed class VirtualMachine : IDisposable
         foreach (CodeCache? cache in _codeCaches)
             cache?.Dispose();
         Memory.Dispose();
+        _ended.Dispose();
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Numerics;
+using Hypervisor.Core.Time;
 
 namespace Hypervisor.Core.Scheduling;
 

@@ -186,6 +186,7 @@ internal sealed unsafe partial class Interpreter
             return SlowOutcome.Exit;
         }
 
+        hart.ProgressInRun = s->BudgetAtEntry - s->Budget + BlockHeader.InfoOf(op)->Retired;
         bool answered;
         if (shape.IsStore)
         {

@@ -115,7 +115,11 @@ internal sealed unsafe partial class Interpreter
         if ((effects & CsrEffects.TranslationChanged) != 0)
             hart.FlushTlb();
         if ((effects & CsrEffects.TimerChanged) != 0)
+        {
+            hart.ProgressInRun = s->BudgetAtEntry - s->Budget + BlockHeader.InfoOf(op)->Retired;
             hart.ReportTimer();
+        }
+
         Retire(s, op);
         return AfterStatusChange(hart);
     }

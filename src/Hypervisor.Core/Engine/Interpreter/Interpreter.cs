@@ -30,6 +30,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         HartState* s = hart.State;
         s->BudgetAtEntry = budget;
         s->Budget = budget;
+        hart.ProgressInRun = 0;
         Attach(hart, code);
         if (hart.Controls.DeliverInterrupts)
             TakeInterrupt(hart);
@@ -236,6 +237,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         long used = s->BudgetAtEntry - s->Budget;
         s->UsedBefore += (ulong)used;
         s->BudgetAtEntry = s->Budget;
+        hart.ProgressInRun = 0;
         return used;
     }
 

@@ -1,4 +1,4 @@
-namespace Hypervisor.Core.Scheduling;
+namespace Hypervisor.Core.Time;
 
 /// <summary>
 /// A 4-ary min-heap of small integers by a key and then by order of insertion, which knows where each one lies, so that any

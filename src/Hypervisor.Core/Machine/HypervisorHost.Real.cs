@@ -1,0 +1,157 @@
+namespace Hypervisor.Core.Machine;
+
+/// <summary>Real time: a thread for each physical CPU and one for timers.</summary>
+public sealed partial class HypervisorHost
+{
+    private readonly List<Thread> _threads = [];
+    private readonly SemaphoreSlim _timerSignal = new(0);
+    private SemaphoreSlim[] _cpuSignals = [];
+    private volatile bool _stopping;
+    private volatile Exception? _failure;
+
+    /// <summary>Starts the threads of a host in real time. Machines may be added before and after.</summary>
+    public void Start()
+    {
+        if (_realClock is null)
+            throw new HypervisorException("This host keeps virtual time: advance it with RunFor, RunUntil or RunUntilIdle.");
+        if (_threads.Count != 0)
+            return;
+        _cpuSignals = new SemaphoreSlim[_cpus.Length];
+        for (int i = 0; i < _cpus.Length; i++)
+            _cpuSignals[i] = new SemaphoreSlim(0);
+        foreach (PhysicalCpu cpu in _cpus)
+            StartThread($"pCPU {cpu.Number}", () => RunCpu(cpu));
+        StartThread("timers", RunTimers);
+    }
+
+    /// <summary>Waits until a machine has ended.</summary>
+    /// <returns>How it ended; null where the time ran out first.</returns>
+    public MachineExit? WaitFor(VirtualMachine machine, TimeSpan timeout, CancellationToken cancellation = default)
+    {
+        long end = timeout == Timeout.InfiniteTimeSpan ? long.MaxValue : Environment.TickCount64 + (long)timeout.TotalMilliseconds;
+        while (machine.Exit is null && Environment.TickCount64 < end && !cancellation.IsCancellationRequested)
+        {
+            if (_failure is { } failure)
+                throw new HypervisorException($"A host thread failed: {failure.Message}", failure);
+            machine.WaitForEnd(TimeSpan.FromMilliseconds(Math.Min(100, Math.Max(1, end - Environment.TickCount64))));
+        }
+
+        if (machine.Exit is not null)
+            WaitUntilStopped(machine);
+        return machine.Exit;
+    }
+
+    private void StartThread(string name, Action body)
+    {
+        var thread = new Thread(() =>
+        {
+            try
+            {
+                body();
+            }
+            catch (Exception error)
+            {
+                // A defect of the host, not of a guest: it ends all machines, and whoever waits for one is told.
+                _failure = error;
+                foreach (VirtualMachine machine in Machines)
+                    machine.PowerOff(new MachineExit(125, $"host failure: {error.Message}"));
+            }
+        })
+        { IsBackground = true, Name = name };
+        _threads.Add(thread);
+        thread.Start();
+    }
+
+    private void RunCpu(PhysicalCpu cpu)
+    {
+        // Instructions for a nanosecond, learnt from slice to slice: the budget is what brings a vCPU out in time.
+        double rate = 0.2;
+        while (!_stopping)
+        {
+            VCpu? vcpu;
+            long start;
+            lock (_gate)
+            {
+                start = CurrentTime();
+                vcpu = PickFor(cpu, start);
+            }
+
+            if (vcpu is null)
+            {
+                _cpuSignals[cpu.Number].Wait(TimeSpan.FromMilliseconds(100));
+                lock (_gate)
+                {
+                    cpu.IdleNanoseconds += CurrentTime() - start;
+                    cpu.IsIdle = false;
+                }
+
+                continue;
+            }
+
+            long budget = Math.Clamp((long)((cpu.SliceEnd - start) * rate), 1000, 1L << 40);
+            SliceEnd end = vcpu.RunSlice(budget, vcpu.Machine.CodeCacheFor(cpu.Number), out long retired);
+            lock (_gate)
+            {
+                long now = CurrentTime();
+                long used = Math.Max(1, now - start);
+                if (end == SliceEnd.Expired)
+                    rate = Math.Clamp(rate * 0.5 + 0.5 * retired / used, 0.001, 20);
+                CloseSlice(cpu, vcpu, end, used, now);
+            }
+        }
+    }
+
+    private void RunTimers()
+    {
+        while (!_stopping)
+        {
+            Action? due;
+            long wait;
+            lock (_gate)
+            {
+                long now = CurrentTime();
+                due = _timers.TakeDue(now);
+                wait = _timers.NextDeadline == long.MaxValue ? long.MaxValue : Math.Max(0, _timers.NextDeadline - now);
+            }
+
+            if (due is not null)
+                due();
+            else
+                _timerSignal.Wait(wait > 100_000_000 ? TimeSpan.FromMilliseconds(100) : TimeSpan.FromMicroseconds(Math.Max(1, wait / 1000)));
+        }
+    }
+
+    private void RealTimerArmed(long deadline)
+    {
+        if (_timers.NextDeadline == deadline)
+            _timerSignal.Release();
+    }
+
+    private void Signal(PhysicalCpu cpu)
+    {
+        if (_cpuSignals.Length != 0)
+            _cpuSignals[cpu.Number].Release();
+    }
+
+    private void WaitUntilStopped(VirtualMachine machine)
+    {
+        while (machine.VCpus.Any(vcpu => vcpu.SchedulingId >= 0) && _threads.Count != 0 && _failure is null)
+            Thread.Sleep(1);
+    }
+
+    private void StopThreads()
+    {
+        _stopping = true;
+        _timerSignal.Release();
+        foreach (PhysicalCpu cpu in _cpus)
+        {
+            lock (_gate)
+                cpu.Current?.Kick();
+            Signal(cpu);
+        }
+
+        foreach (Thread thread in _threads)
+            thread.Join();
+        _threads.Clear();
+    }
+}

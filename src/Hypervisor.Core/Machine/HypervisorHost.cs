@@ -1,0 +1,288 @@
+using System.Diagnostics;
+using Hypervisor.Core.Scheduling;
+using Hypervisor.Core.Time;
+
+namespace Hypervisor.Core.Machine;
+
+/// <summary>
+/// Multiplexes the vCPUs of many machines over physical CPUs by a scheduling policy, in virtual or in real time. The same
+/// vCPUs, policies and bookkeeping serve both; they differ in who advances time.
+/// </summary>
+/// <remarks>
+/// In virtual time the caller's thread does all the work and nothing here is synchronised beyond a lock that is always free.
+/// In real time the lock is taken at slice edges, wakes and timers only, never while guest code runs.
+/// </remarks>
+public sealed partial class HypervisorHost : IDisposable
+{
+    private readonly HostOptions _options;
+    private readonly IScheduler _scheduler;
+    private readonly Lock _gate = new();
+    private readonly TimerQueue _timers = new();
+    private readonly PhysicalCpu[] _cpus;
+    private readonly List<VCpu?> _vcpus = [];
+    private readonly List<VirtualMachine> _machines = [];
+    private readonly HostTimers _timerService;
+    private readonly RealClock? _realClock;
+    private PhysicalCpu? _active;
+    private long _now;
+
+    /// <summary>Makes a host with no machines.</summary>
+    /// <exception cref="HypervisorException">An option is out of its range.</exception>
+    public HypervisorHost(HostOptions options)
+    {
+        options.Validate();
+        _options = options;
+        _scheduler = Schedulers.Create(options.Scheduler, options.PhysicalCpus, options.SliceNanoseconds);
+        _cpus = new PhysicalCpu[options.PhysicalCpus];
+        for (int i = 0; i < _cpus.Length; i++)
+            _cpus[i] = new PhysicalCpu(i);
+        _timerService = new HostTimers(this);
+        if (options.Clock == HostClock.Real)
+            _realClock = new RealClock();
+    }
+
+    /// <summary>The physical CPUs and what they did.</summary>
+    public IReadOnlyList<PhysicalCpu> PhysicalCpus => _cpus;
+
+    /// <summary>Nanoseconds since the host was made: simulated in virtual time, elapsed in real time.</summary>
+    public long NowNanoseconds => CurrentTime();
+
+    /// <summary>The machines on this host that have not ended.</summary>
+    public IReadOnlyList<VirtualMachine> Machines
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _machines];
+        }
+    }
+
+    /// <summary>Timers in this host's time, for the machines that will run on it.</summary>
+    internal ITimerService Timers => _timerService;
+
+    /// <summary>Puts a machine on the host: its vCPUs compete for physical CPUs from now on.</summary>
+    /// <param name="machine">A machine made with this host's timers.</param>
+    /// <param name="parameters">Weight, slice and affinity of each of its vCPUs.</param>
+    public void Add(VirtualMachine machine, SchedulingParameters parameters)
+    {
+        lock (_gate)
+        {
+            _machines.Add(machine);
+            machine.Ended = OnEnded;
+            machine.VCpuAdded = vcpu => Start(vcpu, parameters);
+        }
+
+        foreach (VCpu vcpu in machine.VCpus)
+            Start(vcpu, parameters);
+        if (machine.Exit is not null)
+            OnEnded(machine);
+    }
+
+    /// <summary>Changes weight, slice or affinity of a vCPU on this host.</summary>
+    public void SetParameters(VCpu vcpu, SchedulingParameters parameters)
+    {
+        lock (_gate)
+        {
+            if (vcpu.SchedulingId >= 0)
+                _scheduler.Set(vcpu.SchedulingId, in parameters, CurrentTime());
+        }
+    }
+
+    /// <summary>Takes a machine off the host. None of its vCPUs runs when this returns.</summary>
+    public void Remove(VirtualMachine machine)
+    {
+        machine.PowerOff(new MachineExit(1, "taken off its host"));
+        if (_options.Clock == HostClock.Real)
+            WaitUntilStopped(machine);
+    }
+
+    /// <summary>Takes all machines off the host and stops its threads.</summary>
+    public void Dispose()
+    {
+        StopThreads();
+        foreach (VirtualMachine machine in Machines)
+            machine.PowerOff(new MachineExit(1, "host disposed"));
+    }
+
+    private void Start(VCpu vcpu, in SchedulingParameters parameters)
+    {
+        lock (_gate)
+        {
+            int id = _vcpus.IndexOf(null);
+            if (id < 0)
+            {
+                id = _vcpus.Count;
+                _vcpus.Add(null);
+            }
+
+            _vcpus[id] = vcpu;
+            vcpu.SchedulingId = id;
+            vcpu.WakeRequested = Wake;
+            long now = CurrentTime();
+            vcpu.Hart.RealClock = _realClock;
+            vcpu.Hart.PicosecondsPerInstruction = _realClock is null ? _options.PicosecondsPerInstruction : 0;
+            vcpu.Hart.TimeAtEntry = now;
+            _scheduler.Set(id, in parameters, now);
+            if (vcpu.Status == VCpuStatus.Blocked)
+                return;
+            vcpu.Status = VCpuStatus.Runnable;
+            vcpu.WaitingSince = now;
+            Kick(_scheduler.Ready(id, ReadyReason.Started, now), now);
+        }
+    }
+
+    /// <summary>Something arrived for a vCPU: called by <see cref="VCpu.Wake"/> on any thread.</summary>
+    private void Wake(VCpu vcpu)
+    {
+        lock (_gate)
+        {
+            if (vcpu.Status == VCpuStatus.Running)
+            {
+                vcpu.WakePending = true;
+                return;
+            }
+
+            if (vcpu.Status != VCpuStatus.Blocked || vcpu.SchedulingId < 0)
+                return;
+            long now = CurrentTime();
+            vcpu.Status = VCpuStatus.Runnable;
+            vcpu.WaitingSince = now;
+            Kick(_scheduler.Ready(vcpu.SchedulingId, ReadyReason.Woken, now), now);
+        }
+    }
+
+    /// <summary>Carries out a policy's wish that CPUs pick again. Under the lock.</summary>
+    private void Kick(CpuSet cpus, long now)
+    {
+        foreach (PhysicalCpu cpu in _cpus)
+        {
+            if (!cpus.Contains(cpu.Number))
+                continue;
+            if (cpu.IsIdle)
+            {
+                cpu.IsIdle = false;
+                if (_realClock is null && cpu.LocalTime < now)
+                {
+                    cpu.IdleNanoseconds += now - cpu.LocalTime;
+                    cpu.LocalTime = now;
+                    cpu.LocalPicoseconds = 0;
+                }
+
+                Signal(cpu);
+            }
+            else
+            {
+                cpu.Current?.Kick();
+            }
+        }
+    }
+
+    /// <summary>Takes the next vCPU for a CPU. Under the lock.</summary>
+    private VCpu? PickFor(PhysicalCpu cpu, long now)
+    {
+        PickResult pick = _scheduler.Pick(cpu.Number, now);
+        if (pick.VCpu < 0)
+        {
+            cpu.IsIdle = true;
+            return null;
+        }
+
+        VCpu vcpu = _vcpus[pick.VCpu] ?? throw new UnreachableException("the policy picked a vCPU that left");
+        vcpu.Status = VCpuStatus.Running;
+        vcpu.WakePending = false;
+        vcpu.Meter.WaitNanoseconds += Math.Max(0, now - vcpu.WaitingSince);
+        cpu.Current = vcpu;
+        cpu.SliceEnd = pick.RunUntil;
+        return vcpu;
+    }
+
+    /// <summary>Closes a slice: books, and what becomes of the vCPU. Under the lock.</summary>
+    private void CloseSlice(PhysicalCpu cpu, VCpu vcpu, SliceEnd end, long used, long now)
+    {
+        cpu.Current = null;
+        cpu.BusyNanoseconds += used;
+        cpu.Slices++;
+        vcpu.Meter.RunNanoseconds += used;
+        vcpu.WaitingSince = now;
+        bool stopped = end == SliceEnd.Stopped || vcpu.Machine.Exit is not null;
+        if (end == SliceEnd.Blocked && !stopped && (vcpu.WakePending || vcpu.Personality.HasPendingWork(vcpu)))
+            end = SliceEnd.Attention;
+        StopReason reason = stopped ? StopReason.Blocked : end switch
+        {
+            SliceEnd.Expired => StopReason.Expired,
+            SliceEnd.Attention => StopReason.Preempted,
+            SliceEnd.Yielded => StopReason.Yielded,
+            _ => StopReason.Blocked,
+        };
+        vcpu.Status = stopped ? VCpuStatus.Stopped : reason == StopReason.Blocked ? VCpuStatus.Blocked : VCpuStatus.Runnable;
+        Kick(_scheduler.Stopped(cpu.Number, vcpu.SchedulingId, used, reason, -1, now), now);
+        if (stopped)
+            Forget(vcpu, now);
+    }
+
+    private void Forget(VCpu vcpu, long now)
+    {
+        _scheduler.Remove(vcpu.SchedulingId, now);
+        _vcpus[vcpu.SchedulingId] = null;
+        vcpu.SchedulingId = -1;
+        vcpu.WakeRequested = null;
+    }
+
+    private void OnEnded(VirtualMachine machine)
+    {
+        lock (_gate)
+        {
+            long now = CurrentTime();
+            _machines.Remove(machine);
+            machine.VCpuAdded = null;
+            foreach (VCpu vcpu in machine.VCpus)
+            {
+                // A running one is forgotten when its slice closes.
+                if (vcpu.SchedulingId < 0 || vcpu.Status == VCpuStatus.Running)
+                    continue;
+                vcpu.Status = VCpuStatus.Stopped;
+                Forget(vcpu, now);
+            }
+        }
+    }
+
+    private long CurrentTime()
+    {
+        if (_realClock is not null)
+            return _realClock.NowNanoseconds;
+        return _active?.Current is { } vcpu ? Math.Max(_now, vcpu.Hart.NowInRun) : _now;
+    }
+
+    /// <summary>The timers of this host's machines. In real time callbacks run on the timer thread, outside the lock.</summary>
+    private sealed class HostTimers(HypervisorHost host) : ITimerService
+    {
+        public long NowNanoseconds => host.CurrentTime();
+
+        public int CreateTimer(Action fired)
+        {
+            lock (host._gate)
+                return host._timers.Create(fired);
+        }
+
+        public void Arm(int timer, long deadlineNanoseconds)
+        {
+            lock (host._gate)
+            {
+                host._timers.Arm(timer, deadlineNanoseconds);
+                host.TimerArmed(deadlineNanoseconds);
+            }
+        }
+
+        public void Disarm(int timer)
+        {
+            lock (host._gate)
+                host._timers.Disarm(timer);
+        }
+
+        public void DeleteTimer(int timer)
+        {
+            lock (host._gate)
+                host._timers.Delete(timer);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+namespace Hypervisor.Core.Machine;
+
+/// <summary>What a physical CPU did: run vCPUs or idle.</summary>
+public sealed class PhysicalCpu
+{
+    internal PhysicalCpu(int number) => Number = number;
+
+    /// <summary>Its number, from 0.</summary>
+    public int Number { get; }
+
+    /// <summary>Nanoseconds it ran vCPUs.</summary>
+    public long BusyNanoseconds { get; internal set; }
+
+    /// <summary>Nanoseconds it had nothing to run.</summary>
+    public long IdleNanoseconds { get; internal set; }
+
+    /// <summary>Slices it ran.</summary>
+    public long Slices { get; internal set; }
+
+    /// <summary>In virtual time, how far it has come.</summary>
+    internal long LocalTime { get; set; }
+
+    /// <summary>In virtual time, picoseconds of its last slice that are no whole nanosecond.</summary>
+    internal long LocalPicoseconds { get; set; }
+
+    internal bool IsIdle { get; set; }
+
+    internal VCpu? Current { get; set; }
+
+    /// <summary>When the slice in progress ends at the latest.</summary>
+    internal long SliceEnd { get; set; }
+}
