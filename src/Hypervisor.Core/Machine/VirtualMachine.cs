@@ -12,11 +12,13 @@ public readonly record struct MachineExit(int Code, string Reason);
 /// <summary>One guest machine, or one container host: RAM, vCPUs, device space and the time it lives in.</summary>
 public sealed class VirtualMachine : IDisposable
 {
-    private readonly List<VCpu> _vcpus = [];
+    // Replaced as a whole on change, so that readers need no lock and no copy.
+    private volatile VCpu[] _vcpus = [];
     private readonly List<CodeCache?> _codeCaches = [];
     private readonly Lock _lock = new();
     private readonly ManualResetEventSlim _ended = new();
     private MachineExit? _exit;
+    private int _nextVCpu;
 
     internal VirtualMachine(string name, GuestMemory memory, ITimerService timers)
     {
@@ -32,14 +34,7 @@ public sealed class VirtualMachine : IDisposable
     public GuestMemory Memory { get; }
 
     /// <summary>Its vCPUs, in the order of their numbers.</summary>
-    public IReadOnlyList<VCpu> VCpus
-    {
-        get
-        {
-            lock (_lock)
-                return [.. _vcpus];
-        }
-    }
+    public IReadOnlyList<VCpu> VCpus => _vcpus;
 
     /// <summary>How it ended, or null while it lives.</summary>
     public MachineExit? Exit
@@ -65,8 +60,8 @@ public sealed class VirtualMachine : IDisposable
         VCpu vcpu;
         lock (_lock)
         {
-            vcpu = new VCpu(this, _vcpus.Count == 0 ? 0 : _vcpus[^1].Id + 1, hart, personality, engine);
-            _vcpus.Add(vcpu);
+            vcpu = new VCpu(this, _nextVCpu++, hart, personality, engine);
+            _vcpus = [.. _vcpus, vcpu];
         }
 
         VCpuAdded?.Invoke(vcpu);
@@ -77,7 +72,7 @@ public sealed class VirtualMachine : IDisposable
     internal void RemoveVCpu(VCpu vcpu)
     {
         lock (_lock)
-            _vcpus.Remove(vcpu);
+            _vcpus = Array.FindAll(_vcpus, other => other != vcpu);
     }
 
     /// <summary>Waits until the machine has ended or the time is over.</summary>
@@ -92,7 +87,7 @@ public sealed class VirtualMachine : IDisposable
             if (_exit is not null)
                 return;
             _exit = exit;
-            all = [.. _vcpus];
+            all = _vcpus;
         }
 
         foreach (VCpu vcpu in all)
