@@ -20,10 +20,13 @@ public sealed class BuiltInGuests
     private const ulong ProgramBase = 0x10000;
 
     private static readonly string[] CommonSources =
-        ["kernel-trap", "kernel-memory", "kernel-process", "kernel-syscalls", "kernel-disk", "kernel-main"];
+    [
+        "kernel-trap", "kernel-memory", "kernel-copy", "kernel-mmap", "kernel-process", "kernel-syscalls", "kernel-files", "kernel-virtio",
+        "kernel-disk", "kernel-main",
+    ];
 
-    private readonly Lazy<AssembledProgram> _privileged = new(() => AssembleKernel("kernel-privileged", PrivilegedBase));
-    private readonly Lazy<AssembledProgram> _para = new(() => AssembleKernel("kernel-para", ParaBase));
+    private readonly Lazy<AssembledProgram> _privileged = new(() => AssembleKernel("privileged kernel", PrivilegedSource(), PrivilegedBase));
+    private readonly Lazy<AssembledProgram> _para = new(() => AssembleKernel("para kernel", ParaSource(), ParaBase));
     private readonly FrozenDictionary<string, (Workload Workload, Lazy<byte[]> Elf)> _programs = Workloads.ToFrozenDictionary(
         workload => workload.Name, workload => (workload, new Lazy<byte[]>(() => AssembleWorkload(workload.Name).ToElf())));
 
@@ -57,9 +60,11 @@ public sealed class BuiltInGuests
     /// <exception cref="HypervisorException">There is none.</exception>
     public Workload Find(string name) => Program(name).Workload;
 
-    /// <summary>A kernel's source as it is assembled, all parts in one.</summary>
-    internal static string KernelSource(string edition)
-        => string.Join('\n', CommonSources.Prepend(edition).Prepend("kernel-defs").Select(Source));
+    /// <summary>The privileged edition's source as it is assembled, all parts in one.</summary>
+    internal static string PrivilegedSource() => KernelSource("kernel-privileged");
+
+    /// <summary>The para edition's source as it is assembled, all parts in one.</summary>
+    internal static string ParaSource() => KernelSource("kernel-para", "kernel-para-pages", "kernel-ring");
 
     /// <summary>A workload's source as it is assembled.</summary>
     internal static string WorkloadSource(string name) => string.Join('\n', Source("user-lib"), Source($"workload-{name}"));
@@ -70,8 +75,10 @@ public sealed class BuiltInGuests
 
     internal static AssembledProgram AssembleWorkload(string name) => AssembleProgram(WorkloadSource(name), $"workload-{name}");
 
-    private static AssembledProgram AssembleKernel(string edition, ulong address)
-        => Assembler.Assemble(KernelSource(edition), new AssemblerOptions { Name = edition, TextBase = address });
+    private static AssembledProgram AssembleKernel(string name, string source, ulong address)
+        => Assembler.Assemble(source, new AssemblerOptions { Name = name, TextBase = address });
+
+    private static string KernelSource(params string[] edition) => string.Join('\n', ((string[])["kernel-defs", .. edition, .. CommonSources]).Select(Source));
 
     private static string Source(string name)
     {

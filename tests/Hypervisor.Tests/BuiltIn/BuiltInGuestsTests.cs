@@ -14,8 +14,8 @@ public sealed class BuiltInGuestsTests
     [PeerFact("riscv64-unknown-elf-as", "riscv64-unknown-elf-ld", "riscv64-unknown-elf-objcopy")]
     public void Sources_AssembledByGnuAs_GiveTheSameBytes()
     {
-        AssertSameAsGnu(BuiltInGuests.KernelSource("kernel-privileged"), _guests.PrivilegedKernel());
-        AssertSameAsGnu(BuiltInGuests.KernelSource("kernel-para"), _guests.ParaKernel());
+        AssertSameAsGnu(BuiltInGuests.PrivilegedSource(), _guests.PrivilegedKernel());
+        AssertSameAsGnu(BuiltInGuests.ParaSource(), _guests.ParaKernel());
         foreach (var workload in BuiltInGuests.Workloads)
         {
             AssertSameAsGnu(BuiltInGuests.WorkloadSource(workload.Name), BuiltInGuests.AssembleWorkload(workload.Name));
@@ -63,6 +63,15 @@ public sealed class BuiltInGuestsTests
             AssertEnded(workload, run, LinuxChecksum(workload, 150));
             Assert.DoesNotContain("broken rule", run.Output, StringComparison.Ordinal);
         }
+    }
+
+    [PeerFact("qemu-system-riscv64", "riscv64-unknown-elf-gcc")]
+    public void ParaKernel_WithARingConsole_PrintsEveryLineThere()
+    {
+        using var board = new QemuBoard();
+        var run = board.RunParaWithRingConsole(_guests.ParaKernel(), _guests.WorkloadElf("console").ToArray(), 100);
+        AssertEnded(_guests.Find("console"), run, 6400);
+        Assert.Equal(100, run.Output.Split('\n').Count(line => line.StartsWith("the quick brown fox", StringComparison.Ordinal)));
     }
 
     [PeerFact("qemu-system-riscv64", "riscv64-unknown-elf-gcc")]

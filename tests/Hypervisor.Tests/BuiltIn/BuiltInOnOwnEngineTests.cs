@@ -33,6 +33,15 @@ public sealed class BuiltInOnOwnEngineTests
     }
 
     [Fact]
+    public void ParaKernel_WithARingConsole_PrintsTheSame()
+    {
+        var program = _guests.WorkloadElf("console").ToArray();
+        var bySbi = OwnBoard.RunPara(_guests.ParaKernel(), program, 150);
+        var byRing = OwnBoard.RunPara(_guests.ParaKernel(), program, 150, ringConsole: true);
+        Assert.Equal((0, bySbi.Output), (byRing.ExitCode, byRing.Output));
+    }
+
+    [Fact]
     public void ParaKernel_MisusedSystemCallsAndForkWithoutEnd_AnswersAsOnQemu()
     {
         var run = OwnBoard.RunPara(_guests.ParaKernel(), WorkloadPrograms.OnUserLibrary("errors.s"), 2);

@@ -19,7 +19,8 @@ internal static class OwnBoard
     private const long Slice = 50_000;
     private const long MostSlices = 20_000;
 
-    public static (int ExitCode, string Output, List<(bool Ends, ulong Operations)> Marks) RunPara(AssembledProgram kernel, byte[] program, long iterations)
+    public static (int ExitCode, string Output, List<(bool Ends, ulong Operations)> Marks) RunPara(
+        AssembledProgram kernel, byte[] program, long iterations, bool ringConsole = false)
     {
         var timers = new SteppedTimers();
         var console = new TextSink();
@@ -31,13 +32,15 @@ internal static class OwnBoard
             Console = console,
             Entry = kernel.Entry,
             Opaque = BootParameters.Address,
-            Devices = [new VirtioBlock(new MemoryBlockBackend(new byte[1 << 20]), "disk")],
+            Devices = ringConsole ? [new VirtioConsole(console), Disk()] : [Disk()],
             Marked = (_, ends, operations) => marks.Add((ends, operations)),
         });
         Load(machine.Memory, kernel, program, iterations);
         Run(machine, timers);
         return (machine.Exit!.Value.Code, console.Text, marks);
     }
+
+    private static VirtioBlock Disk() => new(new MemoryBlockBackend(new byte[1 << 20]), "disk");
 
     private static void Load(GuestMemory memory, AssembledProgram kernel, byte[] program, long iterations)
     {

@@ -18,7 +18,7 @@ internal sealed class QemuBoard : IDisposable
         => Run(program, iterations, ["-kernel", _folder.Write("kernel.elf", kernel.ToElf()), .. more]);
 
     /// <summary>The para kernel above <c>para-host.c</c>, which plays the hypervisor.</summary>
-    public (int ExitCode, string Output) RunPara(AssembledProgram kernel, byte[] program, long iterations)
+    public (int ExitCode, string Output) RunPara(AssembledProgram kernel, byte[] program, long iterations, params string[] more)
     {
         var host = _folder["host.elf"];
         if (!File.Exists(host))
@@ -33,7 +33,17 @@ internal sealed class QemuBoard : IDisposable
 
         return Run(
             program, iterations,
-            ["-kernel", host, "-device", $"loader,file={_folder.Write("kernel.elf", kernel.ToElf())}"]);
+            ["-kernel", host, "-device", $"loader,file={_folder.Write("kernel.elf", kernel.ToElf())}", .. more]);
+    }
+
+    /// <summary>The same with a virtio console; the output is what that console printed.</summary>
+    public (int ExitCode, string Output) RunParaWithRingConsole(AssembledProgram kernel, byte[] program, long iterations)
+    {
+        var printed = _folder["console.out"];
+        var run = RunPara(
+            kernel, program, iterations,
+            "-device", "virtio-serial-device", "-chardev", $"file,id=ring,path={printed}", "-device", "virtconsole,chardev=ring");
+        return (run.ExitCode, File.ReadAllText(printed).ReplaceLineEndings("\n"));
     }
 
     /// <summary>A board with no parameter block at all.</summary>

@@ -117,6 +117,7 @@
     .equ G_DISK_SLOT, 216
     .equ G_EVENT_TIMER, 224
     .equ G_EVENT_DISK, 232
+    .equ G_RING_CHANNEL, 240
     .equ G_SIZE, 256
 
     .equ PTE_V, 0x01
@@ -158,7 +159,10 @@
     .equ DISK_IDLE, 0
     .equ DISK_BUSY, 1
     .equ DISK_DONE, 2
-    .equ DISK_QUEUE, 8
+    .equ QUEUE_ENTRIES, 8
+    .equ QUEUE_AVAILABLE, 128
+    .equ QUEUE_USED, 256
+    .equ QUEUE_BYTES, 384
     .equ VIRTIO_MMIO, 0x10001000
     .equ VIRTIO_STRIDE, 0x1000
     .equ VIRTIO_SLOTS, 8

@@ -1,64 +1,26 @@
-# The disk: a virtio block device (virtio 1.2 §5.2) on the MMIO transport (§4.2), version 2, one split queue (§2.7), one
-# request at a time. The editions differ in disk_kick (the doorbell) and in how its interrupt arrives.
+# The disk: a virtio block device (virtio 1.2 §5.2), one request at a time. The editions differ in disk_kick (the doorbell)
+# and in how its interrupt arrives.
 
     .text
-# disk_init(): finds the first block device and sets its queue up. Called before paging is on. Without one G_DISK_BASE is 0.
+# disk_init(): takes the first block device into use. Without one G_DISK_BASE stays 0.
 disk_init:
     ENTER
-    sd zero, G_DISK_BASE(gp)
-    li s0, VIRTIO_MMIO
-    li s1, 0
-1:  lwu t0, VR_MAGIC(s0)
-    li t1, VIRTIO_MAGIC_VALUE
-    bne t0, t1, 2f
-    lwu t0, VR_DEVICE(s0)
-    li t1, 2
-    bne t0, t1, 2f
-    lwu t0, VR_VERSION(s0)
-    beq t0, t1, 3f
-2:  li t0, VIRTIO_STRIDE
-    add s0, s0, t0
-    addi s1, s1, 1
-    li t0, VIRTIO_SLOTS
-    bltu s1, t0, 1b
-    j 9f
-3:  sw zero, VR_STATUS(s0)       # reset
-    fence
-    li t0, 3                     # ACKNOWLEDGE, DRIVER
-    sw t0, VR_STATUS(s0)
-    sw zero, VR_DRIVER_FEATURES_SEL(s0)
-    sw zero, VR_DRIVER_FEATURES(s0)
-    li t0, 1
-    sw t0, VR_DRIVER_FEATURES_SEL(s0)
-    sw t0, VR_DRIVER_FEATURES(s0)   # VERSION_1 alone
-    li t0, 11                    # and FEATURES_OK
-    sw t0, VR_STATUS(s0)
-    lwu t1, VR_STATUS(s0)
-    bne t0, t1, 9f
-    sw zero, VR_QUEUE_SEL(s0)
-    lwu t0, VR_QUEUE_MAX(s0)
-    li t1, DISK_QUEUE
-    bltu t0, t1, 9f
-    sw t1, VR_QUEUE_NUM(s0)
-    la t0, disk_descriptors
-    addi t1, s0, VR_QUEUE_DESC
-    call disk_address
-    la t0, disk_available
-    addi t1, s0, VR_QUEUE_AVAIL
-    call disk_address
-    la t0, disk_used
-    addi t1, s0, VR_QUEUE_USED
-    call disk_address
-    li t0, 1
-    sw t0, VR_QUEUE_READY(s0)
-    li t0, 15                    # and DRIVER_OK
-    sw t0, VR_STATUS(s0)
+    li a0, 2
+    call virtio_start
+    beqz a0, 9f
+    mv s0, a0
+    mv s1, a1
+    li a1, 0
+    la a2, disk_queue
+    call virtio_queue
+    bnez a1, 9f
+    call virtio_go
     sd s0, G_DISK_BASE(gp)
     sd s1, G_DISK_SLOT(gp)
     addi s1, s1, 1
     sd s1, G_DISK_IRQ(gp)
     # the descriptors that never change: 0 the request's head, 1 the data, 2 the status byte
-    la t0, disk_descriptors
+    la t0, disk_queue
     la t1, disk_request
     sd t1, 0(t0)
     li t2, 16
@@ -74,13 +36,6 @@ disk_init:
     li t2, 2                     # flags WRITE, no next
     sw t2, 44(t0)
 9:  LEAVE
-
-# A 64-bit address t0 in the two registers at t1.
-disk_address:
-    sw t0, 0(t1)
-    srli t0, t0, 32
-    sw t0, 4(t1)
-    ret
 
 # pread64(fd, buffer, length, offset) and pwrite64: whole sectors, at most a page at a time.
 sys_pread64:
@@ -141,7 +96,7 @@ disk_transfer:
     sw s0, 0(t0)                 # type: 0 in, 1 out
     srli t1, s3, 9
     sd t1, 8(t0)
-    la t0, disk_descriptors
+    la t0, disk_queue
     sw s2, 24(t0)
     li t1, 0x20001               # flags NEXT, next 2
     bnez s0, 5f
@@ -150,11 +105,11 @@ disk_transfer:
     la t0, disk_status
     li t1, 0xff
     sb t1, 0(t0)
-    la t0, disk_available        # flags, index, ring of heads: all are head 0
-    lhu t1, 2(t0)
+    la t0, disk_queue            # the ring of heads stays zero: all are head 0
+    lhu t1, QUEUE_AVAILABLE + 2(t0)
     addi t1, t1, 1
     fence
-    sh t1, 2(t0)
+    sh t1, QUEUE_AVAILABLE + 2(t0)
     fence
     sd tp, G_DISK_OWNER(gp)
     li t0, DISK_BUSY
@@ -174,8 +129,8 @@ disk_transfer:
 
 # disk_complete(): looks whether the device has used the request.
 disk_complete:
-    la t0, disk_used
-    lhu t1, 2(t0)
+    la t0, disk_queue
+    lhu t1, QUEUE_USED + 2(t0)
     ld t2, G_DISK_USED(gp)
     beq t1, t2, 1f
     sd t1, G_DISK_USED(gp)

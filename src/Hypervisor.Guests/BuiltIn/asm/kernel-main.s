@@ -158,10 +158,7 @@ text_program:       .asciz "program"
     .bss
     .balign 4096
 disk_data:          .zero 4096
-disk_descriptors:   .zero 128
-disk_available:     .zero 32
-    .balign 8
-disk_used:          .zero 128
+disk_queue:         .zero QUEUE_BYTES
 disk_request:       .zero 16
 disk_status:        .zero 8
 scratch:            .zero 64

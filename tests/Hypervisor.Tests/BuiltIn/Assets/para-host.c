@@ -24,7 +24,7 @@ typedef unsigned char u8;
 #define csr_clear(name, v) asm volatile("csrc " #name ", %0" :: "r"((u64)(v)) : "memory")
 
 enum { OK = 0, FAILED = -1, NOT_SUPPORTED = -2, INVALID_PARAM = -3, DENIED = -4, INVALID_ADDRESS = -5, AVAILABLE = -6 };
-enum { CHANNEL_TIMER = 3, CHANNEL_VIRTIO = 5 };   // any numbers will do
+enum { CHANNEL_TIMER = 3, CHANNEL_VIRTIO = 8 };   // any numbers will do; the device's slot is added to the latter
 #define NOT_PINNED 0xff
 
 asm(".section .start, \"ax\"\n.globl start\nstart:\n"
@@ -46,7 +46,7 @@ u8 host_stack[16384] __attribute__((aligned(16)));
 
 static u8 level_of[(64ul << 20) / 4096];
 static u64 sum_of[(64ul << 20) / 4096];
-static u64 root, timer_bound, device_bound, device_slot;
+static u64 root, timer_bound, devices_bound;      // a bit a slot
 static volatile u8 *shared;
 static u64 calls[64], sbi_calls;
 
@@ -142,7 +142,7 @@ static struct result update(u64 gpa, u64 count)
 static volatile u64 *pending(void) { return (volatile u64 *)(shared + 0x40); }
 static u64 unmasked(void) { return shared ? pending()[0] & ~*(volatile u64 *)(shared + 0x60) : 0; }
 
-static void fire(int channel)
+static void fire(u64 channel)
 {
     if (!shared) return;
     pending()[0] |= 1ul << channel;
@@ -163,8 +163,8 @@ static void poll_sources(void)
         u32 irq = REG32(PLIC + 0x200004);
         if (irq)
         {
-            REG32(VIRTIO(device_slot) + 0x64) = REG32(VIRTIO(device_slot) + 0x60);
-            fire(CHANNEL_VIRTIO);
+            REG32(VIRTIO(irq - 1) + 0x64) = REG32(VIRTIO(irq - 1) + 0x60);
+            fire(CHANNEL_VIRTIO + irq - 1);
             REG32(PLIC + 0x200004) = irq;
         }
     }
@@ -181,14 +181,13 @@ static struct result bind(u64 source, u64 index, u64 hart)
     }
     if (source == 2 && index < 8)
     {
-        if (device_bound) return answer(AVAILABLE, 0);
-        device_bound = 1;
-        device_slot = index;
+        if (devices_bound >> index & 1) return answer(AVAILABLE, 0);
+        devices_bound |= 1 << index;
         REG32(PLIC + 4 * (index + 1)) = 1;
-        REG32(PLIC + 0x2000) = 1 << (index + 1);
+        REG32(PLIC + 0x2000) = devices_bound << 1;
         REG32(PLIC + 0x200000) = 0;
         csr_set(mie, 0x800);
-        return answer(OK, CHANNEL_VIRTIO);
+        return answer(OK, CHANNEL_VIRTIO + index);
     }
     return answer(INVALID_PARAM, 0);
 }
@@ -235,8 +234,9 @@ static struct result hvp(u64 function, u64 *a, int nested)
     case 0x05: put("[mark "); put_number(a[0]); put(" "); put_number(a[1]); put("]\n"); return answer(OK, 0);
     case 0x10: return bind(a[0], a[1], a[2]);
     case 0x11:
-        if (a[0] != CHANNEL_VIRTIO || !device_bound) return answer(a[0] == CHANNEL_TIMER ? DENIED : INVALID_PARAM, 0);
-        REG32(VIRTIO(device_slot) + 0x50) = a[1];
+        if (a[0] < CHANNEL_VIRTIO || a[0] >= CHANNEL_VIRTIO + 8 || !(devices_bound >> (a[0] - CHANNEL_VIRTIO) & 1))
+            return answer(a[0] == CHANNEL_TIMER ? DENIED : INVALID_PARAM, 0);
+        REG32(VIRTIO(a[0] - CHANNEL_VIRTIO) + 0x50) = a[1];
         poll_sources();
         return answer(OK, 0);
     case 0x13: return answer(OK, shared && !shared[0x14] && unmasked());
@@ -290,7 +290,7 @@ void host_handle(u64 *x)
         x[10] = r.error;
         x[11] = r.value;
     }
-    else if (!(cause >> 63)) { put_number(cause); put(" "); put_number(csr_read(mepc)); put(" "); put_number(csr_read(mtval)); put("\n"); broken(2); }
+    else if (!(cause >> 63)) broken(2);
     if (shared && !shared[0x14] && unmasked()) csr_set(mip, 0x200); else csr_clear(mip, 0x200);
 }
 
