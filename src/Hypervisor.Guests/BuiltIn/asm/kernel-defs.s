@@ -211,6 +211,21 @@
     ret
     .endm
 
+    # Skips four table entries at once: goes to \busy unless \at is at a multiple of four entries and all four are zero.
+    .macro UNLESS_FOUR_EMPTY at, busy
+    andi t0, \at, 31
+    bnez t0, \busy
+    ld t0, 0(\at)
+    ld t1, 8(\at)
+    ld t2, 16(\at)
+    ld t3, 24(\at)
+    or t0, t0, t1
+    or t2, t2, t3
+    or t0, t0, t2
+    bnez t0, \busy
+    addi \at, \at, 32
+    .endm
+
     # All registers but x0, sp and \base's own slot order: xN at 8*N from \base.
     .macro SAVE_FRAME base
     sd x1, 8(\base)

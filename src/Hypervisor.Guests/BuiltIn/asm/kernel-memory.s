@@ -2,23 +2,33 @@
 # of a table in use is written: pt_set, pt_table_ready, pt_commit_map, pt_commit_unmap, space_activate, space_seal, space_unseal.
 
     .text
-# page_alloc() -> a0 = a zeroed page, or 0.
-page_alloc:
+# page_take() -> a0 = a page with whatever it held, or 0.
+page_take:
     ld a0, G_FREE(gp)
     beqz a0, 1f
     ld t0, 0(a0)
     sd t0, G_FREE(gp)
-    j 2f
+    ret
 1:  ld a0, G_BUMP(gp)
     ld t0, G_LIMIT(gp)
-    bgeu a0, t0, 4f
+    bgeu a0, t0, 2f
     li t1, PAGE_SIZE
     add t1, a0, t1
     sd t1, G_BUMP(gp)
-2:  li t1, PAGE_SIZE
+    ret
+2:  li a0, 0
+    ret
+
+# page_alloc() -> a0 = a zeroed page, or 0.
+page_alloc:
+    mv t6, ra
+    call page_take
+    mv ra, t6
+    beqz a0, 2f
+    li t1, PAGE_SIZE
     add t1, a0, t1
     mv t0, a0
-3:  sd zero, 0(t0)
+1:  sd zero, 0(t0)
     sd zero, 8(t0)
     sd zero, 16(t0)
     sd zero, 24(t0)
@@ -27,10 +37,8 @@ page_alloc:
     sd zero, 48(t0)
     sd zero, 56(t0)
     addi t0, t0, 64
-    bltu t0, t1, 3b
-    ret
-4:  li a0, 0
-    ret
+    bltu t0, t1, 1b
+2:  ret
 
 # page_free(a0)
 page_free:
@@ -130,14 +138,18 @@ space_free:
     mv s3, s2
     li t0, PAGE_SIZE
     add s4, s2, t0
-1:  ld t0, 0(s3)
+1:  UNLESS_FOUR_EMPTY s3, 7f
+    j 8f
+7:  ld t0, 0(s3)
     andi t1, t0, PTE_V
     beqz t1, 3f
     srli t0, t0, 10
     slli s5, t0, 12              # level-0 table
     li t0, PAGE_SIZE
     add s6, s5, t0
-2:  ld t0, 0(s5)
+2:  UNLESS_FOUR_EMPTY s5, 9f
+    j 6f
+9:  ld t0, 0(s5)
     addi s5, s5, 8
     beqz t0, 6f
     srli t0, t0, 10
@@ -148,7 +160,7 @@ space_free:
     sub a0, s5, t0
     call page_free
 3:  addi s3, s3, 8
-    bltu s3, s4, 1b
+8:  bltu s3, s4, 1b
     mv a0, s2
     call page_free
 4:  mv a0, s1
@@ -171,7 +183,10 @@ space_copy:
     srli t0, t0, 10
     slli s2, t0, 12
     li s3, 0                     # va
-1:  ld t0, 0(s2)
+1:  UNLESS_FOUR_EMPTY s2, 8f
+    li t0, 0x800000
+    j 9f
+8:  ld t0, 0(s2)
     addi s2, s2, 8
     andi t1, t0, PTE_V
     beqz t1, 4f
@@ -186,9 +201,12 @@ space_copy:
     li t0, PAGE_SIZE
     add t0, s4, t0
     sd t0, 0(sp)
-2:  ld s6, 0(s4)
+2:  UNLESS_FOUR_EMPTY s4, 8f
+    addi s5, s5, 32
+    j 10f
+8:  ld s6, 0(s4)
     beqz s6, 3f
-    call page_alloc
+    call page_take
     beqz a0, 6f
     srli t0, a0, 2
     andi t1, s6, 0xff
@@ -199,10 +217,10 @@ space_copy:
     call page_copy
 3:  addi s4, s4, 8
     addi s5, s5, 8
-    ld t0, 0(sp)
+10: ld t0, 0(sp)
     bltu s4, t0, 2b
 4:  li t0, 0x200000
-    add s3, s3, t0
+9:  add s3, s3, t0
     srli t0, s3, USER_BITS
     beqz t0, 1b
 5:  mv a0, s0

@@ -187,7 +187,9 @@ tables_visit:
 1:  mv s3, s2
     li t0, PAGE_SIZE
     add s4, s2, t0
-2:  ld t0, 0(s3)
+2:  UNLESS_FOUR_EMPTY s3, 5f
+    j 6f
+5:  ld t0, 0(s3)
     beqz t0, 3f
     srli t0, t0, 10
     slli a1, t0, 12
@@ -195,7 +197,7 @@ tables_visit:
     li a2, 0
     call call_add
 3:  addi s3, s3, 8
-    bltu s3, s4, 2b
+6:  bltu s3, s4, 2b
     li t0, HVP_MMU_PIN
     bne s1, t0, 4f
     mv a0, s1
