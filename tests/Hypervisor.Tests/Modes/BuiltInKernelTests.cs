@@ -6,6 +6,8 @@ using Hypervisor.Core.Machine;
 using Hypervisor.Guests;
 using Hypervisor.Guests.BuiltIn;
 using Hypervisor.Guests.Common;
+using Hypervisor.Tests.BuiltIn;
+using Hypervisor.Tests.Support;
 
 namespace Hypervisor.Tests.Modes;
 
@@ -23,8 +25,20 @@ public sealed class BuiltInKernelTests
     {
         Workload workload = s_guests.Find(name);
         string[] consoles = [.. MachineFactory.Modes.Select(mode => Run(mode, workload, 20, out _))];
-        Assert.True(workload.TryFindResult(consoles[0], out _), consoles[0]);
+        Assert.True(workload.TryFindResult(consoles[0], out ulong checksum), consoles[0]);
+        Assert.Equal(WorkloadPrograms.ExpectedChecksum(name, 20) ?? checksum, checksum);
         Assert.All(consoles, console => Assert.Equal(consoles[0], console));
+    }
+
+    [PeerFact("qemu-system-riscv64")]
+    public void Create_EveryWorkload_PrintsWhatItPrintsOnQemu()
+    {
+        using var qemu = new QemuBoard();
+        foreach (Workload workload in BuiltInGuests.Workloads)
+        {
+            (_, string expected) = qemu.RunPrivileged(s_guests.PrivilegedKernel(), s_guests.WorkloadElf(workload.Name).ToArray(), 30);
+            Assert.All(MachineFactory.Modes, mode => Assert.Equal(expected.Replace("\r", ""), Run(mode, workload, 30, out _).Replace("\r", "")));
+        }
     }
 
     [Fact]
