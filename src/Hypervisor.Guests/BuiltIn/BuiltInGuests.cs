@@ -33,15 +33,15 @@ public sealed class BuiltInGuests
     /// <summary>All workloads, in the order of a report.</summary>
     public static IReadOnlyList<Workload> Workloads { get; } =
     [
-        new("compute", "round", 3_000, 30_000),
-        new("memory", "MiB copied and summed", 60, 600),
-        new("syscall", "system call", 100_000, 1_000_000),
-        new("pagefault", "page", 19_200, 192_000),
-        new("switch", "round trip", 10_000, 100_000),
-        new("process", "process", 500, 5_000),
-        new("timer", "sleep of 1 µs", 5_000, 50_000),
-        new("block", "4 KiB written and read", 1_000, 10_000, NeedsDisk: true),
-        new("console", "line of 64 bytes", 2_000, 20_000),
+        new("compute", "round", 3_000, 15_000),
+        new("memory", "MiB copied and summed", 60, 300),
+        new("syscall", "system call", 100_000, 500_000),
+        new("pagefault", "page", 19_200, 96_000),
+        new("switch", "round trip", 10_000, 50_000),
+        new("process", "process", 500, 2_500),
+        new("timer", "sleep of 1 µs", 5_000, 25_000),
+        new("block", "4 KiB written and read", 2_000, 10_000, NeedsDisk: true),
+        new("console", "line of 64 bytes", 4_000, 20_000),
     ];
 
     /// <summary>The kernel that uses privileged instructions and the board's devices.</summary>

@@ -1,4 +1,6 @@
+using FsCheck.Fluent;
 using Hypervisor.Guests.BuiltIn;
+using Hypervisor.Tests.Support;
 
 namespace Hypervisor.Tests.BuiltIn;
 
@@ -55,6 +57,17 @@ public sealed class BuiltInOnOwnEngineTests
         var run = OwnBoard.RunPara(_guests.ParaKernel(), WorkloadPrograms.OnUserLibrary("exhaust.s"), 1);
         Assert.Equal(128 + 11, run.ExitCode);
     }
+
+    [Fact]
+    public void ParaKernel_RandomSystemCalls_NeverBringsTheKernelDown()
+    {
+        var program = WorkloadPrograms.OnUserLibrary("fuzz.s");
+        Property.ForAll(Gen.Choose(1, int.MaxValue), seed => EndsContained(OwnBoard.RunPara(_guests.ParaKernel(), program, seed)), cases: 200);
+    }
+
+    // The process may be killed or end well; code 255 would be the kernel's own end, and anything else the machine's.
+    private static bool EndsContained((int ExitCode, string Output, List<(bool Ends, ulong Operations)> Marks) run)
+        => run.ExitCode is 0 or 128 + 11 ? true : throw new InvalidOperationException($"ended with {run.ExitCode}: {run.Output[^Math.Min(400, run.Output.Length)..]}");
 
     private static ulong Expected(string name) => name switch
     {
