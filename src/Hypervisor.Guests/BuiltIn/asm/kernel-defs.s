@@ -29,11 +29,8 @@
 
     # A process: its saved registers (xN at 8*N, pc at 0), then the rest.
     .equ F_PC, 0
-    .equ F_RA, 8
     .equ F_SP, 16
-    .equ F_GP, 24
     .equ F_TP, 32
-    .equ F_T0, 40
     .equ F_A0, 80
     .equ F_A1, 88
     .equ F_A2, 96
@@ -123,9 +120,8 @@
     .equ PTE_V, 0x01
     .equ PTE_R, 0x02
     .equ PTE_W, 0x04
-    .equ PTE_X, 0x08
-    .equ PTE_U, 0x10
-    .equ PTE_AD, 0xc0
+    .equ PTE_USER, 0xd1              # V U A D; R W X as wanted
+    .equ PTE_USER_DATA, 0xd7         # V R W U A D
     .equ PTE_KERNEL, 0xef            # V R W X G A D
     .equ PTE_DEVICE, 0xe7            # V R W G A D
 
@@ -138,7 +134,6 @@
     .equ SIE_TIMER_EXTERNAL, 0x220
     .equ SSTATUS_SUM_SPIE, 0x40020
 
-    .equ EPERM, 1
     .equ ENOENT, 2
     .equ EIO, 5
     .equ EBADF, 9

@@ -1,5 +1,5 @@
-# Pages, page tables, address spaces, and copies to and from user memory. What differs between the editions is how an entry
-# of a table in use is written: pt_set, pt_table_ready, pt_commit_map, pt_commit_unmap, space_activate, space_seal, space_unseal.
+# Pages, page tables, address spaces, demand paging. What differs between the editions is how an entry of a table in use is
+# written: pt_set, pt_table_ready, pt_commit_map, pt_commit_unmap, space_activate, space_seal, space_unseal.
 
     .text
 # page_take() -> a0 = a page with whatever it held, or 0.

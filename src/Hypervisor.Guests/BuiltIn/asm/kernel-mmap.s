@@ -14,7 +14,7 @@ sys_mmap:
     srli a1, a1, 12
     slli a1, a1, 12
     # PROT_READ 1, PROT_WRITE 2: the entry bits of its pages
-    li t6, 0xd1                  # V U A D
+    li t6, PTE_USER
     andi t0, a2, 3
     beqz t0, 9f
     ori t6, t6, PTE_R

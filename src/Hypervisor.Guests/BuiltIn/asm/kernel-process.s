@@ -254,7 +254,7 @@ program_load:
     add t3, t1, t3
     sd t3, 24(sp)                # end
     lwu t0, 4(s2)
-    li t4, 0xd1                  # V U A D
+    li t4, PTE_USER
     andi t5, t0, 1
     slli t5, t5, 3
     or t4, t4, t5
@@ -333,7 +333,7 @@ first_process:
     sub t2, t1, t2
     sd t2, 0(t0)
     sd t1, 8(t0)
-    li t1, 0xd7
+    li t1, PTE_USER_DATA
     sd t1, 16(t0)
     li a1, STACK_TOP - PAGE_SIZE
     mv a0, tp
@@ -345,7 +345,7 @@ first_process:
     beqz a0, 8f
     mv s3, a0
     srli t0, a0, 2
-    ori t0, t0, 0xd7
+    ori t0, t0, PTE_USER_DATA
     sd t0, 0(s2)
     # argv[0] = "program", argv[1] = the iterations in decimal, in the last 64 bytes
     li t0, PAGE_SIZE - 64

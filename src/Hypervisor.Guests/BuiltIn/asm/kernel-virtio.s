@@ -1,6 +1,6 @@
 # Virtio devices on the MMIO transport (virtio 1.2 §4.2), version 2, with split queues (§2.7) of 8 entries. Registers are
-# reached before paging is on; a queue is QUEUE_BYTES of zeroed
-# memory: descriptors at 0, available ring at 128, used ring at 256.
+# reached before paging is on; a queue is QUEUE_BYTES of zeroed memory: descriptors at 0, then the available and the used
+# ring.
 
     .text
 # virtio_start(a0 = device id) -> a0 = its registers, or 0 if there is none; a1 = its slot. Negotiates version 1 alone.

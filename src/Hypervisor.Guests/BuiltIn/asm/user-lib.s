@@ -62,7 +62,7 @@ _start:
     mv a1, s1
     li a0, 1
     SYSCALL SYS_MARK
-    # the result line, in the red zone below sp
+    # the result line
     addi sp, sp, -64
     la t0, workload_name
     mv t1, sp
