@@ -11,7 +11,7 @@ public sealed class BuiltInGuestsTests
 {
     private readonly BuiltInGuests _guests = new();
 
-    [PeerFact("riscv64-unknown-elf-as", "riscv64-unknown-elf-ld", "riscv64-unknown-elf-objcopy")]
+    [PeerFact("riscv64-linux-gnu-as", "riscv64-linux-gnu-ld", "riscv64-linux-gnu-objcopy")]
     public void Sources_AssembledByGnuAs_GiveTheSameBytes()
     {
         AssertSameAsGnu(BuiltInGuests.PrivilegedSource(), _guests.PrivilegedKernel());
@@ -53,7 +53,7 @@ public sealed class BuiltInGuestsTests
         }
     }
 
-    [PeerFact("qemu-riscv64-static", "qemu-system-riscv64", "riscv64-unknown-elf-gcc")]
+    [PeerFact("qemu-riscv64-static", "qemu-system-riscv64", "riscv64-linux-gnu-gcc")]
     public void ParaKernel_EveryWorkloadAboveAStrictHost_PowersOffWithLinuxsChecksum()
     {
         using var board = new QemuBoard();
@@ -65,7 +65,7 @@ public sealed class BuiltInGuestsTests
         }
     }
 
-    [PeerFact("qemu-system-riscv64", "riscv64-unknown-elf-gcc")]
+    [PeerFact("qemu-system-riscv64", "riscv64-linux-gnu-gcc")]
     public void ParaKernel_WithARingConsole_PrintsEveryLineThere()
     {
         using var board = new QemuBoard();
@@ -74,7 +74,7 @@ public sealed class BuiltInGuestsTests
         Assert.Equal(100, run.Output.Split('\n').Count(line => line.StartsWith("the quick brown fox", StringComparison.Ordinal)));
     }
 
-    [PeerFact("qemu-system-riscv64", "riscv64-unknown-elf-gcc")]
+    [PeerFact("qemu-system-riscv64", "riscv64-linux-gnu-gcc")]
     public void ParaKernel_PageFaultsAndProcesses_CostOneCallAFaultAndOneAUnmapping()
     {
         using var board = new QemuBoard();
@@ -86,7 +86,7 @@ public sealed class BuiltInGuestsTests
         Assert.InRange(calls["root"], 300, 310);
     }
 
-    [PeerFact("qemu-riscv64-static", "qemu-system-riscv64", "riscv64-unknown-elf-gcc")]
+    [PeerFact("qemu-riscv64-static", "qemu-system-riscv64", "riscv64-linux-gnu-gcc")]
     public void Kernels_MisusedSystemCalls_AnswerAsLinuxDoes()
     {
         var program = WorkloadPrograms.OnUserLibrary("errors.s");
@@ -100,7 +100,7 @@ public sealed class BuiltInGuestsTests
         Assert.Contains(onLinux, para.Output, StringComparison.Ordinal);
     }
 
-    [PeerFact("qemu-system-riscv64", "riscv64-unknown-elf-gcc")]
+    [PeerFact("qemu-system-riscv64", "riscv64-linux-gnu-gcc")]
     public void Kernels_ForkWithoutEnd_RefuseAtTheLimitAndRecover()
     {
         var program = WorkloadPrograms.OnUserLibrary("errors.s");
@@ -109,7 +109,7 @@ public sealed class BuiltInGuestsTests
         Assert.Equal(0, board.RunPara(_guests.ParaKernel(), program, 2).ExitCode);
     }
 
-    [PeerFact("qemu-system-riscv64", "riscv64-unknown-elf-gcc")]
+    [PeerFact("qemu-system-riscv64", "riscv64-linux-gnu-gcc")]
     public void Kernels_FirstProcessTouchesMoreThanThereIs_FailTheMachineWithItsSignal()
     {
         var program = WorkloadPrograms.OnUserLibrary("exhaust.s");
@@ -222,12 +222,12 @@ public sealed class BuiltInGuestsTests
     {
         using var folder = new TemporaryFolder();
         var input = folder.Write("source.s", Encoding.UTF8.GetBytes(source));
-        Peer.Run("riscv64-unknown-elf-as", "-march=rv64ima_zicsr_zifencei", "-mno-arch-attr", input, "-o", folder["object.o"]);
+        Peer.Run("riscv64-linux-gnu-as", "-march=rv64ima_zicsr_zifencei", "-mno-arch-attr", input, "-o", folder["object.o"]);
         var places = ours.Sections.Where(section => section.Size > 0).Select(section => $"--section-start={section.Name}=0x{section.Address:x}");
-        Peer.Run("riscv64-unknown-elf-ld", [.. places, "--no-relax", "--no-warn-rwx-segments", folder["object.o"], "-o", folder["linked.elf"]]);
+        Peer.Run("riscv64-linux-gnu-ld", [.. places, "--no-relax", "--no-warn-rwx-segments", folder["object.o"], "-o", folder["linked.elf"]]);
         foreach (var section in ours.Sections.Where(section => !section.IsZeroed && section.Size > 0))
         {
-            Peer.Run("riscv64-unknown-elf-objcopy", "-O", "binary", "-j", section.Name, folder["linked.elf"], folder["section.bin"]);
+            Peer.Run("riscv64-linux-gnu-objcopy", "-O", "binary", "-j", section.Name, folder["linked.elf"], folder["section.bin"]);
             Assert.Equal(Convert.ToHexString(File.ReadAllBytes(folder["section.bin"])), Convert.ToHexString(section.Bytes.Span));
         }
     }

@@ -25,8 +25,8 @@ internal sealed class QemuBoard : IDisposable
         {
             var source = _folder.Write("para-host.c", Assets.Read("para-host.c"));
             Peer.Run(
-                "riscv64-unknown-elf-gcc", "-O2", "-march=rv64ima_zicsr_zifencei", "-mabi=lp64", "-mcmodel=medany", "-ffreestanding",
-                "-nostdlib", "-fno-builtin", "-Wall", "-Werror",
+                "riscv64-linux-gnu-gcc", "-O2", "-march=rv64ima_zicsr_zifencei", "-mabi=lp64", "-mcmodel=medany", "-ffreestanding",
+                "-nostdlib", "-static", "-no-pie", "-fno-pie", "-fno-stack-protector", "-fno-builtin", "-Wall", "-Werror",
                 "-Wl,--no-relax,-N,--section-start=.start=0x80000000,-Ttext=0x80001000,-e,start,--build-id=none,--no-warn-rwx-segments",
                 source, "-o", host);
         }
