@@ -73,7 +73,7 @@ internal sealed class EventLoop : ITimerService
     private long RunOne(VirtualMachine machine, VCpu vcpu)
     {
         long untilTimer = _timers.Min(timer => timer.Deadline) - NowNanoseconds;
-        long budget = Math.Clamp(untilTimer * 1000 / PicosecondsPerInstruction, 1, Slice);
+        long budget = Math.Clamp(untilTimer, 1, Slice * PicosecondsPerInstruction / 1000) * 1000 / PicosecondsPerInstruction;
         vcpu.Status = VCpuStatus.Running;
         vcpu.Hart.TimeAtEntry = NowNanoseconds;
         SliceEnd end = vcpu.RunSlice(budget, machine.CodeCacheFor(0), out long retired);

@@ -1,0 +1,275 @@
+using System.Text;
+
+namespace Hypervisor.Tests.Modes;
+
+/// <summary>
+/// Random privileged programs that always end: CSR accesses, changes of mode, fences, loads and stores through two sets of
+/// page tables, in all three modes, with handlers in machine and supervisor mode that log each trap and go on behind it.
+/// </summary>
+/// <remarks>
+/// Layout: code at 0x8000_0000, which user mode sees at 0x4000_0000; tables at 0x8010_0000; data pages at 0x8011_0000; a log of
+/// traps at 0x8020_0000. x31 and x30 belong to the handlers, x29 to the log; the rest is free for the stream.
+/// </remarks>
+internal static class PrivilegedStream
+{
+    public const ulong Log = 0x8020_0000;
+    public const int LogBytes = 1 << 20;
+
+    private static readonly string[] s_registers = ["a1", "a2", "a3", "a4", "a5", "s2", "s3", "s4"];
+
+    private static readonly string[] s_csrs =
+    [
+        "mstatus", "sstatus", "mscratch", "sscratch", "mie", "sie", "mip", "sip", "mideleg", "medeleg", "mcounteren", "scounteren",
+        "menvcfg", "senvcfg", "mepc", "sepc", "mcause", "scause", "mtval", "stval", "stimecmp", "fcsr", "frm", "misa", "mhartid",
+        "mcountinhibit", "0x30c", "0xda0", "pmpcfg2", "pmpaddr9",
+    ];
+
+    private const string Prelude = """
+            .option norvc
+            .text
+            .globl _start
+        _start:
+            la t0, machine_trap
+            csrw mtvec, t0
+            la t0, supervisor_trap
+            csrw stvec, t0
+            li t0, -1
+            csrw pmpaddr0, t0
+            li t0, 0x1f
+            csrw pmpcfg0, t0
+            li x29, 0x80200000
+            # two roots at 0x80100000 and 0x80101000: user code at 1 GiB, supervisor code at 2 GiB, data at 3 GiB
+            li t0, 0x80100000
+            li t1, 0x200000df        # U R X W A D -> 0x80000000
+            sd t1, 8(t0)
+            li t1, 0x200000cf
+            sd t1, 16(t0)
+            li t1, 0x20040801        # -> 0x80102000
+            sd t1, 24(t0)
+            li t0, 0x80101000
+            li t1, 0x200000df
+            sd t1, 8(t0)
+            li t1, 0x200000cf
+            sd t1, 16(t0)
+            li t1, 0x20041001        # -> 0x80104000
+            sd t1, 24(t0)
+            li t0, 0x80102000
+            li t1, 0x20040c01        # -> 0x80103000
+            sd t1, 0(t0)
+            li t0, 0x80104000
+            li t1, 0x20041401        # -> 0x80105000
+            sd t1, 0(t0)
+            li t0, 0x8000000000080100
+            csrw satp, t0
+            li s0, 0x80103000
+            li s1, 0xc0000000
+            li a7, 0
+            j stream
+
+            .balign 4
+        machine_trap:
+            csrr x31, mcause
+            sd x31, 0(x29)
+            csrr x30, mepc
+            sd x30, 8(x29)
+            csrr x30, mtval
+            sd x30, 16(x29)
+            csrr x30, mstatus
+            sd x30, 24(x29)
+            addi x29, x29, 32
+            bltz x31, 2f
+            # fetches can only go wrong where the stream ran with rights it lost: no such stream is made
+            addi x31, x31, -8
+            bltz x31, 1f
+            addi x31, x31, -3
+            bgtz x31, 1f
+            beqz a7, 1f
+            # ecall with a7 set: go on in machine mode, at the address that it sees
+            li a7, 0
+            li x30, 0x1800
+            csrs mstatus, x30
+            csrr x30, mepc
+            li x31, 0x3fffffff
+            and x30, x30, x31
+            li x31, 0x80000004
+            add x30, x30, x31
+            csrw mepc, x30
+            mret
+        1:  csrr x30, mepc
+            addi x30, x30, 4
+            csrw mepc, x30
+            mret
+        2:  csrw mie, zero
+            mret
+
+            .balign 4
+        supervisor_trap:
+            csrr x31, scause
+            sd x31, 0(x29)
+            csrr x30, sepc
+            sd x30, 8(x29)
+            csrr x30, stval
+            sd x30, 16(x29)
+            csrr x30, sstatus
+            sd x30, 24(x29)
+            addi x29, x29, 32
+            bltz x31, 2f
+            addi x31, x31, -8
+            bnez x31, 1f
+            beqz a7, 1f
+            # from user mode on to machine mode, which the kernel's own ecall always reaches
+            ecall
+            csrr x30, sepc
+            li x31, 0x3fffffff
+            and x30, x30, x31
+            li x31, 0x80000004
+            add x30, x30, x31
+            jr x30
+        1:  csrr x30, sepc
+            addi x30, x30, 4
+            csrw sepc, x30
+            sret
+        2:  csrw sie, zero
+            sret
+
+        stream:
+        """;
+
+    private const string Epilogue = """
+
+            li a7, 1
+            ecall
+            csrw mie, zero
+            csrr a1, mstatus
+            csrr a2, mip
+            csrr a3, medeleg
+            csrr a4, mideleg
+            csrr a5, sepc
+            csrr s2, mepc
+            csrr s3, sscratch
+            csrr s4, instret
+            li x30, 0x20000          # no borrowed addresses for what follows
+            csrc mstatus, x30
+            sd a1, 0(x29)
+            sd a2, 8(x29)
+            sd a3, 16(x29)
+            sd a4, 24(x29)
+            sd a5, 32(x29)
+            sd s2, 40(x29)
+            sd s3, 48(x29)
+            sd s4, 56(x29)
+            li t0, 0x100000
+            li t1, 0x5555
+            sw t1, 0(t0)
+        1:  j 1b
+        """;
+
+    /// <summary>The source of a stream of <paramref name="steps"/> steps from a seed.</summary>
+    public static string Generate(int seed, int steps)
+    {
+        var random = new Random(seed);
+        var text = new StringBuilder(Prelude).AppendLine();
+        for (int i = 0; i < steps; i++)
+            Step(text, random, i);
+        return text.Append(Epilogue).ToString();
+    }
+
+    private static void Step(StringBuilder text, Random random, int step)
+    {
+        string a = Pick(random, s_registers);
+        string b = Pick(random, s_registers);
+        switch (random.Next(13))
+        {
+            case < 5:
+                Csr(text, random, a, b);
+                break;
+            case 5:
+                text.AppendLine($"    li {a}, 0x{(ulong)random.NextInt64():x}");
+                break;
+            case 6:
+                GoTo(text, random.Next(3) switch { 0 => 0, 1 => 1, _ => 3 }, step);
+                break;
+            case 7:
+                text.AppendLine("    li a7, 1\n    ecall");
+                break;
+            case 8:
+                // From machine mode only: a page of the data region gets other rights, in either space.
+                text.AppendLine($"    li x30, 0x8010{(random.Next(2) == 0 ? 3 : 5)}000\n    li x31, 0x{(0x80110 + random.Next(4)) << 10 | random.Next(256):x}");
+                text.AppendLine($"    sd x31, {random.Next(8) * 8}(x30)");
+                text.AppendLine(Pick(random, ["    sfence.vma", $"    sfence.vma s1, zero", "    sfence.vma zero, a1"]));
+                text.AppendLine("    sfence.vma");
+                break;
+            case 9:
+                text.AppendLine($"    li x30, 0x8000000000080{(random.Next(2) == 0 ? "100" : "101")}\n    csrw satp, x30");
+                break;
+            case 10:
+                Execute(text, random, a);
+                break;
+            default:
+                Access(text, random, a, b);
+                break;
+        }
+    }
+
+    private static void Csr(StringBuilder text, Random random, string a, string b)
+    {
+        string csr = Pick(random, s_csrs);
+        string operation = Pick(random, ["csrrw", "csrrs", "csrrc"]);
+
+        // Kept away from: TSR, TVM and TW, which would take the handlers' own means, MPRV over the handlers' log,
+        // illegal instructions delegated to where they would be raised again, and floating-point state of the host.
+        if (csr is "mstatus" or "sstatus")
+            text.AppendLine($"    li x30, 0x{random.Next(1 << 24) & 0x0C_61AA:x}\n    {Pick(random, ["csrrs", "csrrc"])} {a}, {csr}, x30");
+        else if (csr == "medeleg")
+            text.AppendLine($"    li x30, 0x{random.Next(1 << 16) & ~0x200:x}\n    {operation} {a}, medeleg, x30");
+        else if (csr is "mip" or "sip")
+            text.AppendLine($"    li x30, 0x{random.Next(1 << 12) & 0x222:x}\n    {operation} {a}, {csr}, x30");
+        else if (csr == "stimecmp")
+            text.AppendLine($"    li x30, {Pick(random, ["0", "-1"])}\n    csrrw {a}, stimecmp, x30\n    li {a}, 0");
+        else if (random.Next(4) == 0)
+            text.AppendLine($"    {operation}i {a}, {csr}, {random.Next(32)}");
+        else
+            text.AppendLine($"    {operation} {a}, {csr}, {Pick(random, [b, "zero"])}");
+    }
+
+    /// <summary>mret to another mode; from below machine mode every line traps and nothing happens.</summary>
+    private static void GoTo(StringBuilder text, int mode, int step)
+    {
+        text.AppendLine($"    li x30, 0x1800\n    csrc mstatus, x30\n    li x30, 0x{mode << 11:x}\n    csrs mstatus, x30");
+        text.AppendLine($"    la x30, step{step}");
+        if (mode == 0)
+            text.AppendLine("    li x31, 0x3fffffff\n    and x30, x30, x31\n    li x31, 0x40000000\n    or x30, x30, x31");
+        text.AppendLine($"    csrw mepc, x30\n    mret\nstep{step}:");
+    }
+
+    /// <summary>A page that may only be executed, read while MXR comes and goes.</summary>
+    private static void Execute(StringBuilder text, Random random, string a)
+    {
+        int page = random.Next(8);
+        text.AppendLine($"    li x31, 0x{0x80110 << 10 | 0xC9 | random.Next(2) << 4:x}");
+        foreach (int table in (int[])[3, 5])
+            text.AppendLine($"    li x30, 0x8010{table}000\n    sd x31, {page * 8}(x30)");
+        text.AppendLine($"    sfence.vma\n    li x30, 0x{0xC000_0000UL + (ulong)page * 4096:x}\n    li {a}, 0x80000");
+        foreach (string change in (string[])["csrs", "csrc", "csrs", "csrc"])
+            text.AppendLine($"    {change} sstatus, {a}\n    ld zero, 0(x30)");
+    }
+
+    private static void Access(StringBuilder text, Random random, string a, string b)
+    {
+        int page = random.Next(8);
+        text.AppendLine($"    li x30, 0x{0xC000_0000UL + (ulong)page * 4096 + (ulong)(random.Next(2) == 0 ? random.Next(512) * 8 : random.Next(4096)):x}");
+        text.AppendLine(random.Next(8) switch
+        {
+            0 => $"    ld {a}, 0(x30)",
+            1 => $"    lb {a}, 0(x30)",
+            2 => $"    lhu {a}, 0(x30)",
+            3 => $"    sd {b}, 0(x30)",
+            4 => $"    sw {b}, 0(x30)",
+            5 => $"    amoadd.d {a}, {b}, (x30)",
+            6 => $"    lr.d {a}, (x30)",
+            _ => $"    sb {b}, 0(x30)",
+        });
+    }
+
+    private static string Pick(Random random, string[] from) => from[random.Next(from.Length)];
+}
