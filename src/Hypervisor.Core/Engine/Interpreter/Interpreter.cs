@@ -65,6 +65,8 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
 
                 case EngineEvent.Slow:
                     op = (Op*)s->EventOp;
+                    if (IsCallThatExits(hart, op))
+                        return LeaveOnCall(hart, op);
                     switch (DoSlow(hart, code, op, out VmExit exit))
                     {
                         case SlowOutcome.Next:
@@ -226,6 +228,18 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         if (blocks != code.BlocksBuilt && BlockHeader.Of(target)->Unlinkable == 0)
             ((OpLink*)(stub - 1))->Target = target;
         return target;
+    }
+
+    /// <summary>An environment call that the hypervisor serves: the most frequent exit there is, kept short.</summary>
+    private static bool IsCallThatExits(HartContext hart, Op* op)
+        => BlockHeader.InfoOf(op)->Opcode == Opcode.Ecall
+            && (hart.Controls.Exceptions >> (int)(TrapCause.EcallFromU + (uint)hart.State->Privileged.Mode) & 1) != 0;
+
+    private static VmExit LeaveOnCall(HartContext hart, Op* op)
+    {
+        SettleAt(hart.State, op);
+        return new VmExit(VmExitReason.EnvironmentCall, Account(hart), (ulong)TrapCause.EcallFromU + (uint)hart.State->Privileged.Mode,
+            instruction: 0x73, length: 4, opcode: (ushort)Opcode.Ecall);
     }
 
     private static VmExit Leave(HartContext hart, VmExitReason reason) => new(reason, Account(hart));
