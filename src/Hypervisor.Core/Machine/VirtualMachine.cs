@@ -68,6 +68,18 @@ public sealed class VirtualMachine : IDisposable
         return vcpu;
     }
 
+    /// <summary>Adds a vCPU that was made beforehand, as a container's task is, and has it scheduled.</summary>
+    internal void Add(VCpu vcpu)
+    {
+        lock (_lock)
+        {
+            _nextVCpu = Math.Max(_nextVCpu, vcpu.Id + 1);
+            _vcpus = [.. _vcpus, vcpu];
+        }
+
+        VCpuAdded?.Invoke(vcpu);
+    }
+
     /// <summary>Forgets a stopped vCPU (a container task that ended and was reaped).</summary>
     internal void RemoveVCpu(VCpu vcpu)
     {

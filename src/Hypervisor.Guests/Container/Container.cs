@@ -1,0 +1,113 @@
+using Hypervisor.Core;
+using Hypervisor.Guests.Container.Files;
+using Hypervisor.Guests.Container.Kernel;
+using Hypervisor.Guests.Container.Memory;
+
+namespace Hypervisor.Guests.Container;
+
+/// <summary>
+/// One container: a tree of files, a tree of processes with numbers of their own, and limits. It sees nothing of the others on
+/// its <see cref="ContainerHost"/>.
+/// </summary>
+public sealed class Container
+{
+    private readonly Dictionary<int, Process> _processes = [];
+    private readonly Dictionary<int, KernelTask> _tasks = [];
+    private int _nextId = 1;
+
+    internal Container(ContainerHost host, ContainerOptions options)
+    {
+        Host = host;
+        Options = options;
+        Account = new MemoryAccount((long)(options.MemoryLimit / AddressSpace.PageSize));
+        Random = new Random(options.Seed);
+        Store = new FileStore(() => host.Now + host.EpochNanoseconds, (long)options.FileLimit);
+        Paths = ContainerTree.Build(this);
+    }
+
+    /// <summary>What it was made of.</summary>
+    public ContainerOptions Options { get; }
+
+    /// <summary>How it ended, or null while it runs.</summary>
+    public ContainerExit? Exit { get; private set; }
+
+    /// <summary>Called once when it has ended, on the thread that ran its last task.</summary>
+    public Action<Container>? Ended { get; set; }
+
+    /// <summary>Bytes of memory its processes use now.</summary>
+    public ulong MemoryInUse => (ulong)Account.Used * AddressSpace.PageSize;
+
+    /// <summary>Tasks it has now.</summary>
+    public int TaskCount => _tasks.Count;
+
+    /// <summary>System calls it made that the kernel does not have, by number.</summary>
+    public IReadOnlyDictionary<ulong, long> UnknownCalls => Unknown;
+
+    internal Dictionary<ulong, long> Unknown { get; } = [];
+
+    internal ContainerHost Host { get; }
+
+    internal MemoryAccount Account { get; }
+
+    internal Random Random { get; }
+
+    internal FileStore Store { get; }
+
+    internal PathWalk Paths { get; }
+
+    /// <summary>Woken when standard input has news.</summary>
+    internal WaitQueue InputReady { get; } = new();
+
+    /// <summary>Tasks that sleep on a futex, in the order in which they came.</summary>
+    internal LinkedList<KernelTask> FutexWaiters { get; } = new();
+
+    internal IEnumerable<Process> Processes => _processes.Values;
+
+    internal Process? FindProcess(int id) => _processes.GetValueOrDefault(id);
+
+    internal KernelTask? FindTask(int id) => _tasks.GetValueOrDefault(id);
+
+    /// <summary>The next number for a process or task; 0 where the limit on tasks is reached.</summary>
+    internal int NextId() => _tasks.Count >= Options.TaskLimit ? 0 : _nextId++;
+
+    internal void Add(Process process) => _processes.Add(process.Id, process);
+
+    internal void Forget(Process process) => _processes.Remove(process.Id);
+
+    internal void Add(KernelTask task) => _tasks.Add(task.Id, task);
+
+    internal void Forget(KernelTask task) => _tasks.Remove(task.Id);
+
+    internal void End(int waitStatus)
+    {
+        if (Exit is not null)
+            return;
+        int signal = waitStatus & 0x7F;
+        Exit = signal == 0
+            ? new ContainerExit(waitStatus >> 8 & 0xFF, "")
+            : new ContainerExit(128 + signal, Account.Exhausted && signal == Signals.SIGKILL
+                ? $"out of memory: the limit is {Options.MemoryLimit >> 10} KiB"
+                : $"ended by signal {signal}");
+
+        // With its first process gone, the rest of the container goes too.
+        foreach (KernelTask task in _tasks.Values.ToArray())
+        {
+            task.Killed = true;
+            task.Woken();
+        }
+
+        Ended?.Invoke(this);
+    }
+
+    internal static void Validate(ContainerOptions options)
+    {
+        if (options.MemoryLimit < 64 << 10)
+            throw new HypervisorException($"Container '{options.Name}' may use {options.MemoryLimit} bytes of memory; give it at least 64 KiB.");
+        if (options.TaskLimit < 1)
+            throw new HypervisorException($"Container '{options.Name}' may have {options.TaskLimit} tasks; give it at least 1.");
+        if (options.Arguments.Count == 0)
+            throw new HypervisorException($"Container '{options.Name}' has no arguments; the first is the program's own name.");
+        if (options.RootDirectory is { } root && !Directory.Exists(root))
+            throw new HypervisorException($"The root directory '{root}' of container '{options.Name}' does not exist.");
+    }
+}

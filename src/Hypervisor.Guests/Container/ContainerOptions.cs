@@ -1,0 +1,60 @@
+using Hypervisor.Guests.Container.Files;
+
+namespace Hypervisor.Guests.Container;
+
+/// <summary>What a container is made of.</summary>
+public sealed record ContainerOptions
+{
+    /// <summary>Its name, and its host name.</summary>
+    public string Name { get; init; } = "container";
+
+    /// <summary>A host directory shown as the root, read-only: what the container changes stays in memory. Null for an empty root.</summary>
+    public string? RootDirectory { get; init; }
+
+    /// <summary>The program as a path within the container; where <see cref="ProgramImage"/> is given, where that is put.</summary>
+    public required string Program { get; init; }
+
+    /// <summary>A program from outside the container's tree, put at <see cref="Program"/>.</summary>
+    public ReadOnlyMemory<byte>? ProgramImage { get; init; }
+
+    /// <summary>The arguments, the program's own name first.</summary>
+    public required IReadOnlyList<string> Arguments { get; init; }
+
+    /// <summary>The environment, as NAME=value.</summary>
+    public IReadOnlyList<string> Environment { get; init; } = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=dumb"];
+
+    /// <summary>Bytes of memory its processes may use together, at least 64 KiB.</summary>
+    public ulong MemoryLimit { get; init; } = 256 << 20;
+
+    /// <summary>Bytes its changed files may take.</summary>
+    public ulong FileLimit { get; init; } = 256 << 20;
+
+    /// <summary>Tasks it may have at a time, at least 1.</summary>
+    public int TaskLimit { get; init; } = 512;
+
+    /// <summary>Its weight beside other containers, 1 to 1048576; each of its tasks has it.</summary>
+    public int Weight { get; init; } = 100;
+
+    /// <summary>Seed of everything random in it.</summary>
+    public int Seed { get; init; } = 1;
+
+    /// <summary>What it reads; null for nothing.</summary>
+    public ContainerInput? Input { get; init; }
+
+    /// <summary>Takes standard output.</summary>
+    public ContainerOutput? Output { get; init; }
+
+    /// <summary>Takes standard error.</summary>
+    public ContainerOutput? Error { get; init; }
+
+    /// <summary>Whether the three streams present themselves as a terminal.</summary>
+    public bool Terminal { get; init; }
+
+    /// <summary>Hears benchmark marks (system call 4096): whether it ends a region, and how many operations it had.</summary>
+    public Action<bool, ulong>? Marked { get; init; }
+}
+
+/// <summary>How a container ended.</summary>
+/// <param name="Code">Its first process's exit code; 128 and the signal where a signal ended it.</param>
+/// <param name="Reason">For the user; empty where it simply exited.</param>
+public readonly record struct ContainerExit(int Code, string Reason);

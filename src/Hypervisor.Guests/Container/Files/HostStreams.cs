@@ -1,0 +1,101 @@
+namespace Hypervisor.Guests.Container.Files;
+
+/// <summary>
+/// What a container reads as standard input: the embedder supplies bytes from any thread and says when there will be no
+/// more.
+/// </summary>
+public sealed class ContainerInput
+{
+    private readonly Lock _lock = new();
+    private readonly Queue<byte> _bytes = new();
+    private bool _complete;
+
+    /// <summary>Input that has ended already.</summary>
+    public static ContainerInput Empty
+    {
+        get
+        {
+            var input = new ContainerInput();
+            input.Complete();
+            return input;
+        }
+    }
+
+    internal Action? Arrived { get; set; }
+
+    internal bool HasNews
+    {
+        get
+        {
+            lock (_lock)
+                return _bytes.Count > 0 || _complete;
+        }
+    }
+
+    internal int Count
+    {
+        get
+        {
+            lock (_lock)
+                return _bytes.Count;
+        }
+    }
+
+    /// <summary>Adds bytes for the container to read.</summary>
+    public void Supply(ReadOnlySpan<byte> bytes)
+    {
+        lock (_lock)
+        {
+            foreach (byte value in bytes)
+                _bytes.Enqueue(value);
+        }
+
+        Arrived?.Invoke();
+    }
+
+    /// <summary>No more will come: the container reads end of file once it has read what there is.</summary>
+    public void Complete()
+    {
+        lock (_lock)
+            _complete = true;
+        Arrived?.Invoke();
+    }
+
+    internal int Read(Span<byte> buffer)
+    {
+        lock (_lock)
+        {
+            if (_bytes.Count == 0)
+                return _complete ? 0 : -Errno.EAGAIN;
+            int count = Math.Min(buffer.Length, _bytes.Count);
+            for (int i = 0; i < count; i++)
+                buffer[i] = _bytes.Dequeue();
+            return count;
+        }
+    }
+}
+
+/// <summary>Takes what a container writes to standard output or error.</summary>
+/// <param name="bytes">The bytes, valid during the call only.</param>
+public delegate void ContainerOutput(ReadOnlySpan<byte> bytes);
+
+/// <summary>The open files behind descriptors 0, 1 and 2.</summary>
+internal sealed class HostStreamFile(Inode inode, int flags, ContainerInput? input, ContainerOutput? output, WaitQueue ready, bool terminal)
+    : OpenFile(inode, flags)
+{
+    public override WaitQueue Ready => ready;
+
+    public override bool IsTerminal => terminal;
+
+    public int Available => input?.Count ?? 0;
+
+    public override int Read(Span<byte> buffer) => input?.Read(buffer) ?? 0;
+
+    public override int Write(ReadOnlySpan<byte> data)
+    {
+        output?.Invoke(data);
+        return data.Length;
+    }
+
+    public override PollEvents Poll() => (input is null || input.HasNews ? PollEvents.In : PollEvents.None) | PollEvents.Out;
+}

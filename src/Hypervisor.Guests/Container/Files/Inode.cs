@@ -1,0 +1,82 @@
+namespace Hypervisor.Guests.Container.Files;
+
+/// <summary>File types and mode bits, as in <c>st_mode</c>.</summary>
+internal static class InodeMode
+{
+    public const uint TypeMask = 0xF000, Fifo = 0x1000, Character = 0x2000, Directory = 0x4000, Regular = 0x8000, Symlink = 0xA000;
+    public const uint Permissions = 0xFFF;
+}
+
+/// <summary>Open flags (asm-generic).</summary>
+internal static class OpenFlags
+{
+    public const int AccessMode = 3, WriteOnly = 1, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, Truncate = 0x200, Append = 0x400;
+    public const int NonBlock = 0x800, Directory = 0x10000, NoFollow = 0x20000, CloseOnExec = 0x80000, PathOnly = 0x200000;
+}
+
+/// <summary>
+/// A file of any kind, as file systems keep it. What a kind cannot do answers with the error Linux gives. Names are single
+/// path components: never empty, never with a slash, never <c>.</c> or <c>..</c>.
+/// </summary>
+internal abstract class Inode(ulong number, uint mode, long now)
+{
+    public ulong Number { get; } = number;
+
+    /// <summary>Type and permissions.</summary>
+    public uint Mode { get; set; } = mode;
+
+    public uint Uid { get; set; }
+
+    public uint Gid { get; set; }
+
+    public uint Links { get; set; } = 1;
+
+    public long AccessTime { get; set; } = now;
+
+    public long ModifyTime { get; set; } = now;
+
+    public long ChangeTime { get; set; } = now;
+
+    public virtual long Size => 0;
+
+    /// <summary>Device number of a character device.</summary>
+    public virtual ulong Device => 0;
+
+    public bool IsDirectory => (Mode & InodeMode.TypeMask) == InodeMode.Directory;
+
+    public bool IsSymlink => (Mode & InodeMode.TypeMask) == InodeMode.Symlink;
+
+    public bool IsRegular => (Mode & InodeMode.TypeMask) == InodeMode.Regular;
+
+    /// <summary>Where a symbolic link leads.</summary>
+    public virtual string Target => "";
+
+    /// <summary>The entry of that name, or null.</summary>
+    public virtual Inode? Lookup(string name) => null;
+
+    public virtual IEnumerable<(string Name, Inode Inode)> Entries() => [];
+
+    /// <summary>Adds an entry; 0 or a negated error.</summary>
+    public virtual int Add(string name, Inode child) => -Errno.EROFS;
+
+    /// <summary>Makes a regular file, directory or fifo in this directory.</summary>
+    public virtual int Make(string name, uint mode, out Inode? child)
+    {
+        child = null;
+        return -Errno.EROFS;
+    }
+
+    /// <summary>Makes a symbolic link in this directory.</summary>
+    public virtual int MakeSymlink(string name, string target) => -Errno.EROFS;
+
+    public virtual int Remove(string name) => -Errno.EROFS;
+
+    public virtual int ReadAt(Span<byte> buffer, long offset) => -Errno.EINVAL;
+
+    public virtual int WriteAt(ReadOnlySpan<byte> data, long offset) => -Errno.EINVAL;
+
+    public virtual int Truncate(long size) => -Errno.EINVAL;
+
+    /// <summary>Opens it. The flags were checked against its kind.</summary>
+    public abstract OpenFile Open(int flags);
+}

@@ -1,0 +1,102 @@
+namespace Hypervisor.Guests.Container.Files;
+
+/// <summary>A pipe: a ring of 64 KiB between writers and readers. Writes of up to a page are whole or not at all.</summary>
+internal sealed class Pipe
+{
+    private const int Capacity = 65536;
+    private const int Atomic = 4096;
+
+    private readonly byte[] _ring = new byte[Capacity];
+    private int _start;
+    private int _count;
+
+    public int Readers { get; set; }
+
+    public int Writers { get; set; }
+
+    public WaitQueue Ready { get; } = new();
+
+    public int Available => _count;
+
+    public PollEvents Poll(bool reading)
+    {
+        if (reading)
+            return (_count > 0 ? PollEvents.In : PollEvents.None) | (Writers == 0 ? PollEvents.HangUp : PollEvents.None);
+        return (Capacity - _count >= Atomic ? PollEvents.Out : PollEvents.None) | (Readers == 0 ? PollEvents.Error : PollEvents.None);
+    }
+
+    public int Read(Span<byte> buffer)
+    {
+        if (_count == 0)
+            return Writers == 0 || buffer.Length == 0 ? 0 : -Errno.EAGAIN;
+        int count = Math.Min(buffer.Length, _count);
+        int first = Math.Min(count, Capacity - _start);
+        _ring.AsSpan(_start, first).CopyTo(buffer);
+        _ring.AsSpan(0, count - first).CopyTo(buffer[first..]);
+        _start = (_start + count) % Capacity;
+        _count -= count;
+        Ready.WakeAll();
+        return count;
+    }
+
+    public int Write(ReadOnlySpan<byte> data)
+    {
+        if (Readers == 0)
+            return -Errno.EPIPE;
+        int room = Capacity - _count;
+        if (room == 0 || (data.Length <= Atomic && room < data.Length))
+            return -Errno.EAGAIN;
+        int count = Math.Min(room, data.Length);
+        int end = (_start + _count) % Capacity;
+        int first = Math.Min(count, Capacity - end);
+        data[..first].CopyTo(_ring.AsSpan(end));
+        data[first..count].CopyTo(_ring);
+        _count += count;
+        Ready.WakeAll();
+        return count;
+    }
+}
+
+/// <summary>One end of a pipe.</summary>
+internal sealed class PipeFile : OpenFile
+{
+    private readonly Pipe _pipe;
+
+    public PipeFile(Inode inode, Pipe pipe, int flags) : base(inode, flags)
+    {
+        _pipe = pipe;
+        if (CanRead)
+            pipe.Readers++;
+        if (CanWrite)
+            pipe.Writers++;
+        pipe.Ready.WakeAll();
+    }
+
+    public override WaitQueue Ready => _pipe.Ready;
+
+    public int Available => _pipe.Available;
+
+    public override int Read(Span<byte> buffer) => _pipe.Read(buffer);
+
+    public override int Write(ReadOnlySpan<byte> data) => _pipe.Write(data);
+
+    public override PollEvents Poll()
+        => (CanRead ? _pipe.Poll(reading: true) : PollEvents.None) | (CanWrite ? _pipe.Poll(reading: false) : PollEvents.None);
+
+    protected override void Closed()
+    {
+        if (CanRead)
+            _pipe.Readers--;
+        if (CanWrite)
+            _pipe.Writers--;
+        _pipe.Ready.WakeAll();
+    }
+}
+
+/// <summary>A pipe that has a name, or the inode behind a nameless one.</summary>
+internal sealed class FifoInode(FileStore store, uint permissions) : Inode(store.NextNumber(), InodeMode.Fifo | permissions, store.Now)
+{
+    public Pipe Pipe { get; } = new();
+
+    public override OpenFile Open(int flags) => new PipeFile(this, Pipe, flags);
+}

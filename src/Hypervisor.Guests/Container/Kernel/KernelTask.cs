@@ -1,0 +1,109 @@
+using Hypervisor.Core.Engine;
+using Hypervisor.Core.Hart;
+using Hypervisor.Core.Machine;
+using Hypervisor.Guests.Container.Memory;
+
+namespace Hypervisor.Guests.Container.Kernel;
+
+/// <summary>
+/// A task: one thread of a process, on a vCPU of its own. A blocked call is data, never a parked thread: the vCPU sleeps at
+/// the call, and makes it again when woken; what it must remember from the first time stands here.
+/// </summary>
+internal sealed unsafe class KernelTask : IWaiter
+{
+    private readonly List<WaitQueue> _queues = [];
+
+    public KernelTask(Process process, int id, VCpu vcpu)
+    {
+        Process = process;
+        Id = id;
+        VCpu = vcpu;
+        vcpu.Data = this;
+    }
+
+    public int Id { get; }
+
+    public Process Process { get; }
+
+    public VCpu VCpu { get; }
+
+    public HartContext Hart => VCpu.Hart;
+
+    public HartState* State => VCpu.Hart.State;
+
+    public ulong SignalMask { get; set; }
+
+    /// <summary>Signals sent to this task alone.</summary>
+    public ulong Pending { get; set; }
+
+    /// <summary>The mask to put back once a signal was taken in rt_sigsuspend or ppoll.</summary>
+    public ulong? SavedMask { get; set; }
+
+    public ulong AlternateStack { get; set; }
+
+    public ulong AlternateStackSize { get; set; }
+
+    /// <summary>Cleared and woken as a futex when the task ends (CLONE_CHILD_CLEARTID).</summary>
+    public ulong ClearOnExit { get; set; }
+
+    /// <summary>It must end at the next opportunity.</summary>
+    public bool Killed { get; set; }
+
+    /// <summary>The call in progress was started before and is being made again.</summary>
+    public bool Restarted { get; set; }
+
+    /// <summary>When the call in progress gives up; <see cref="long.MaxValue"/> for never.</summary>
+    public long Deadline { get; set; } = long.MaxValue;
+
+    /// <summary>A timer of its own for deadlines; -1 until the first.</summary>
+    public int Timer { get; set; } = -1;
+
+    /// <summary>Something woke it since it last began to wait.</summary>
+    public bool WasWoken { get; set; }
+
+    /// <summary>The futex it waits on, and whether somebody woke that.</summary>
+    public ulong FutexKey { get; set; }
+
+    public bool FutexWoken { get; set; }
+
+    /// <summary>The task that sleeps until this one executes or ends (CLONE_VFORK).</summary>
+    public KernelTask? VforkParent { get; set; }
+
+    /// <summary>The child it sleeps for.</summary>
+    public KernelTask? VforkChild { get; set; }
+
+    /// <summary>Bytes a vectored or long write moved before it blocked.</summary>
+    public long Progress { get; set; }
+
+    public ulong DeliverableSignals => (Pending | Process.Pending) & ~SignalMask;
+
+    public void WaitOn(WaitQueue queue)
+    {
+        queue.Add(this);
+        _queues.Add(queue);
+    }
+
+    public void LeaveQueues()
+    {
+        foreach (WaitQueue queue in _queues)
+            queue.Remove(this);
+        _queues.Clear();
+    }
+
+    public void Woken()
+    {
+        WasWoken = true;
+        VCpu.Wake();
+    }
+
+    public bool TryRead<T>(ulong address, out T value) where T : unmanaged => Process.Space.TryRead(Hart.Memory, address, out value);
+
+    public bool TryWrite<T>(ulong address, T value) where T : unmanaged => Process.Space.TryWrite(Hart.Memory, address, value);
+
+    public bool TryRead(ulong address, Span<byte> buffer) => Process.Space.TryRead(Hart.Memory, address, buffer);
+
+    public bool TryWrite(ulong address, ReadOnlySpan<byte> data) => Process.Space.TryWrite(Hart.Memory, address, data);
+
+    public int TryReadString(ulong address, int limit, int tooLong, out string text)
+        => Process.Space.TryReadString(Hart.Memory, address, limit, tooLong, out text);
+}

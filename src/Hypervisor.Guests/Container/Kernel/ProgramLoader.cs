@@ -1,0 +1,234 @@
+using System.Buffers.Binary;
+using System.Text;
+using Hypervisor.Core;
+using Hypervisor.Core.Hart;
+using Hypervisor.Guests.Common;
+using Hypervisor.Guests.Container.Files;
+using Hypervisor.Guests.Container.Memory;
+
+namespace Hypervisor.Guests.Container.Kernel;
+
+/// <summary>execve's half of loading: an address space from an ELF program, its interpreter, its stack and auxiliary vector.</summary>
+internal static unsafe class ProgramLoader
+{
+    /// <summary>Where the code lies that a signal handler returns to.</summary>
+    public const ulong TrampolineAddress = AddressSpace.Limit - 0x1000;
+
+    private const ulong StackTop = AddressSpace.Limit - 0x10_0000;
+    private const ulong StackBytes = 8 << 20;
+    private const ulong PieBase = 0x2A_AAAA_A000;
+    private const ulong InterpreterBase = 0x3F_0000_0000;
+    private const int MaximumArguments = 128 << 10;
+    private const int MaximumScripts = 5;
+
+    /// <summary>Where anonymous mappings are placed, downwards.</summary>
+    public const ulong MapCeiling = StackTop - StackBytes - 0x10_0000;
+
+    /// <summary>Loads a program into a fresh space and prepares the registers to enter it; 0 or a negated error.</summary>
+    public static int Load(Container container, Place directory, string path, IReadOnlyList<string> arguments,
+        IReadOnlyList<string> environment, AddressSpace space, HartState* registers, out string executable)
+    {
+        executable = path;
+        for (int depth = 0; ; depth++)
+        {
+            int error = Open(container, directory, path, out byte[] image, out Inode? inode, out executable);
+            if (error != 0)
+                return error;
+            if (image.Length > 2 && image[0] == '#' && image[1] == '!')
+            {
+                if (depth == MaximumScripts)
+                    return -Errno.ELOOP;
+                (path, arguments) = Script(image, path, arguments);
+                continue;
+            }
+
+            return LoadElf(container, directory, image, inode!, path, arguments, environment, space, registers);
+        }
+    }
+
+    private static (string Path, IReadOnlyList<string> Arguments) Script(byte[] image, string path, IReadOnlyList<string> arguments)
+    {
+        int end = Array.IndexOf(image, (byte)'\n');
+        string line = Encoding.UTF8.GetString(image, 2, Math.Min(end < 0 ? image.Length : end, 256) - 2).Trim();
+        string[] parts = line.Split([' ', '\t'], 2, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        List<string> all = [parts.Length > 0 ? parts[0] : ""];
+        if (parts.Length > 1)
+            all.Add(parts[1]);
+        all.Add(path);
+        all.AddRange(arguments.Skip(1));
+        return (all[0], all);
+    }
+
+    private static int Open(Container container, Place directory, string path, out byte[] image, out Inode? inode, out string executable)
+    {
+        image = [];
+        inode = null;
+        executable = path;
+        int error = container.Paths.Resolve(directory, path, followLast: true, out PathResult found);
+        if (error != 0)
+            return error;
+        if (found.Inode is not { } file)
+            return -Errno.ENOENT;
+        if (!file.IsRegular || (file.Mode & 0x49) == 0)
+            return -Errno.EACCES;
+        if (file.Size > 512 << 20)
+            return -Errno.ENOMEM;
+        image = new byte[file.Size];
+        int read = file.ReadAt(image, 0);
+        inode = file;
+        executable = found.Path;
+        return read == image.Length ? 0 : -Errno.EIO;
+    }
+
+    private static int LoadElf(Container container, Place directory, byte[] image, Inode file, string path, IReadOnlyList<string> arguments,
+        IReadOnlyList<string> environment, AddressSpace space, HartState* registers)
+    {
+        ElfImage elf;
+        try
+        {
+            elf = ElfImage.Parse(image, path);
+        }
+        catch (HypervisorException)
+        {
+            return -Errno.ENOEXEC;
+        }
+
+        ulong bias = elf.IsPositionIndependent ? PieBase : 0;
+        if (!TryMap(space, container, elf, bias, file, path))
+            return -Errno.ENOMEM;
+        ulong entry = elf.Entry + bias;
+        ulong interpreterBase = 0;
+        if (elf.Interpreter is { } interpreter)
+        {
+            int error = Open(container, directory, interpreter, out byte[] linker, out Inode? linkerFile, out _);
+            if (error != 0)
+                return error;
+            ElfImage loader;
+            try
+            {
+                loader = ElfImage.Parse(linker, interpreter);
+            }
+            catch (HypervisorException)
+            {
+                return -Errno.ENOEXEC;
+            }
+
+            interpreterBase = loader.IsPositionIndependent ? InterpreterBase : 0;
+            if (!TryMap(space, container, loader, interpreterBase, linkerFile!, interpreter))
+                return -Errno.ENOMEM;
+            entry = loader.Entry + interpreterBase;
+        }
+
+        space.BreakStart = space.Break = PageUp(elf.EndAddress + bias);
+        space.Map(new Mapping(StackTop - StackBytes, StackTop, Protection.Read | Protection.Write, false, null, 0, "[stack]"));
+        space.Map(new Mapping(TrampolineAddress, TrampolineAddress + AddressSpace.PageSize, Protection.Read | Protection.Execute | Protection.Write, false, null, 0, "[vdso]"));
+
+        // li a7, 139 (rt_sigreturn); ecall
+        if (!space.TryWrite(container.Host.Machine.Memory, TrampolineAddress, 0x0000_0073_08b0_0893UL))
+            return -Errno.ENOMEM;
+        space.Protect(TrampolineAddress, TrampolineAddress + AddressSpace.PageSize, Protection.Read | Protection.Execute);
+
+        int stackError = BuildStack(container, elf, bias, interpreterBase, path, arguments, environment, space, out ulong stack);
+        if (stackError != 0)
+            return stackError;
+        new Span<ulong>(registers->X, 33).Clear();
+        new Span<ulong>(registers->F, 32).Clear();
+        registers->Fflags = registers->Frm = 0;
+        registers->X[2] = stack;
+        registers->Pc = entry;
+        return 0;
+    }
+
+    private static bool TryMap(AddressSpace space, Container container, ElfImage elf, ulong bias, Inode file, string name)
+    {
+        foreach (ElfSegment segment in elf.Segments)
+        {
+            ulong start = (segment.VirtualAddress + bias) & ~(AddressSpace.PageSize - 1);
+            ulong end = PageUp(segment.VirtualEnd + bias);
+            if (end > AddressSpace.Limit || !space.IsFree(start, end))
+            {
+                // Segments may share a page at their edge: the later one then only extends what is mapped.
+                if (end > AddressSpace.Limit)
+                    return false;
+                while (start < end && !space.IsFree(start, start + AddressSpace.PageSize))
+                    start += AddressSpace.PageSize;
+            }
+
+            if (start < end)
+                space.Map(new Mapping(start, end, Protection.Read | Protection.Write, false, null, 0, name));
+            if (segment.Data.Length != 0 && !space.TryWrite(container.Host.Machine.Memory, segment.VirtualAddress + bias, segment.Data.Span))
+                return false;
+        }
+
+        foreach (ElfSegment segment in elf.Segments)
+        {
+            ulong start = (segment.VirtualAddress + bias) & ~(AddressSpace.PageSize - 1);
+            Protection protection = ((segment.Access & ElfAccess.Read) != 0 ? Protection.Read : 0)
+                | ((segment.Access & ElfAccess.Write) != 0 ? Protection.Write : 0) | ((segment.Access & ElfAccess.Execute) != 0 ? Protection.Execute : 0);
+            space.Protect(start, PageUp(segment.VirtualEnd + bias), protection);
+        }
+
+        return true;
+    }
+
+    private static int BuildStack(Container container, ElfImage elf, ulong bias, ulong interpreterBase, string path,
+        IReadOnlyList<string> arguments, IReadOnlyList<string> environment, AddressSpace space, out ulong stack)
+    {
+        var strings = new List<byte>();
+        List<int> argumentAt = Append(strings, arguments);
+        List<int> environmentAt = Append(strings, environment);
+        int pathAt = Append(strings, [path])[0];
+        stack = 0;
+        if (strings.Count > MaximumArguments)
+            return -Errno.E2BIG;
+        ulong stringsBase = (StackTop - 64 - (ulong)strings.Count) & ~15UL;
+        ulong random = stringsBase - 16;
+        Span<byte> seed = stackalloc byte[16];
+        container.Random.NextBytes(seed);
+
+        List<ulong> words = [(ulong)arguments.Count];
+        words.AddRange(argumentAt.Select(at => stringsBase + (ulong)at));
+        words.Add(0);
+        words.AddRange(environmentAt.Select(at => stringsBase + (ulong)at));
+        words.Add(0);
+        ulong headers = (elf.ProgramHeadersAddress ?? 0) + (elf.ProgramHeadersAddress is null ? 0 : bias);
+        words.AddRange([
+            3, headers,                                                     // AT_PHDR
+            4, (ulong)elf.ProgramHeaderSize,                                // AT_PHENT
+            5, (ulong)elf.ProgramHeaderCount,                               // AT_PHNUM
+            6, AddressSpace.PageSize,                                       // AT_PAGESZ
+            7, interpreterBase,                                             // AT_BASE
+            8, 0,                                                           // AT_FLAGS
+            9, elf.Entry + bias,                                            // AT_ENTRY
+            11, 0, 12, 0, 13, 0, 14, 0,                                     // AT_UID, AT_EUID, AT_GID, AT_EGID
+            16, 0x112D,                                                     // AT_HWCAP: A C D F I M
+            17, 100,                                                        // AT_CLKTCK
+            23, 0,                                                          // AT_SECURE
+            25, random,                                                     // AT_RANDOM
+            31, stringsBase + (ulong)pathAt,                                // AT_EXECFN
+            0, 0]);
+        stack = (random - (ulong)words.Count * 8) & ~15UL;
+        var block = new byte[words.Count * 8];
+        for (int i = 0; i < words.Count; i++)
+            BinaryPrimitives.WriteUInt64LittleEndian(block.AsSpan(i * 8), words[i]);
+        var memory = container.Host.Machine.Memory;
+        return space.TryWrite(memory, stringsBase, strings.ToArray()) && space.TryWrite(memory, random, seed) && space.TryWrite(memory, stack, block)
+            ? 0
+            : -Errno.ENOMEM;
+    }
+
+    private static List<int> Append(List<byte> bytes, IReadOnlyList<string> texts)
+    {
+        var places = new List<int>();
+        foreach (string text in texts)
+        {
+            places.Add(bytes.Count);
+            bytes.AddRange(Encoding.UTF8.GetBytes(text));
+            bytes.Add(0);
+        }
+
+        return places;
+    }
+
+    private static ulong PageUp(ulong address) => (address + AddressSpace.PageSize - 1) & ~(AddressSpace.PageSize - 1);
+}

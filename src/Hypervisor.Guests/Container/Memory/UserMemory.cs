@@ -1,0 +1,77 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using Hypervisor.Core.Memory;
+
+namespace Hypervisor.Guests.Container.Memory;
+
+/// <summary>The kernel's way to a process's memory: every access under the mapping's rights, page by page; false is EFAULT.</summary>
+internal static class UserMemory
+{
+    public static bool TryRead(this AddressSpace space, GuestMemory memory, ulong address, Span<byte> buffer)
+    {
+        while (buffer.Length > 0)
+        {
+            int count = Part(address, buffer.Length);
+            if (!space.TryResolve(address, write: false, out ulong physical))
+                return false;
+            memory.Window(physical, count).CopyTo(buffer);
+            buffer = buffer[count..];
+            address += (ulong)count;
+        }
+
+        return true;
+    }
+
+    public static bool TryWrite(this AddressSpace space, GuestMemory memory, ulong address, ReadOnlySpan<byte> data)
+    {
+        while (data.Length > 0)
+        {
+            int count = Part(address, data.Length);
+            if (!space.TryResolve(address, write: true, out ulong physical))
+                return false;
+            data[..count].CopyTo(memory.WritableWindow(physical, count));
+            data = data[count..];
+            address += (ulong)count;
+        }
+
+        return true;
+    }
+
+    public static bool TryRead<T>(this AddressSpace space, GuestMemory memory, ulong address, out T value) where T : unmanaged
+    {
+        value = default;
+        return space.TryRead(memory, address, MemoryMarshal.AsBytes(MemoryMarshal.CreateSpan(ref value, 1)));
+    }
+
+    public static bool TryWrite<T>(this AddressSpace space, GuestMemory memory, ulong address, T value) where T : unmanaged
+        => space.TryWrite(memory, address, MemoryMarshal.AsBytes(MemoryMarshal.CreateReadOnlySpan(ref value, 1)));
+
+    /// <summary>Reads a string that ends in a zero byte.</summary>
+    /// <returns>0, or a negated error: EFAULT, or <paramref name="tooLong"/> where no zero comes within the limit.</returns>
+    public static int TryReadString(this AddressSpace space, GuestMemory memory, ulong address, int limit, int tooLong, out string text)
+    {
+        var bytes = new List<byte>();
+        text = "";
+        while (bytes.Count < limit)
+        {
+            int count = Part(address, limit - bytes.Count);
+            if (!space.TryResolve(address, write: false, out ulong physical))
+                return -Errno.EFAULT;
+            ReadOnlySpan<byte> part = memory.Window(physical, count);
+            int end = part.IndexOf((byte)0);
+            bytes.AddRange(end < 0 ? part : part[..end]);
+            if (end >= 0)
+            {
+                text = Encoding.UTF8.GetString(CollectionsMarshal.AsSpan(bytes));
+                return 0;
+            }
+
+            address += (ulong)count;
+        }
+
+        return -tooLong;
+    }
+
+    private static int Part(ulong address, int length)
+        => (int)Math.Min((ulong)length, GuestMemory.PageSize - (address & (GuestMemory.PageSize - 1)));
+}

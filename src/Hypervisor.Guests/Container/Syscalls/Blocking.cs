@@ -1,0 +1,65 @@
+using Hypervisor.Guests.Container.Files;
+using Hypervisor.Guests.Container.Kernel;
+
+namespace Hypervisor.Guests.Container.Syscalls;
+
+/// <summary>
+/// How calls wait. A call that cannot go on puts its task on the queues that may help and gives
+/// <see cref="SyscallTable.Blocked"/>; woken, the task makes the same call again from the start, with its deadline kept.
+/// </summary>
+internal static class Blocking
+{
+    /// <summary>Waits for a queue: Blocked, or EINTR where a signal is there to be taken.</summary>
+    public static long On(KernelTask task, WaitQueue queue)
+    {
+        if (task.DeliverableSignals != 0)
+            return Interrupted(task);
+        task.WaitOn(queue);
+        return SyscallTable.Blocked;
+    }
+
+    /// <summary>EINTR; but a call whose handler asks for it (SA_RESTART), or that no handler interrupts, is made again after.</summary>
+    public static long Interrupted(KernelTask task)
+    {
+        const ulong Restart = 0x1000_0000;
+        int signal = System.Numerics.BitOperations.TrailingZeroCount(task.DeliverableSignals) + 1;
+        SignalAction action = task.Process.Actions[signal];
+        bool again = action.Handler <= 1 || (action.Flags & Restart) != 0;
+        return again ? SyscallTable.RegistersSet : -Errno.EINTR;
+    }
+
+    /// <summary>Sets the deadline of a call made for the first time; a repeated call keeps its own.</summary>
+    public static void SetDeadline(KernelTask task, long deadline)
+    {
+        if (task.Restarted)
+            return;
+        task.Deadline = deadline;
+        if (deadline == long.MaxValue)
+            return;
+        if (task.Timer < 0)
+            task.Timer = task.Process.Container.Host.Machine.Timers.CreateTimer(task.Woken);
+        task.Process.Container.Host.Machine.Timers.Arm(task.Timer, deadline);
+    }
+
+    public static bool IsLate(KernelTask task) => task.Process.Container.Host.Now >= task.Deadline;
+
+    /// <summary>The call is over: nothing it left behind may wake the task.</summary>
+    public static void Finish(KernelTask task)
+    {
+        task.LeaveQueues();
+        if (task.Deadline != long.MaxValue && task.Timer >= 0)
+            task.Process.Container.Host.Machine.Timers.Disarm(task.Timer);
+        task.Deadline = long.MaxValue;
+        task.Restarted = false;
+        task.Progress = 0;
+        task.FutexWoken = false;
+    }
+
+    /// <summary>What a file's own result means for a call that may wait for it.</summary>
+    public static long Wait(KernelTask task, OpenFile file, int result)
+    {
+        if (result != -Errno.EAGAIN || (file.Flags & OpenFlags.NonBlock) != 0 || file.Ready is not { } queue)
+            return result;
+        return On(task, queue);
+    }
+}

@@ -1,0 +1,455 @@
+using System.Text;
+using Hypervisor.Guests.Container.Files;
+using Hypervisor.Guests.Container.Kernel;
+
+namespace Hypervisor.Guests.Container.Syscalls;
+
+/// <summary>Calls that name files.</summary>
+internal static class FileCalls
+{
+    private const int CurrentDirectory = -100;
+    private const int NoFollow = 0x100;
+    private const int RemoveDirectory = 0x200;
+    private const int EmptyPath = 0x1000;
+
+    public static long Open(KernelTask task, in SyscallArguments a)
+    {
+        int flags = (int)a.A2;
+        int error = Locate(task, a.Fd, a.A1, (flags & (OpenFlags.NoFollow)) == 0 && (flags & (OpenFlags.Create | OpenFlags.Exclusive)) != (OpenFlags.Create | OpenFlags.Exclusive), out PathResult at);
+        if (error != 0)
+            return error;
+        Inode? inode = at.Inode;
+        if (inode is null)
+        {
+            if ((flags & OpenFlags.Create) == 0)
+                return -Errno.ENOENT;
+            uint mode = (uint)a.A3 & InodeMode.Permissions & ~task.Process.Umask;
+            error = at.Parent.Make(at.Name, InodeMode.Regular | mode, out inode);
+            if (error != 0)
+                return error;
+        }
+        else if ((flags & (OpenFlags.Create | OpenFlags.Exclusive)) == (OpenFlags.Create | OpenFlags.Exclusive))
+        {
+            return -Errno.EEXIST;
+        }
+
+        if (inode!.IsSymlink && (flags & OpenFlags.PathOnly) == 0)
+            return -Errno.ELOOP;
+        if (inode.IsDirectory && ((flags & OpenFlags.AccessMode) != 0 || (flags & OpenFlags.Create) != 0))
+            return -Errno.EISDIR;
+        if (!inode.IsDirectory && (flags & OpenFlags.Directory) != 0)
+            return -Errno.ENOTDIR;
+        if (inode.IsRegular && (flags & OpenFlags.Truncate) != 0 && (flags & OpenFlags.AccessMode) != 0)
+        {
+            error = inode.Truncate(0);
+            if (error != 0)
+                return error;
+        }
+
+        OpenFile file = inode.Open(flags & ~(OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.Truncate));
+        file.Path = at.Path;
+        return task.Process.Files.Add(file, (flags & OpenFlags.CloseOnExec) != 0);
+    }
+
+    public static long GetEntries(KernelTask task, in SyscallArguments a)
+    {
+        if (task.Process.Files[a.Fd] is not { } file)
+            return -Errno.EBADF;
+        if (file is not DirectoryFile directory)
+            return -Errno.ENOTDIR;
+        var buffer = new byte[Math.Min(a.A2, 64 << 10)];
+        int count = directory.ReadEntries(buffer);
+        if (count <= 0)
+            return count;
+        return task.TryWrite(a.A1, buffer.AsSpan(0, count)) ? count : -Errno.EFAULT;
+    }
+
+    public static long GetWorkingDirectory(KernelTask task, in SyscallArguments a)
+    {
+        byte[] path = Encoding.UTF8.GetBytes(task.Process.WorkingDirectory.Path + "\0");
+        if ((ulong)path.Length > a.A1)
+            return -Errno.ERANGE;
+        return task.TryWrite(a.A0, path) ? path.Length : -Errno.EFAULT;
+    }
+
+    public static long ChangeDirectory(KernelTask task, in SyscallArguments a)
+    {
+        int error = task.TryReadString(a.A0, 4096, Errno.ENAMETOOLONG, out string path);
+        if (error != 0)
+            return error;
+        error = task.Process.Container.Paths.Resolve(task.Process.WorkingDirectory, path, true, out PathResult at, out Place? place);
+        if (error != 0)
+            return error;
+        if (place is null)
+            return at.Inode is null ? -Errno.ENOENT : -Errno.ENOTDIR;
+        task.Process.WorkingDirectory = place;
+        return 0;
+    }
+
+    public static long ChangeToOpenDirectory(KernelTask task, in SyscallArguments a)
+    {
+        int error = PlaceOf(task, a.Fd, out Place? place);
+        if (error != 0)
+            return error;
+        task.Process.WorkingDirectory = place!;
+        return 0;
+    }
+
+    public static long MakeDirectory(KernelTask task, in SyscallArguments a)
+        => Make(task, a.Fd, a.A1, InodeMode.Directory | ((uint)a.A2 & 0x3FF & ~task.Process.Umask));
+
+    public static long MakeNode(KernelTask task, in SyscallArguments a)
+    {
+        uint type = (uint)a.A2 & InodeMode.TypeMask;
+        if (type is not (InodeMode.Fifo or InodeMode.Regular or 0))
+            return -Errno.EPERM;
+        return Make(task, a.Fd, a.A1, (type == 0 ? InodeMode.Regular : type) | ((uint)a.A2 & InodeMode.Permissions & ~task.Process.Umask));
+    }
+
+    public static long MakeSymlink(KernelTask task, in SyscallArguments a)
+    {
+        int error = task.TryReadString(a.A0, 4096, Errno.ENAMETOOLONG, out string target);
+        if (error == 0)
+            error = Locate(task, (int)a.A1, a.A2, false, out PathResult at) is var found && found != 0 ? found : at.Inode is not null ? -Errno.EEXIST : at.Parent.MakeSymlink(at.Name, target);
+        return error;
+    }
+
+    public static long Link(KernelTask task, in SyscallArguments a)
+    {
+        int error = Locate(task, a.Fd, a.A1, false, out PathResult from);
+        if (error == 0)
+            error = Locate(task, (int)a.A2, a.A3, false, out PathResult to) is var found && found != 0 ? found
+                : from.Inode is null ? -Errno.ENOENT
+                : from.Inode.IsDirectory ? -Errno.EPERM
+                : to.Inode is not null ? -Errno.EEXIST
+                : to.Parent.Add(to.Name, from.Inode);
+        if (error == 0)
+            from.Inode!.Links++;
+        return error;
+    }
+
+    public static long Unlink(KernelTask task, in SyscallArguments a)
+    {
+        bool directory = ((int)a.A2 & RemoveDirectory) != 0;
+        int error = Locate(task, a.Fd, a.A1, false, out PathResult at);
+        if (error != 0)
+            return error;
+        if (at.Inode is not { } inode)
+            return -Errno.ENOENT;
+        if (directory)
+        {
+            if (!inode.IsDirectory)
+                return -Errno.ENOTDIR;
+            if (at.Name.Length == 0 || inode is not MemoryDirectory)
+                return -Errno.EBUSY;
+            if (inode.Entries().Any())
+                return -Errno.ENOTEMPTY;
+        }
+        else if (inode.IsDirectory)
+        {
+            return -Errno.EISDIR;
+        }
+
+        error = at.Parent.Remove(at.Name);
+        if (error == 0 && !inode.IsDirectory)
+            inode.Links--;
+        return error;
+    }
+
+    public static long Rename(KernelTask task, in SyscallArguments a)
+    {
+        int error = Locate(task, a.Fd, a.A1, false, out PathResult from);
+        if (error != 0)
+            return error;
+        error = Locate(task, (int)a.A2, a.A3, false, out PathResult to);
+        if (error != 0)
+            return error;
+        if (from.Inode is not { } inode)
+            return -Errno.ENOENT;
+        if (from.Name.Length == 0 || to.Name.Length == 0)
+            return -Errno.EBUSY;
+        if (to.Inode == inode)
+            return 0;
+        if (inode.IsDirectory && (to.Path + "/").StartsWith(from.Path + "/", StringComparison.Ordinal))
+            return -Errno.EINVAL;
+        const ulong NoReplace = 1;
+        if (to.Inode is { } target)
+        {
+            if ((a.A4 & NoReplace) != 0)
+                return -Errno.EEXIST;
+            if (target.IsDirectory && !inode.IsDirectory)
+                return -Errno.EISDIR;
+            if (!target.IsDirectory && inode.IsDirectory)
+                return -Errno.ENOTDIR;
+            if (target.IsDirectory && target.Entries().Any())
+                return -Errno.ENOTEMPTY;
+        }
+
+        if ((a.A4 & ~NoReplace) != 0)
+            return -Errno.EINVAL;
+        error = to.Parent.Add(to.Name, inode);
+        return error != 0 ? error : from.Parent.Remove(from.Name);
+    }
+
+    public static long ReadLink(KernelTask task, in SyscallArguments a)
+    {
+        int error = Locate(task, a.Fd, a.A1, false, out PathResult at);
+        if (error != 0)
+            return error;
+        if (at.Inode is not { } inode)
+            return -Errno.ENOENT;
+        if (!inode.IsSymlink)
+            return -Errno.EINVAL;
+        byte[] target = Encoding.UTF8.GetBytes(inode.Target);
+        int count = (int)Math.Min((ulong)target.Length, a.A3);
+        return task.TryWrite(a.A2, target.AsSpan(0, count)) ? count : -Errno.EFAULT;
+    }
+
+    public static long Stat(KernelTask task, in SyscallArguments a)
+    {
+        int error = Find(task, a.Fd, a.A1, (int)a.A3, out Inode? inode);
+        return error != 0 ? error : WriteStat(task, a.A2, inode!);
+    }
+
+    public static long StatOpen(KernelTask task, in SyscallArguments a)
+        => task.Process.Files[a.Fd] is { } file ? WriteStat(task, a.A1, file.Inode) : -Errno.EBADF;
+
+    public static long StatExtended(KernelTask task, in SyscallArguments a)
+    {
+        int error = Find(task, a.Fd, a.A1, (int)a.A2, out Inode? inode);
+        if (error != 0)
+            return error;
+        Span<byte> x = stackalloc byte[256];
+        x.Clear();
+        BitConverter.TryWriteBytes(x, 0x7FFu);
+        BitConverter.TryWriteBytes(x[4..], 4096u);
+        BitConverter.TryWriteBytes(x[16..], inode!.Links);
+        BitConverter.TryWriteBytes(x[20..], inode.Uid);
+        BitConverter.TryWriteBytes(x[24..], inode.Gid);
+        BitConverter.TryWriteBytes(x[28..], (ushort)inode.Mode);
+        BitConverter.TryWriteBytes(x[32..], inode.Number);
+        BitConverter.TryWriteBytes(x[40..], inode.Size);
+        BitConverter.TryWriteBytes(x[48..], (inode.Size + 511) / 512);
+        WriteTime(x[64..], inode.AccessTime);
+        WriteTime(x[80..], inode.ChangeTime);
+        WriteTime(x[96..], inode.ChangeTime);
+        WriteTime(x[112..], inode.ModifyTime);
+        BitConverter.TryWriteBytes(x[128..], (uint)(inode.Device >> 8));
+        BitConverter.TryWriteBytes(x[132..], (uint)inode.Device & 0xFF);
+        BitConverter.TryWriteBytes(x[140..], 1u);
+        return task.TryWrite(a.A4, x) ? 0 : -Errno.EFAULT;
+    }
+
+    public static long Access(KernelTask task, in SyscallArguments a)
+    {
+        int error = Find(task, a.Fd, a.A1, 0, out Inode? inode);
+        if (error != 0)
+            return error;
+        return (a.A2 & 1) != 0 && !inode!.IsDirectory && (inode.Mode & 0x49) == 0 ? -Errno.EACCES : 0;
+    }
+
+    public static long ChangeMode(KernelTask task, in SyscallArguments a)
+    {
+        int error = Find(task, a.Fd, a.A1, 0, out Inode? inode);
+        return error != 0 ? error : SetMode(task, inode!, a.A2);
+    }
+
+    public static long ChangeModeOpen(KernelTask task, in SyscallArguments a)
+        => task.Process.Files[a.Fd] is { } file ? SetMode(task, file.Inode, a.A1) : -Errno.EBADF;
+
+    public static long ChangeOwner(KernelTask task, in SyscallArguments a)
+    {
+        int error = Find(task, a.Fd, a.A1, (int)a.A4, out Inode? inode);
+        return error != 0 ? error : SetOwner(inode!, a.A2, a.A3);
+    }
+
+    public static long ChangeOwnerOpen(KernelTask task, in SyscallArguments a)
+        => task.Process.Files[a.Fd] is { } file ? SetOwner(file.Inode, a.A1, a.A2) : -Errno.EBADF;
+
+    public static long Truncate(KernelTask task, in SyscallArguments a)
+    {
+        int error = Find(task, CurrentDirectory, a.A0, 0, out Inode? inode);
+        if (error != 0)
+            return error;
+        return inode!.IsDirectory ? -Errno.EISDIR : (long)a.A1 < 0 ? -Errno.EINVAL : inode.Truncate((long)a.A1);
+    }
+
+    public static long TruncateOpen(KernelTask task, in SyscallArguments a)
+    {
+        if (task.Process.Files[a.Fd] is not { } file)
+            return -Errno.EBADF;
+        return !file.CanWrite || (long)a.A1 < 0 ? -Errno.EINVAL : file.Inode.Truncate((long)a.A1);
+    }
+
+    public static long SetTimes(KernelTask task, in SyscallArguments a)
+    {
+        Inode? inode;
+        if (a.A1 == 0)
+        {
+            if (task.Process.Files[a.Fd] is not { } file)
+                return -Errno.EBADF;
+            inode = file.Inode;
+        }
+        else
+        {
+            int error = Find(task, a.Fd, a.A1, (int)a.A3, out inode);
+            if (error != 0)
+                return error;
+        }
+
+        long now = task.Process.Container.Store.Now;
+        long access = now;
+        long modify = now;
+        if (a.A2 != 0 && (!ReadTime(task, a.A2, now, inode!.AccessTime, out access) || !ReadTime(task, a.A2 + 16, now, inode.ModifyTime, out modify)))
+            return -Errno.EFAULT;
+        inode!.AccessTime = access;
+        inode.ModifyTime = modify;
+        inode.ChangeTime = now;
+        return 0;
+    }
+
+    public static long SetUmask(KernelTask task, in SyscallArguments a)
+    {
+        uint old = task.Process.Umask;
+        task.Process.Umask = (uint)a.A0 & 0x1FF;
+        return old;
+    }
+
+    public static long StatFileSystem(KernelTask task, in SyscallArguments a)
+    {
+        int error = Find(task, CurrentDirectory, a.A0, 0, out _);
+        return error != 0 ? error : WriteFileSystem(task, a.A1);
+    }
+
+    public static long StatFileSystemOf(KernelTask task, in SyscallArguments a)
+        => task.Process.Files[a.Fd] is null ? -Errno.EBADF : WriteFileSystem(task, a.A1);
+
+    private static long WriteFileSystem(KernelTask task, ulong address)
+    {
+        FileStore store = task.Process.Container.Store;
+        Span<byte> s = stackalloc byte[120];
+        s.Clear();
+        BitConverter.TryWriteBytes(s, 0x0102_1994L); // TMPFS_MAGIC
+        BitConverter.TryWriteBytes(s[8..], 4096L);
+        BitConverter.TryWriteBytes(s[16..], store.Capacity / 4096);
+        BitConverter.TryWriteBytes(s[24..], (store.Capacity - store.Used) / 4096);
+        BitConverter.TryWriteBytes(s[32..], (store.Capacity - store.Used) / 4096);
+        BitConverter.TryWriteBytes(s[64..], 255L);
+        BitConverter.TryWriteBytes(s[72..], 4096L);
+        return task.TryWrite(address, s) ? 0 : -Errno.EFAULT;
+    }
+
+    private static long Make(KernelTask task, int fd, ulong path, uint mode)
+    {
+        int error = Locate(task, fd, path, false, out PathResult at);
+        if (error != 0)
+            return error;
+        return at.Inode is not null ? -Errno.EEXIST : at.Parent.Make(at.Name, mode, out _);
+    }
+
+    private static int SetMode(KernelTask task, Inode inode, ulong mode)
+    {
+        inode.Mode = (inode.Mode & InodeMode.TypeMask) | ((uint)mode & InodeMode.Permissions);
+        inode.ChangeTime = task.Process.Container.Store.Now;
+        return 0;
+    }
+
+    private static int SetOwner(Inode inode, ulong uid, ulong gid)
+    {
+        if ((uint)uid != uint.MaxValue)
+            inode.Uid = (uint)uid;
+        if ((uint)gid != uint.MaxValue)
+            inode.Gid = (uint)gid;
+        return 0;
+    }
+
+    /// <summary>The file that a path names, which must exist; with AT_EMPTY_PATH and an empty path, the open file itself.</summary>
+    private static int Find(KernelTask task, int fd, ulong pathAddress, int flags, out Inode? inode)
+    {
+        inode = null;
+        int error = task.TryReadString(pathAddress, 4096, Errno.ENAMETOOLONG, out string path);
+        if (error != 0)
+            return error;
+        if (path.Length == 0 && (flags & EmptyPath) != 0)
+        {
+            inode = fd == CurrentDirectory ? task.Process.WorkingDirectory.Inode : task.Process.Files[fd]?.Inode;
+            return inode is null ? -Errno.EBADF : 0;
+        }
+
+        error = Locate(task, fd, path, (flags & NoFollow) == 0, out PathResult at);
+        if (error != 0)
+            return error;
+        inode = at.Inode;
+        return inode is null ? -Errno.ENOENT : 0;
+    }
+
+    private static int Locate(KernelTask task, int fd, ulong pathAddress, bool follow, out PathResult result)
+    {
+        result = default;
+        int error = task.TryReadString(pathAddress, 4096, Errno.ENAMETOOLONG, out string path);
+        return error != 0 ? error : Locate(task, fd, path, follow, out result);
+    }
+
+    private static int Locate(KernelTask task, int fd, string path, bool follow, out PathResult result)
+    {
+        result = default;
+        Place? start = task.Process.WorkingDirectory;
+        if (fd != CurrentDirectory && !path.StartsWith('/'))
+        {
+            int error = PlaceOf(task, fd, out start);
+            if (error != 0)
+                return error;
+        }
+
+        return task.Process.Container.Paths.Resolve(start!, path, follow, out result);
+    }
+
+    private static int PlaceOf(KernelTask task, int fd, out Place? place)
+    {
+        place = null;
+        if (task.Process.Files[fd] is not { } file)
+            return -Errno.EBADF;
+        if (!file.Inode.IsDirectory)
+            return -Errno.ENOTDIR;
+        PathWalk paths = task.Process.Container.Paths;
+        int error = paths.Resolve(paths.Root, file.Path, true, out _, out place);
+        return error != 0 ? error : place is null ? -Errno.ENOENT : 0;
+    }
+
+    private static long WriteStat(KernelTask task, ulong address, Inode inode)
+    {
+        Span<byte> s = stackalloc byte[128];
+        s.Clear();
+        BitConverter.TryWriteBytes(s, 1UL);
+        BitConverter.TryWriteBytes(s[8..], inode.Number);
+        BitConverter.TryWriteBytes(s[16..], inode.Mode);
+        BitConverter.TryWriteBytes(s[20..], inode.Links);
+        BitConverter.TryWriteBytes(s[24..], inode.Uid);
+        BitConverter.TryWriteBytes(s[28..], inode.Gid);
+        BitConverter.TryWriteBytes(s[32..], inode.Device);
+        BitConverter.TryWriteBytes(s[48..], inode.Size);
+        BitConverter.TryWriteBytes(s[56..], 4096u);
+        BitConverter.TryWriteBytes(s[64..], (inode.Size + 511) / 512);
+        WriteTime(s[72..], inode.AccessTime);
+        WriteTime(s[88..], inode.ModifyTime);
+        WriteTime(s[104..], inode.ChangeTime);
+        return task.TryWrite(address, s) ? 0 : -Errno.EFAULT;
+    }
+
+    private static void WriteTime(Span<byte> at, long nanoseconds)
+    {
+        BitConverter.TryWriteBytes(at, nanoseconds / 1_000_000_000);
+        BitConverter.TryWriteBytes(at[8..], nanoseconds % 1_000_000_000);
+    }
+
+    private static bool ReadTime(KernelTask task, ulong address, long now, long old, out long value)
+    {
+        const long Now = 0x3FFF_FFFF;
+        const long Omit = 0x3FFF_FFFE;
+        value = old;
+        if (!task.TryRead(address, out long seconds) || !task.TryRead(address + 8, out long nanoseconds))
+            return false;
+        value = nanoseconds == Now ? now : nanoseconds == Omit ? old : unchecked(seconds * 1_000_000_000 + nanoseconds);
+        return true;
+    }
+}
