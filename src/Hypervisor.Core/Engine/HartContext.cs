@@ -109,7 +109,17 @@ internal sealed unsafe class HartContext : IDisposable
 
     /// <summary>Guest time after <paramref name="retiredInRun"/> instructions of the current run.</summary>
     public long Nanoseconds(long retiredInRun)
-        => RealClock is { } clock ? clock.NowNanoseconds : TimeAtEntry + (long)((Int128)retiredInRun * PicosecondsPerInstruction / 1000);
+        => RealClock is { } clock ? clock.NowNanoseconds : TimeAtEntry + VirtualNanoseconds(retiredInRun);
+
+    /// <summary>The virtual time that instructions take. On the path of every exit, so 128-bit arithmetic is for long runs only.</summary>
+    public long VirtualNanoseconds(long retired)
+    {
+        // The rate is at most 10^9, so the product of anything shorter fits.
+        const long longRun = 1L << 33;
+        return retired < longRun
+            ? retired * PicosecondsPerInstruction / 1000
+            : (long)((Int128)retired * PicosecondsPerInstruction / 1000);
+    }
 
     /// <summary>Guest time at the instruction in progress, as far as the engine has told: exact at exits and device accesses.</summary>
     public long NowInRun => Nanoseconds(ProgressInRun);

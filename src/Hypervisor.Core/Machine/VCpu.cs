@@ -131,7 +131,7 @@ public sealed class VCpu : IDisposable
             Meter.Retired += exit.Retired;
             Meter.Count(exit.Reason);
             if (Hart.PicosecondsPerInstruction != 0)
-                Hart.TimeAtEntry = timeBase + (long)((Int128)(budget - left) * Hart.PicosecondsPerInstruction / 1000);
+                Hart.TimeAtEntry = timeBase + Hart.VirtualNanoseconds(budget - left);
             if (exit.Reason == VmExitReason.BudgetExpired)
                 break;
             if (exit.Reason == VmExitReason.Attention)
