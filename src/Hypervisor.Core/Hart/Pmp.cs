@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
-using Hypervisor.Core.Memory;
 
 namespace Hypervisor.Core.Hart;
 

@@ -1,12 +1,6 @@
-namespace Hypervisor.Core.Memory;
+using Hypervisor.Core.Hart;
 
-/// <summary>What an access wants to do.</summary>
-internal enum AccessKind : byte
-{
-    Fetch = 0,
-    Load = 1,
-    Store = 2,
-}
+namespace Hypervisor.Core.Memory;
 
 /// <summary>The address contexts whose translations may differ; each has a TLB of its own, so that none is flushed on a switch.</summary>
 internal enum TlbContext : byte
@@ -75,5 +69,5 @@ internal abstract unsafe class AddressTranslator
     /// <param name="context">The TLB context in force, which tells the effective privilege.</param>
     /// <param name="translation">The page, on success; <see cref="Translation.ExitValue"/> on an exit.</param>
     public abstract TranslationStatus Translate(
-        Hart.HartState* state, ulong address, AccessKind kind, TlbContext context, out Translation translation);
+        HartState* state, ulong address, AccessKind kind, TlbContext context, out Translation translation);
 }

@@ -1,3 +1,4 @@
+using Hypervisor.Core.Hart;
 using Hypervisor.Core.Memory;
 
 namespace Hypervisor.Guests.Assisted;

@@ -1,3 +1,4 @@
+using Hypervisor.Core.Hart;
 using System.Runtime.CompilerServices;
 using Hypervisor.Core.Memory;
 

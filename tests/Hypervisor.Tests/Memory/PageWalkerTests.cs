@@ -1,3 +1,4 @@
+using Hypervisor.Core.Hart;
 using FsCheck.Fluent;
 using Hypervisor.Core.Memory;
 using Hypervisor.Tests.Support;
