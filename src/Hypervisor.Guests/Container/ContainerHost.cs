@@ -361,7 +361,7 @@ public sealed class ContainerHost : IPersonality, IDisposable
         if (process.AlarmTimer >= 0)
             Machine.Timers.DeleteTimer(process.AlarmTimer);
         Container container = process.Container;
-        Process? init = container.FindProcess(1);
+        Process? init = process.Id == 1 ? null : container.FindProcess(1);
         foreach (Process child in process.Children)
         {
             child.Parent = init;
