@@ -33,8 +33,12 @@ internal sealed class ShadowSpace
     /// <summary>A guest cannot make the host keep more than this for one space: past it the space starts again.</summary>
     private const int MaximumSize = 1 << 16;
 
+    /// <summary>More large pages than this are no longer told apart.</summary>
+    private const int MaximumLarge = 1 << 12;
+
     private ShadowEntry[] _entries = new ShadowEntry[FirstSize];
     private readonly HashSet<ulong> _large = [];
+    private bool _manyLarge;
     private int _count;
     private uint _age = 1;
 
@@ -73,7 +77,7 @@ internal sealed class ShadowSpace
         if ((_count + 1) * 2 > _entries.Length)
             Grow();
         if (shift > 12)
-            _large.Add(LargeKey(address, shift));
+            NoteLarge(LargeKey(address, shift));
         Insert(new ShadowEntry { Key = KeyOf(address, context), Page = page, Host = host, Age = _age });
     }
 
@@ -81,8 +85,8 @@ internal sealed class ShadowSpace
     public bool DropPage(ulong address)
     {
         // Pieces of a larger page cannot be told by one address: then all go.
-        if (_large.Count != 0 && (_large.Contains(LargeKey(address, 16)) || _large.Contains(LargeKey(address, 21))
-            || _large.Contains(LargeKey(address, 30)) || _large.Contains(LargeKey(address, 39)) || _large.Contains(LargeKey(address, 48))))
+        if (_manyLarge || (_large.Count != 0 && (_large.Contains(LargeKey(address, 16)) || _large.Contains(LargeKey(address, 21))
+            || _large.Contains(LargeKey(address, 30)) || _large.Contains(LargeKey(address, 39)) || _large.Contains(LargeKey(address, 48)))))
         {
             DropAll();
             return true;
@@ -101,14 +105,32 @@ internal sealed class ShadowSpace
     /// <summary>Drops everything.</summary>
     public void DropAll()
     {
-        _count = 0;
         if (_large.Count != 0)
             _large.Clear();
+        _manyLarge = false;
+        Restart();
+    }
+
+    /// <summary>
+    /// Empties the table without forgetting which large pages there were: the engine's TLB may still hold pieces of them, and
+    /// a fence for one address must find that out.
+    /// </summary>
+    private void Restart()
+    {
+        _count = 0;
         if (++_age == 0)
         {
             Array.Clear(_entries);
             _age = 1;
         }
+    }
+
+    private void NoteLarge(ulong key)
+    {
+        if (_large.Count < MaximumLarge)
+            _large.Add(key);
+        else
+            _manyLarge = true;
     }
 
     private static ulong LargeKey(ulong address, int shift) => (address >> shift << shift) | (uint)shift;
@@ -134,7 +156,7 @@ internal sealed class ShadowSpace
     {
         if (_entries.Length >= MaximumSize)
         {
-            DropAll();
+            Restart();
             return;
         }
 
