@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using FsCheck.Fluent;
+using Hypervisor.Core.Hart;
 using Hypervisor.Core.Memory;
 using Hypervisor.Guests.Full;
 using Hypervisor.Tests.Support;
