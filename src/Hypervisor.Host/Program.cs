@@ -1,1 +1,3 @@
-return 0;
+using Hypervisor.Host.Cli;
+
+return HvCommandLine.Run(args, Console.Error);

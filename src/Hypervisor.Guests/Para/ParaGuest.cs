@@ -59,10 +59,10 @@ internal sealed class ParaGuest : IDisposable
                 _ => new MachineExit(0, "guest asked for shutdown"),
             }),
 
-            // Machine-level interrupts have no receiver: there is no M-mode here.
+            // Machine-level interrupts have no receiver: there is no M-mode here. No line is raised before the harts are there.
             Interrupt = (hart, mask, raised) =>
             {
-                if ((mask & InterruptBits.Sei) != 0)
+                if ((mask & InterruptBits.Sei) != 0 && hart < machine.VCpus.Count)
                     para!.Hart(hart).SetPlatformLine(raised);
             },
         });

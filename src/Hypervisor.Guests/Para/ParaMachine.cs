@@ -30,9 +30,9 @@ internal sealed class ParaMachine : ISbiPlatform
     /// <summary>Creates the state for a machine whose vCPUs are added after.</summary>
     /// <param name="machine">The machine.</param>
     /// <param name="console">Where SBI console calls go.</param>
-    /// <param name="bus">Its device space, or null where it has none.</param>
+    /// <param name="bus">Its device space.</param>
     /// <param name="hartCount">How many harts it will have.</param>
-    public ParaMachine(VirtualMachine machine, ISbiConsole console, IPhysicalBus? bus, int hartCount)
+    public ParaMachine(VirtualMachine machine, ISbiConsole console, IPhysicalBus bus, int hartCount)
     {
         _machine = machine;
         Bus = bus;
@@ -45,7 +45,7 @@ internal sealed class ParaMachine : ISbiPlatform
     }
 
     /// <summary>Device space.</summary>
-    public IPhysicalBus? Bus { get; }
+    public IPhysicalBus Bus { get; }
 
     /// <summary>The extensions it offers.</summary>
     public SbiRegistry Sbi { get; }

@@ -3,6 +3,7 @@ using Hypervisor.Core.Engine;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Isa;
 using Hypervisor.Core.Machine;
+using Hypervisor.Guests.Common;
 using Hypervisor.Guests.Common.Sbi;
 
 namespace Hypervisor.Guests.Para;
@@ -14,6 +15,8 @@ namespace Hypervisor.Guests.Para;
 /// <remarks>Invariant for the unsafe code: a hart's state is unmanaged memory that lives as long as its vCPU.</remarks>
 internal sealed unsafe class ParaPersonality(ParaMachine machine) : IPersonality
 {
+    private const int EcallLength = 4;
+
     /// <summary>Only environment calls from S-mode leave; all else goes to the guest, as <see cref="ParaHart.Reset"/> delegates it.</summary>
     public static ExitControls Controls => new()
     {
@@ -50,11 +53,11 @@ internal sealed unsafe class ParaPersonality(ParaMachine machine) : IPersonality
             case VmExitReason.EnvironmentCall:
                 return Call(hart);
             case VmExitReason.WaitForInterrupt:
-                vcpu.Hart.State->Pc += exit.Length;
+                MmioEmulation.Retire(vcpu.Hart.State, exit.Length);
                 return Sleep(hart);
             case VmExitReason.MmioRead:
             case VmExitReason.MmioWrite:
-                DeviceAccess.Complete(vcpu.Hart, in exit, machine.Bus);
+                Access(vcpu.Hart, in exit);
                 hart.EvaluateLine();
                 return ExitVerdict.Resume;
             case VmExitReason.TranslationMiss when hart.Status == SbiHartStatus.Stopped:
@@ -84,7 +87,7 @@ internal sealed unsafe class ParaPersonality(ParaMachine machine) : IPersonality
         x[10] = (ulong)result.Error;
         if (result.Completion != SbiCompletion.ResumeLegacy)
             x[11] = result.Value;
-        state->Pc += 4;
+        MmioEmulation.Retire(state, EcallLength);
         hart.EvaluateLine();
         return result.Completion switch
         {
@@ -93,6 +96,14 @@ internal sealed unsafe class ParaPersonality(ParaMachine machine) : IPersonality
             SbiCompletion.Block => Sleep(hart),
             _ => ExitVerdict.Stop,
         };
+    }
+
+    private void Access(HartContext hart, in VmExit exit)
+    {
+        if (MmioEmulation.TryComplete(hart.State, in exit, machine.Bus, out ulong address))
+            return;
+        TrapUnit.Enter(hart.State, ref hart.State->Privileged, (ulong)MmioEmulation.FaultOf(in exit), address);
+        hart.ContextStale = true;
     }
 
     private static ExitVerdict Sleep(ParaHart hart)

@@ -1,0 +1,35 @@
+using System.CommandLine;
+
+namespace Hypervisor.Host.Cli;
+
+/// <summary>
+/// Parts hv's own arguments from the guest's: what follows the program's name in <c>hv run PROGRAM …</c> belongs to the
+/// program, options that look like hv's included.
+/// </summary>
+internal static class GuestArguments
+{
+    /// <summary>Splits the arguments that follow the name of a command.</summary>
+    /// <param name="arguments">Them.</param>
+    /// <param name="options">The command's options.</param>
+    /// <returns>What is to be parsed, the program's name last, and what is passed on.</returns>
+    public static (string[] Own, string[] Guest) Split(ReadOnlySpan<string> arguments, IEnumerable<Option> options)
+    {
+        Dictionary<string, Option> byName = options
+            .SelectMany(option => option.Aliases.Prepend(option.Name).Select(name => (name, option)))
+            .ToDictionary(each => each.name, each => each.option);
+        for (int i = 0; i < arguments.Length; i++)
+        {
+            string argument = arguments[i];
+            if (argument == "--")
+                return i + 1 < arguments.Length
+                    ? ([.. arguments[..i], arguments[i + 1]], [.. arguments[(i + 2)..]])
+                    : ([.. arguments[..i]], []);
+            if (!argument.StartsWith('-') || argument == "-")
+                return ([.. arguments[..(i + 1)]], [.. arguments[(i + 1)..]]);
+            if (byName.TryGetValue(argument, out Option? option) && option.Arity.MinimumNumberOfValues > 0)
+                i++;
+        }
+
+        return ([.. arguments], []);
+    }
+}

@@ -1,0 +1,62 @@
+using System.CommandLine;
+using Hypervisor.Host.Run;
+
+namespace Hypervisor.Host.Cli;
+
+/// <summary><c>hv run</c>.</summary>
+internal static class RunCommand
+{
+    /// <summary>The command and what it does.</summary>
+    /// <param name="guestArguments">What follows the program's name.</param>
+    public static Command Create(Func<IReadOnlyList<string>> guestArguments)
+    {
+        Argument<string?> program = new("program")
+        {
+            Description = "A riscv64 Linux program to run as a container; what follows it are its arguments.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        Option<string> mode = new("--mode") { Description = $"How to host the guest: {string.Join(", ", RunOptions.Modes)}.", HelpName = "MODE", DefaultValueFactory = _ => RunOptions.ContainerMode };
+        Option<string?> memory = new("--memory") { Description = "The guest's memory, such as 256M.", HelpName = "SIZE" };
+        Option<int> vcpus = new("--vcpus") { Description = "Virtual CPUs of a machine.", HelpName = "N", DefaultValueFactory = _ => 1 };
+        Option<string?> kernel = new("--kernel") { Description = "What a machine boots: an ELF or a Linux Image.", HelpName = "FILE" };
+        Option<string> firmware = new("--firmware")
+        {
+            Description = "What runs in M-mode before the kernel: none, builtin (our SBI, always so in para), or a file such as OpenSBI.",
+            HelpName = "none|builtin|FILE",
+            DefaultValueFactory = _ => RunOptions.NoFirmware,
+        };
+        Option<string?> initrd = new("--initrd") { Description = "Initial RAM disk.", HelpName = "FILE" };
+        Option<string[]> disks = new("--disk") { Description = "A raw disk image, as a virtio block device; may be repeated.", HelpName = "FILE" };
+        Option<string?> append = new("--append") { Description = "The kernel's command line.", HelpName = "TEXT" };
+        Option<string?> rootfs = new("--rootfs") { Description = "A host directory the container sees as / (read-only).", HelpName = "DIR" };
+        Option<string[]> environment = new("--env") { Description = "A variable of the container's environment; may be repeated.", HelpName = "K=V" };
+        Option<double?> timeout = new("--timeout") { Description = "End the guest after this many seconds, with exit code 124.", HelpName = "S" };
+        Option<bool> stats = new("--stats") { Description = "Print instructions, MIPS and exits when the guest has ended." };
+        Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
+        var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal (Ctrl-A x ends a machine).")
+        {
+            program, mode, memory, vcpus, kernel, firmware, initrd, disks, append, rootfs, environment, timeout, stats, statsJson,
+        };
+        command.SetAction((parsed, cancellation) => Task.FromResult(RunSession.Run(
+            RunOptions.Check(new RunOptions
+            {
+                Program = parsed.GetValue(program),
+                Arguments = guestArguments(),
+                Mode = parsed.GetValue(mode)!,
+                Memory = parsed.GetValue(memory) is { } size ? MemorySize.ParseRam(size) : null,
+                VCpus = parsed.GetValue(vcpus),
+                Kernel = parsed.GetValue(kernel),
+                Firmware = parsed.GetValue(firmware)!,
+                InitialRamDisk = parsed.GetValue(initrd),
+                Disks = parsed.GetValue(disks) ?? [],
+                CommandLine = parsed.GetValue(append),
+                RootDirectory = parsed.GetValue(rootfs),
+                Environment = parsed.GetValue(environment) ?? [],
+                TimeoutSeconds = parsed.GetValue(timeout),
+                Stats = parsed.GetValue(stats),
+                StatsFile = parsed.GetValue(statsJson),
+            }),
+            cancellation)));
+        return command;
+    }
+}

@@ -1,0 +1,88 @@
+using Hypervisor.Core;
+
+namespace Hypervisor.Host.Run;
+
+/// <summary>What <c>hv run</c> is to run.</summary>
+internal sealed record RunOptions
+{
+    public const string ContainerMode = "container";
+    public const string ParaMode = "para";
+    public const string NoFirmware = "none";
+    public const string BuiltInFirmware = "builtin";
+    public const int MostVCpus = 64;
+
+    /// <summary>The modes it knows.</summary>
+    public static IReadOnlyList<string> Modes { get; } = ["container", "bare", "full", "assisted", "para"];
+
+    /// <summary>The program to run as a container; null for a machine.</summary>
+    public string? Program { get; init; }
+
+    /// <summary>The program's arguments, without its name.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+
+    public required string Mode { get; init; }
+
+    /// <summary>Bytes of memory; null for the mode's default.</summary>
+    public ulong? Memory { get; init; }
+
+    public int VCpus { get; init; } = 1;
+
+    /// <summary>The kernel's file; null for a container.</summary>
+    public string? Kernel { get; init; }
+
+    public string Firmware { get; init; } = NoFirmware;
+
+    public string? InitialRamDisk { get; init; }
+
+    public IReadOnlyList<string> Disks { get; init; } = [];
+
+    public string? CommandLine { get; init; }
+
+    public string? RootDirectory { get; init; }
+
+    public IReadOnlyList<string> Environment { get; init; } = [];
+
+    public double? TimeoutSeconds { get; init; }
+
+    public bool Stats { get; init; }
+
+    public string? StatsFile { get; init; }
+
+    /// <summary>Returns the options if they describe something that can run.</summary>
+    /// <exception cref="HypervisorException">They do not.</exception>
+    public static RunOptions Check(RunOptions options)
+    {
+        if (!Modes.Contains(options.Mode))
+            throw new HypervisorException($"There is no mode '{options.Mode}'; choose from {string.Join(", ", Modes)}.");
+        if (options.VCpus is < 1 or > MostVCpus)
+            throw new HypervisorException($"--vcpus {options.VCpus} makes no machine; give 1 to {MostVCpus}.");
+        if (options.TimeoutSeconds is { } seconds && !(seconds > 0 && seconds < 1e9))
+            throw new HypervisorException($"--timeout {seconds} is no time to wait; give seconds above zero.");
+        if (options.Mode == ContainerMode)
+        {
+            if (options.Kernel is not null)
+                throw new HypervisorException("--kernel boots a machine: say which way with --mode bare, full, assisted or para.");
+            if (options.Program is null)
+                throw new HypervisorException("hv run needs a program, or --mode and --kernel for a machine.");
+        }
+        else
+        {
+            if (options.Program is not null)
+                throw new HypervisorException($"'{options.Program}': a machine in mode {options.Mode} boots what --kernel names and takes no program.");
+            if (options.Kernel is null)
+                throw new HypervisorException($"Mode {options.Mode} boots a machine: name what it boots with --kernel FILE.");
+            if (options.Mode == ParaMode && options.Firmware is not (NoFirmware or BuiltInFirmware))
+                throw new HypervisorException("Mode para always uses the built-in SBI; leave --firmware out.");
+            if (options.Mode != ParaMode && options.Firmware == BuiltInFirmware)
+                throw new HypervisorException($"The built-in SBI serves mode para; in mode {options.Mode} give a firmware file such as OpenSBI's fw_dynamic.bin.");
+        }
+
+        foreach (string variable in options.Environment)
+        {
+            if (variable.IndexOf('=', StringComparison.Ordinal) <= 0)
+                throw new HypervisorException($"--env {variable} sets nothing; write NAME=VALUE.");
+        }
+
+        return options;
+    }
+}

@@ -1,0 +1,83 @@
+using System.Globalization;
+using System.Text.Json;
+using Hypervisor.Core.Engine;
+using Hypervisor.Core.Machine;
+using Hypervisor.Host.Compare;
+
+namespace Hypervisor.Host.Run;
+
+/// <summary>What a guest used, for <c>--stats</c> and <c>--stats-json</c>.</summary>
+internal sealed record RunStatistics
+{
+    public required string Mode { get; init; }
+
+    public required string Engine { get; init; }
+
+    public required long Retired { get; init; }
+
+    public required double WallSeconds { get; init; }
+
+    public required double CpuSeconds { get; init; }
+
+    public required IReadOnlyDictionary<VmExitReason, long> Exits { get; init; }
+
+    /// <summary>Mean nanoseconds of handling an exit.</summary>
+    public required IReadOnlyDictionary<VmExitReason, double> ExitNanoseconds { get; init; }
+
+    public required long MemoryResidentBytes { get; init; }
+
+    /// <summary>Million guest instructions in a second of processor time.</summary>
+    public double Mips => CpuSeconds > 0 ? Retired / CpuSeconds / 1e6 : 0;
+
+    /// <summary>Adds up the exits of vCPUs.</summary>
+    public static Dictionary<VmExitReason, long> SumExits(IEnumerable<VCpu> vcpus)
+    {
+        var sums = new Dictionary<VmExitReason, long>();
+        foreach (VCpu vcpu in vcpus)
+        {
+            foreach (VmExitReason reason in Enum.GetValues<VmExitReason>())
+            {
+                if (vcpu.Meter.Exits(reason) is > 0 and var count)
+                    sums[reason] = sums.GetValueOrDefault(reason) + count;
+            }
+        }
+
+        return sums;
+    }
+
+    /// <summary>Prints them for people.</summary>
+    public void Write(TextWriter writer)
+    {
+        writer.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"hv: mode {Mode}, engine {Engine}: {Retired:#,0} instructions in {WallSeconds:0.000} s ({CpuSeconds:0.000} s of processor), {Mips:0} MIPS, {MemoryResidentBytes / 1048576.0:0.0} MiB resident"));
+        foreach (var (reason, count) in Exits.OrderByDescending(each => each.Value))
+        {
+            string mean = ExitNanoseconds.TryGetValue(reason, out double nanoseconds)
+                ? string.Create(CultureInfo.InvariantCulture, $", {nanoseconds:0} ns each") : "";
+            writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"hv: {count,12:#,0} exits: {Figures.Reason(reason)}{mean}"));
+        }
+    }
+
+    /// <summary>Writes them as JSON.</summary>
+    public void WriteJson(Stream stream)
+    {
+        using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
+        json.WriteStartObject();
+        json.WriteString("mode", Mode);
+        json.WriteString("engine", Engine);
+        json.WriteNumber("retired", Retired);
+        json.WriteNumber("wallSeconds", WallSeconds);
+        json.WriteNumber("cpuSeconds", CpuSeconds);
+        json.WriteNumber("mips", Mips);
+        json.WriteStartObject("exits");
+        foreach (var (reason, count) in Exits.OrderBy(each => each.Key))
+            json.WriteNumber(Figures.Key(reason), count);
+        json.WriteEndObject();
+        json.WriteStartObject("exitNanoseconds");
+        foreach (var (reason, mean) in ExitNanoseconds.OrderBy(each => each.Key))
+            json.WriteNumber(Figures.Key(reason), mean);
+        json.WriteEndObject();
+        json.WriteNumber("memoryResidentBytes", MemoryResidentBytes);
+        json.WriteEndObject();
+    }
+}
