@@ -127,6 +127,9 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>Budget units used in the run in progress, told by the engine before it calls out.</summary>
     public long ProgressInRun { get; set; }
 
+    /// <summary>Budget units used in all runs, those of the run in progress included as far as the engine has told.</summary>
+    public long UsedSoFar => (long)State->UsedBefore + ProgressInRun;
+
     /// <summary>Tells the host loop when the guest's supervisor timer is due.</summary>
     public void ReportTimer()
     {

@@ -58,8 +58,35 @@ internal sealed record BootImages
         ulong kernel = LoadImage(memory, Kernel, KernelName, hasFirmware ? ram + DefaultKernelOffset : ram, out ElfImage? elf);
         if (!hasFirmware)
             entry = kernel;
-        foreach ((ulong address, ReadOnlyMemory<byte> bytes) in Blobs)
-            Write(memory, address, bytes.Span, $"data at 0x{address:x}");
+        ulong treeAddress = LoadRest(memory, guest.Board, new BoardTree());
+        ulong info = 0;
+        if (hasFirmware)
+        {
+            info = Below(treeAddress, GuestMemory.PageSize, ram, "firmware information");
+            WriteFirmwareInfo(memory, info, kernel);
+        }
+
+        return new BootLayout(entry, treeAddress, info, Symbol(elf, "tohost"), Symbol(elf, "fromhost"));
+    }
+
+    /// <summary>Puts a kernel that stands on an SBI, and all that goes with it, into the guest's RAM: no firmware, no machine mode.</summary>
+    /// <param name="board">The board, whose RAM it is.</param>
+    /// <param name="extensions">What harts offer beyond rv64i.</param>
+    /// <returns>Where to start in supervisor mode, and where the device tree is.</returns>
+    /// <exception cref="HypervisorException">Something does not fit.</exception>
+    internal (ulong Entry, ulong DeviceTree) LoadForSupervisor(Board board, IReadOnlyList<string> extensions)
+    {
+        GuestMemory memory = board.Memory;
+        ulong entry = LoadImage(memory, Kernel, KernelName, memory.Region.Base + DefaultKernelOffset, out _);
+        return (entry, LoadRest(memory, board, new BoardTree { MachineMode = false, Extensions = extensions }));
+    }
+
+    /// <summary>Loads blobs, RAM disk and device tree, the latter two below the end of RAM; where the tree lies.</summary>
+    private ulong LoadRest(GuestMemory memory, Board board, BoardTree tree)
+    {
+        ulong ram = memory.Region.Base;
+        foreach ((ulong place, ReadOnlyMemory<byte> bytes) in Blobs)
+            Write(memory, place, bytes.Span, $"data at 0x{place:x}");
 
         ulong top = ram + memory.Region.Size;
         MemoryRegion? disk = null;
@@ -70,17 +97,10 @@ internal sealed record BootImages
             Write(memory, top, InitialRamDisk.Span, "initial RAM disk");
         }
 
-        byte[] tree = new BoardTree { CommandLine = CommandLine, InitialRamDisk = disk, RandomSeed = RandomSeed }.Build(guest.Board);
-        ulong treeAddress = top = Below(top, (ulong)tree.Length, ram, "device tree");
-        Write(memory, treeAddress, tree, "device tree");
-        ulong info = 0;
-        if (hasFirmware)
-        {
-            info = Below(top, GuestMemory.PageSize, ram, "firmware information");
-            WriteFirmwareInfo(memory, info, kernel);
-        }
-
-        return new BootLayout(entry, treeAddress, info, Symbol(elf, "tohost"), Symbol(elf, "fromhost"));
+        byte[] flat = (tree with { CommandLine = CommandLine, InitialRamDisk = disk, RandomSeed = RandomSeed }).Build(board);
+        ulong address = Below(top, (ulong)flat.Length, ram, "device tree");
+        Write(memory, address, flat, "device tree");
+        return address;
     }
 
     /// <summary>Loads an ELF, a Linux Image or raw bytes; its entry.</summary>

@@ -1,3 +1,4 @@
+using Hypervisor.Core;
 using Hypervisor.Core.Devices;
 using Hypervisor.Core.Devices.Virtio;
 using Hypervisor.Core.Engine;
@@ -20,8 +21,8 @@ internal sealed record ParaGuestOptions
     /// <summary>How many harts it has; all but hart 0 wait for hart_start.</summary>
     public int Harts { get; init; } = 1;
 
-    /// <summary>Where hart 0 starts, in S-mode.</summary>
-    public required ulong Entry { get; init; }
+    /// <summary>Where hart 0 starts, in S-mode; <see cref="ParaGuest.Boot"/> sets it for a kernel it loads.</summary>
+    public ulong Entry { get; init; }
 
     /// <summary>What hart 0 finds in a1: the address of the parameter block or of the device tree.</summary>
     public ulong Opaque { get; init; }
@@ -89,11 +90,24 @@ internal sealed class ParaGuest : IDisposable
     /// <summary>The hypervisor's side of the guest.</summary>
     public ParaMachine Para { get; }
 
-    /// <summary>Gives the guest console input, to both the serial port and the SBI console. Any thread.</summary>
-    public void Input(ReadOnlySpan<byte> bytes)
+    /// <summary>
+    /// Loads a kernel made for the SBI, such as Linux, with its RAM disk and the device tree, and puts hart 0 at its start.
+    /// </summary>
+    /// <exception cref="HypervisorException">Something does not fit into the guest's RAM.</exception>
+    public void Boot(BootImages images)
     {
-        _console.Input(bytes);
-        Board.Uart.Receive(bytes);
+        // Timers are set by SBI call: stimecmp is not the guest's.
+        string[] extensions = [.. new BoardTree().Extensions.Where(each => each != "sstc")];
+        (ulong entry, ulong tree) = images.LoadForSupervisor(Board, extensions);
+        Para.Hart(0).Boot(entry, tree);
+    }
+
+    /// <summary>Gives the guest console input, to both the serial port and the SBI console; how much the serial port took. Any thread.</summary>
+    public int Input(ReadOnlySpan<byte> bytes)
+    {
+        int taken = Board.Uart.Receive(bytes);
+        _console.Input(bytes[..taken]);
+        return taken;
     }
 
     /// <summary>Gives the devices' timers back. The machine is disposed of by its owner.</summary>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Hypervisor.Core.Machine;
 using Hypervisor.Core.Scheduling;
 using Hypervisor.Host.Compare;
 
@@ -21,7 +22,7 @@ internal static class CompareCommand
         {
             Description = $"Scheduling policy: {string.Join(", ", Schedulers.Names)}.",
             HelpName = "S",
-            DefaultValueFactory = _ => Schedulers.Names[0],
+            DefaultValueFactory = _ => new HostOptions().Scheduler,
         };
         Option<bool> quick = new("--quick") { Description = "Fewer and shorter repetitions: rough figures in under 15 seconds." };
         Option<string> json = new("--json") { Description = "Write the figures to a file as JSON.", HelpName = "F" };

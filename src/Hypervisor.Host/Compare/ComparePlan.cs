@@ -22,10 +22,10 @@ internal sealed record ComparePlan
     public bool Quick { get; init; }
 
     /// <summary>Measured rounds; in each, every workload runs once in every mode.</summary>
-    public int Rounds => Quick ? 3 : 5;
+    public int Rounds => 5;
 
-    /// <summary>After this, no further round is begun.</summary>
-    public TimeSpan TimeLimit => Quick ? TimeSpan.FromSeconds(10) : TimeSpan.FromSeconds(42);
+    /// <summary>A round that would end after this is not begun.</summary>
+    public TimeSpan TimeLimit => Quick ? TimeSpan.FromSeconds(11) : TimeSpan.FromSeconds(48);
 
     /// <summary>How often a workload repeats its operation in one run.</summary>
     public long Iterations(Workload workload) => Quick ? workload.QuickIterations : workload.DefaultIterations;

@@ -26,11 +26,14 @@ internal sealed class CompareRunner(ComparePlan plan, IReadOnlyDictionary<string
         int total = perRound * (plan.Rounds + 1);
         var samples = new Dictionary<(string Workload, string Mode), List<WorkloadSample>>();
         long start = time.GetTimestamp();
+        long roundStart = start;
         for (int round = 0; round <= plan.Rounds; round++)
         {
+            // The first measured round always runs; a further one only if it will be done in time, as the last one was.
             bool warmsUp = round == 0;
-            if (round > 1 && time.GetElapsedTime(start) > plan.TimeLimit)
+            if (round > 1 && time.GetElapsedTime(start) + time.GetElapsedTime(roundStart) > plan.TimeLimit)
                 break;
+            roundStart = time.GetTimestamp();
             foreach (Workload workload in plan.Workloads)
             {
                 // Each round begins with another mode: none is always the first after a pause.
@@ -68,7 +71,8 @@ internal sealed class CompareRunner(ComparePlan plan, IReadOnlyDictionary<string
                 if (run.Checksum != first.Value.Checksum)
                     throw new GuestFailedException(
                         $"{workload.Name} computed {run.Checksum:x16} in mode {mode} and {first.Value.Checksum:x16} in mode {first.Value.Mode}: "
-                        + "the modes do not run the same program alike, so no time of theirs can be compared.");
+                        + "the modes do not run the same program alike, so no time of theirs can be compared.",
+                        modesDisagree: true);
             }
 
             cells.Add(mode, Summarise(runs));

@@ -37,7 +37,7 @@ internal static class HtmlReport
             .Append("<h1>What hosting costs</h1>\n<p>")
             .Append(Text($"{report.Host.Processor}, {report.Host.Cores} cores, {report.Host.System}, {report.Host.Runtime}; "))
             .Append(Text($"engine {report.Engine}, scheduler {report.Scheduler}, physical CPUs {report.PhysicalCpus}{(report.Quick ? ", quick: rough figures" : "")}."))
-            .Append(" The same programs in every mode; times are medians for one operation, whiskers the range of the repetitions.</p>\n<div class=\"charts\">");
+            .Append(" The same programs in every mode; times are the host's processor time for one operation, medians; whiskers the range of the repetitions.</p>\n<div class=\"charts\">");
         foreach (WorkloadReport row in report.Workloads)
             AppendChart(page, report, row);
         page.Append("</div>\n<h2>Time for one operation</h2>\n");

@@ -34,4 +34,8 @@ internal interface IModeRunner
 }
 
 /// <summary>A guest that was to be measured failed, or computed something else than in the other modes.</summary>
-internal sealed class GuestFailedException(string message) : Exception(message);
+internal sealed class GuestFailedException(string message, bool modesDisagree = false) : Exception(message)
+{
+    /// <summary>Whether guests came to their ends with different results: the hypervisor's fault, not theirs.</summary>
+    public bool ModesDisagree => modesDisagree;
+}

@@ -9,16 +9,18 @@ internal static class ConsoleInput
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(5);
 
     /// <summary>Starts to carry.</summary>
+    /// <param name="watchesEscape">Whether Ctrl-A x ends the guest.</param>
     /// <param name="offer">Gives the guest bytes and says how many it took.</param>
+    /// <param name="atEnd">Called where there is no more input.</param>
     /// <param name="ended">Called where the user asked to end the guest.</param>
-    public static void Start(Func<ReadOnlyMemory<byte>, int> offer, Action ended)
+    public static void Start(bool watchesEscape, Func<ReadOnlyMemory<byte>, int> offer, Action atEnd, Action ended)
     {
-        bool watchesEscape = !Console.IsInputRedirected;
-        var thread = new Thread(() => Carry(Console.OpenStandardInput(), watchesEscape, offer, ended)) { IsBackground = true, Name = "console input" };
+        watchesEscape &= !Console.IsInputRedirected;
+        var thread = new Thread(() => Carry(Console.OpenStandardInput(), watchesEscape, offer, atEnd, ended)) { IsBackground = true, Name = "console input" };
         thread.Start();
     }
 
-    private static void Carry(Stream input, bool watchesEscape, Func<ReadOnlyMemory<byte>, int> offer, Action ended)
+    private static void Carry(Stream input, bool watchesEscape, Func<ReadOnlyMemory<byte>, int> offer, Action atEnd, Action ended)
     {
         var filter = new EscapeFilter();
         var buffer = new byte[4096];
@@ -27,7 +29,11 @@ internal static class ConsoleInput
         {
             int count = input.Read(buffer);
             if (count <= 0)
+            {
+                atEnd();
                 return;
+            }
+
             toGuest.Clear();
             if (!watchesEscape)
                 toGuest.AddRange(buffer.AsSpan(0, count));

@@ -8,9 +8,12 @@ namespace Hypervisor.Host.Run;
 /// </summary>
 internal sealed class RawTerminal : IDisposable
 {
-    private readonly string? _saved;
+    private string? _saved;
 
     private RawTerminal(string? saved) => _saved = saved;
+
+    /// <summary>A terminal left as it is.</summary>
+    public static RawTerminal None { get; } = new(null);
 
     /// <summary>Switches the terminal over until the result is disposed.</summary>
     public static RawTerminal Enter()
@@ -29,8 +32,9 @@ internal sealed class RawTerminal : IDisposable
     /// <summary>Puts the terminal back as it was.</summary>
     public void Dispose()
     {
-        if (_saved is not null)
-            Stty(_saved);
+        if (_saved is { } saved)
+            Stty(saved);
+        _saved = null;
     }
 
     private static string? Stty(string arguments)

@@ -1,0 +1,28 @@
+using Hypervisor.Core.Machine;
+
+namespace Hypervisor.Host.Run;
+
+/// <summary>What <c>hv run</c> needs of a guest, whatever hosts it.</summary>
+internal interface IRunningGuest : IDisposable
+{
+    /// <summary>The machine it runs in.</summary>
+    VirtualMachine Machine { get; }
+
+    /// <summary>The engine's name.</summary>
+    string Engine { get; }
+
+    /// <summary>Whether it takes the keyboard key by key, as a machine's console does.</summary>
+    bool WantsKeys { get; }
+
+    /// <summary>Whether the reason of its end is worth a line: a machine's is, a program's exit code speaks for itself.</summary>
+    bool SaysWhyItEnded { get; }
+
+    /// <summary>Instructions of tasks that are gone.</summary>
+    long RetiredByEndedTasks { get; }
+
+    /// <summary>Offers console input; how many bytes were taken.</summary>
+    int Input(ReadOnlyMemory<byte> bytes);
+
+    /// <summary>There is no more input.</summary>
+    void InputEnded();
+}

@@ -1,0 +1,127 @@
+using Hypervisor.Core;
+using Hypervisor.Core.Devices;
+using Hypervisor.Core.Devices.Virtio;
+using Hypervisor.Core.Engine.Interpreter;
+using Hypervisor.Core.Machine;
+using Hypervisor.Core.Memory;
+using Hypervisor.Guests;
+using Hypervisor.Guests.Common;
+using Hypervisor.Guests.Para;
+using Hypervisor.Host.Cli;
+
+namespace Hypervisor.Host.Run;
+
+/// <summary>Builds whole machines from what the user named.</summary>
+internal static class MachineGuests
+{
+    private const ulong DefaultMemory = 256 << 20;
+    private const int SeedBytes = 32;
+
+    /// <summary>Builds a machine ready to run.</summary>
+    /// <exception cref="HypervisorException">A file cannot be read or booted.</exception>
+    public static IRunningGuest Create(RunOptions options, HypervisorHost host)
+    {
+        BootImages images = ReadImages(options);
+        var disks = new List<FileBlockBackend>();
+        try
+        {
+            foreach (string disk in options.Disks)
+                disks.Add(new FileBlockBackend(disk));
+            List<VirtioDevice> devices = [.. disks.Select((disk, i) => new VirtioBlock(disk, $"disk{i}"))];
+            return options.Mode == RunOptions.ParaMode
+                ? CreatePara(options, host, images, devices, disks)
+                : CreateBoard(options, host, images, devices, disks);
+        }
+        catch
+        {
+            foreach (FileBlockBackend disk in disks)
+                disk.Dispose();
+            throw;
+        }
+    }
+
+    private static BootImages ReadImages(RunOptions options)
+    {
+        byte[] seed = new byte[SeedBytes];
+        System.Security.Cryptography.RandomNumberGenerator.Fill(seed);
+        var images = new BootImages
+        {
+            Kernel = InputFile.Read(options.Kernel!, "kernel"),
+            KernelName = options.Kernel!,
+            InitialRamDisk = options.InitialRamDisk is { } initrd ? InputFile.Read(initrd, "initial RAM disk") : default,
+            CommandLine = options.CommandLine,
+            RandomSeed = seed,
+        };
+        if (options.Firmware is not (RunOptions.NoFirmware or RunOptions.BuiltInFirmware))
+            return images with { Firmware = InputFile.Read(options.Firmware, "firmware") };
+        if (options.Mode != RunOptions.ParaMode && LinuxImage.TryParse(images.Kernel, images.KernelName, out _))
+            throw new HypervisorException(
+                $"'{options.Kernel}' is a Linux Image, which stands on a firmware: give one with --firmware, such as OpenSBI's fw_dynamic.bin, or use --mode para.");
+        return images;
+    }
+
+    private static MachineGuest CreateBoard(
+        RunOptions options, HypervisorHost host, BootImages images, List<VirtioDevice> devices, List<FileBlockBackend> disks)
+    {
+        var engine = new Interpreter();
+        BoardGuest guest = MachineFactory.Create(options.Mode, new BoardGuestOptions
+        {
+            Engine = engine,
+            Console = new StandardOutputSink(),
+            RamBytes = options.Memory ?? DefaultMemory,
+            Harts = options.VCpus,
+            Devices = devices,
+            EpochNanoseconds = Epoch(),
+        }, host.Timers);
+        guest.Boot(images);
+        return new MachineGuest(guest.Machine, engine.Name, guest.Board.Uart.Receive, [guest, .. disks]);
+    }
+
+    private static MachineGuest CreatePara(
+        RunOptions options, HypervisorHost host, BootImages images, List<VirtioDevice> devices, List<FileBlockBackend> disks)
+    {
+        var engine = new Interpreter();
+        var memory = new GuestMemory(new MemoryRegion(Board.RamAddress, options.Memory ?? DefaultMemory));
+        var machine = new VirtualMachine("guest", memory, host.Timers);
+        var guest = new ParaGuest(machine, new ParaGuestOptions
+        {
+            Engine = engine,
+            Console = new StandardOutputSink(),
+            Harts = options.VCpus,
+            Devices = devices,
+            EpochNanoseconds = Epoch(),
+        });
+        guest.Boot(images);
+        return new MachineGuest(machine, engine.Name, guest.Input, [guest, machine, .. disks]);
+    }
+
+    private static ulong Epoch() => (ulong)(DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100;
+
+    private delegate int InputTaker(ReadOnlySpan<byte> bytes);
+
+    private sealed class MachineGuest(VirtualMachine machine, string engine, InputTaker input, IReadOnlyList<IDisposable> parts) : IRunningGuest
+    {
+        public VirtualMachine Machine => machine;
+
+        public string Engine => engine;
+
+        public bool WantsKeys => true;
+
+        public bool SaysWhyItEnded => true;
+
+        public long RetiredByEndedTasks => 0;
+
+        public int Input(ReadOnlyMemory<byte> bytes) => input(bytes.Span);
+
+        public void InputEnded()
+        {
+            // A serial line has no end of file: the guest just hears no more.
+        }
+
+        public void Dispose()
+        {
+            foreach (IDisposable part in parts)
+                part.Dispose();
+        }
+    }
+}

@@ -1,0 +1,93 @@
+using System.Diagnostics;
+using Hypervisor.Core;
+using Hypervisor.Core.Engine;
+using Hypervisor.Core.Machine;
+using Hypervisor.Core.Scheduling;
+using Hypervisor.Host.Cli;
+
+namespace Hypervisor.Host.Run;
+
+/// <summary>One <c>hv run</c>: a guest on this terminal, in real time.</summary>
+internal static class RunSession
+{
+    /// <summary>Runs it; the exit code, the guest's own where it has one.</summary>
+    /// <exception cref="HypervisorException">What is to be run cannot be.</exception>
+    public static int Run(RunOptions options, CancellationToken cancellation)
+    {
+        using FileStream? statsFile = InputFile.CreateOutput(options.StatsFile);
+        using var host = new HypervisorHost(new HostOptions
+        {
+            Clock = HostClock.Real,
+            PhysicalCpus = Math.Min(options.VCpus, Environment.ProcessorCount),
+        });
+        using IRunningGuest guest = MachineGuests.Create(options, host);
+        List<TimedPersonality> timed = options.Stats || statsFile is not null ? TimeExits(guest.Machine) : [];
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using RawTerminal terminal = guest.WantsKeys ? RawTerminal.Enter() : RawTerminal.None;
+        ConsoleInput.Start(guest.WantsKeys, guest.Input, guest.InputEnded, ended.Cancel);
+
+        long start = Stopwatch.GetTimestamp();
+        host.Add(guest.Machine, SchedulingParameters.Default);
+        host.Start();
+        TimeSpan limit = options.TimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : Timeout.InfiniteTimeSpan;
+        MachineExit? exit = host.WaitFor(guest.Machine, limit, ended.Token);
+        double wall = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        host.Remove(guest.Machine);
+        terminal.Dispose();
+        Report(options, guest, timed, wall, statsFile);
+        if (exit is { } known)
+        {
+            if (known.Code != 0 && guest.SaysWhyItEnded)
+                Console.Error.WriteLine($"hv: {known.Reason}.");
+            return known.Code;
+        }
+
+        cancellation.ThrowIfCancellationRequested();
+        if (ended.IsCancellationRequested)
+        {
+            // The user ended the machine at the keyboard: that is no failure.
+            Console.Error.WriteLine("hv: ended at the keyboard.");
+            return ExitCode.Success;
+        }
+
+        Console.Error.WriteLine($"hv: the guest was still running after {options.TimeoutSeconds} s and was ended (--timeout).");
+        return ExitCode.TimedOut;
+    }
+
+    private static List<TimedPersonality> TimeExits(VirtualMachine machine)
+    {
+        var wrappers = new Dictionary<IPersonality, TimedPersonality>();
+        foreach (VCpu vcpu in machine.VCpus)
+        {
+            if (!wrappers.TryGetValue(vcpu.Personality, out TimedPersonality? wrapper))
+                wrappers.Add(vcpu.Personality, wrapper = new TimedPersonality(vcpu.Personality));
+            vcpu.Personality = wrapper;
+        }
+
+        return [.. wrappers.Values];
+    }
+
+    private static void Report(RunOptions options, IRunningGuest guest, List<TimedPersonality> timed, double wall, FileStream? file)
+    {
+        if (!options.Stats && file is null)
+            return;
+        using var process = Process.GetCurrentProcess();
+        var statistics = new RunStatistics
+        {
+            Mode = options.Mode,
+            Engine = guest.Engine,
+            Retired = guest.Machine.VCpus.Sum(vcpu => vcpu.Meter.Retired) + guest.RetiredByEndedTasks,
+            WallSeconds = wall,
+            CpuSeconds = process.TotalProcessorTime.TotalSeconds,
+            Exits = RunStatistics.SumExits(guest.Machine.VCpus),
+            ExitNanoseconds = timed.SelectMany(each => each.Means())
+                .GroupBy(each => each.Reason)
+                .ToDictionary(each => each.Key, each => each.Sum(one => one.MeanNanoseconds * one.Count) / each.Sum(one => one.Count)),
+            MemoryResidentBytes = process.WorkingSet64,
+        };
+        if (options.Stats)
+            statistics.Write(Console.Error);
+        if (file is not null)
+            statistics.WriteJson(file);
+    }
+}
