@@ -2,10 +2,9 @@ using Hypervisor.Core.Devices;
 
 namespace Hypervisor.Host;
 
-/// <summary>What guests print, to standard output as it comes.</summary>
-internal sealed class StandardOutputSink : IConsoleSink
+/// <summary>What guests print, to a stream of this process as it comes.</summary>
+internal sealed class StandardOutputSink(Stream output) : IConsoleSink
 {
-    private readonly Stream _output = Console.OpenStandardOutput();
     private readonly Lock _lock = new();
 
     /// <inheritdoc/>
@@ -13,8 +12,8 @@ internal sealed class StandardOutputSink : IConsoleSink
     {
         lock (_lock)
         {
-            _output.Write(bytes);
-            _output.Flush();
+            output.Write(bytes);
+            output.Flush();
         }
     }
 }

@@ -37,5 +37,17 @@ public sealed class VCpuMeter
         }
     }
 
+    /// <summary>Adds what another used.</summary>
+    internal void Add(VCpuMeter other)
+    {
+        Retired += other.Retired;
+        RunNanoseconds += other.RunNanoseconds;
+        WaitNanoseconds += other.WaitNanoseconds;
+        ChargedNanoseconds += other.ChargedNanoseconds;
+        Slices += other.Slices;
+        for (int i = 0; i < _exits.Length; i++)
+            _exits[i] += other._exits[i];
+    }
+
     internal void Count(VmExitReason reason) => _exits[(int)reason]++;
 }

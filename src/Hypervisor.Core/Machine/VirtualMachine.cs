@@ -80,11 +80,17 @@ public sealed class VirtualMachine : IDisposable
         VCpuAdded?.Invoke(vcpu);
     }
 
+    /// <summary>What vCPUs used that are no longer there (a container's ended tasks).</summary>
+    public VCpuMeter EndedVCpus { get; } = new();
+
     /// <summary>Forgets a stopped vCPU (a container task that ended and was reaped).</summary>
     internal void RemoveVCpu(VCpu vcpu)
     {
         lock (_lock)
+        {
             _vcpus = Array.FindAll(_vcpus, other => other != vcpu);
+            EndedVCpus.Add(vcpu.Meter);
+        }
     }
 
     /// <summary>Waits until the machine has ended or the time is over.</summary>

@@ -17,6 +17,7 @@ internal static class ModeRunners
         return mode switch
         {
             "para" => new ParaModeRunner(setting),
+            "container" => new ContainerModeRunner(setting),
             _ => throw new UnreachableException($"the plan let mode '{mode}' pass"),
         };
     }

@@ -86,7 +86,7 @@ internal sealed class RegionMeter
     }
 
     private Reading Read(TimeSpan time)
-        => new(time, _machine!.VCpus.Sum(vcpu => vcpu.Hart.UsedSoFar), RunStatistics.SumExits(_machine.VCpus));
+        => new(time, _machine!.EndedVCpus.Retired + _machine.VCpus.Sum(vcpu => vcpu.Hart.UsedSoFar), RunStatistics.SumExits(_machine));
 
     private static string Tail(string console)
     {

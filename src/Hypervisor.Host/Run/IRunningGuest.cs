@@ -14,12 +14,6 @@ internal interface IRunningGuest : IDisposable
     /// <summary>Whether it takes the keyboard key by key, as a machine's console does.</summary>
     bool WantsKeys { get; }
 
-    /// <summary>Whether the reason of its end is worth a line: a machine's is, a program's exit code speaks for itself.</summary>
-    bool SaysWhyItEnded { get; }
-
-    /// <summary>Instructions of tasks that are gone.</summary>
-    long RetiredByEndedTasks { get; }
-
     /// <summary>Offers console input; how many bytes were taken.</summary>
     int Input(ReadOnlyMemory<byte> bytes);
 

@@ -67,7 +67,7 @@ internal static class MachineGuests
         BoardGuest guest = MachineFactory.Create(options.Mode, new BoardGuestOptions
         {
             Engine = engine,
-            Console = new StandardOutputSink(),
+            Console = new StandardOutputSink(System.Console.OpenStandardOutput()),
             RamBytes = options.Memory ?? DefaultMemory,
             Harts = options.VCpus,
             Devices = devices,
@@ -86,7 +86,7 @@ internal static class MachineGuests
         var guest = new ParaGuest(machine, new ParaGuestOptions
         {
             Engine = engine,
-            Console = new StandardOutputSink(),
+            Console = new StandardOutputSink(System.Console.OpenStandardOutput()),
             Harts = options.VCpus,
             Devices = devices,
             EpochNanoseconds = Epoch(),
@@ -106,10 +106,6 @@ internal static class MachineGuests
         public string Engine => engine;
 
         public bool WantsKeys => true;
-
-        public bool SaysWhyItEnded => true;
-
-        public long RetiredByEndedTasks => 0;
 
         public int Input(ReadOnlyMemory<byte> bytes) => input(bytes.Span);
 

@@ -20,7 +20,9 @@ internal static class RunSession
             Clock = HostClock.Real,
             PhysicalCpus = Math.Min(options.VCpus, Environment.ProcessorCount),
         });
-        using IRunningGuest guest = MachineGuests.Create(options, host);
+        using IRunningGuest guest = options.Mode == RunOptions.ContainerMode
+            ? ContainerGuest.Create(options, host)
+            : MachineGuests.Create(options, host);
         List<TimedPersonality> timed = options.Stats || statsFile is not null ? TimeExits(guest.Machine) : [];
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         using RawTerminal terminal = guest.WantsKeys ? RawTerminal.Enter() : RawTerminal.None;
@@ -37,7 +39,7 @@ internal static class RunSession
         Report(options, guest, timed, wall, statsFile);
         if (exit is { } known)
         {
-            if (known.Code != 0 && guest.SaysWhyItEnded)
+            if (known.Code != 0 && known.Reason.Length > 0)
                 Console.Error.WriteLine($"hv: {known.Reason}.");
             return known.Code;
         }
@@ -76,10 +78,10 @@ internal static class RunSession
         {
             Mode = options.Mode,
             Engine = guest.Engine,
-            Retired = guest.Machine.VCpus.Sum(vcpu => vcpu.Meter.Retired) + guest.RetiredByEndedTasks,
+            Retired = guest.Machine.EndedVCpus.Retired + guest.Machine.VCpus.Sum(vcpu => vcpu.Meter.Retired),
             WallSeconds = wall,
             CpuSeconds = process.TotalProcessorTime.TotalSeconds,
-            Exits = RunStatistics.SumExits(guest.Machine.VCpus),
+            Exits = RunStatistics.SumExits(guest.Machine),
             ExitNanoseconds = timed.SelectMany(each => each.Means())
                 .GroupBy(each => each.Reason)
                 .ToDictionary(each => each.Key, each => each.Sum(one => one.MeanNanoseconds * one.Count) / each.Sum(one => one.Count)),

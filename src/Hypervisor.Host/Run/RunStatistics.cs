@@ -29,17 +29,15 @@ internal sealed record RunStatistics
     /// <summary>Million guest instructions in a second of processor time.</summary>
     public double Mips => CpuSeconds > 0 ? Retired / CpuSeconds / 1e6 : 0;
 
-    /// <summary>Adds up the exits of vCPUs.</summary>
-    public static Dictionary<VmExitReason, long> SumExits(IEnumerable<VCpu> vcpus)
+    /// <summary>The exits of all vCPUs that a machine has and had.</summary>
+    public static Dictionary<VmExitReason, long> SumExits(VirtualMachine machine)
     {
         var sums = new Dictionary<VmExitReason, long>();
-        foreach (VCpu vcpu in vcpus)
+        foreach (VmExitReason reason in Enum.GetValues<VmExitReason>())
         {
-            foreach (VmExitReason reason in Enum.GetValues<VmExitReason>())
-            {
-                if (vcpu.Meter.Exits(reason) is > 0 and var count)
-                    sums[reason] = sums.GetValueOrDefault(reason) + count;
-            }
+            long count = machine.EndedVCpus.Exits(reason) + machine.VCpus.Sum(vcpu => vcpu.Meter.Exits(reason));
+            if (count > 0)
+                sums.Add(reason, count);
         }
 
         return sums;

@@ -6,7 +6,7 @@ namespace Hypervisor.Host.Run;
 
 /// <summary>
 /// Times the handling of exits, around a personality. Only put in when figures are asked for: reading the clock costs more
-/// than many an exit, and that cost is taken off again.
+/// than many an exit. A container's first task is timed, those it forks are not.
 /// </summary>
 internal sealed class TimedPersonality(IPersonality inner) : IPersonality
 {

@@ -1,0 +1,112 @@
+using Hypervisor.Core;
+using Hypervisor.Core.Engine.Interpreter;
+using Hypervisor.Core.Machine;
+using Hypervisor.Guests.Container;
+using Hypervisor.Guests.Container.Files;
+using Hypervisor.Host.Cli;
+
+namespace Hypervisor.Host.Run;
+
+/// <summary>A Linux program as a container on this terminal.</summary>
+internal sealed class ContainerGuest : IRunningGuest
+{
+    private const ulong DefaultMemory = 512 << 20;
+    private const int MostInputWaiting = 1 << 20;
+
+    private readonly ContainerHost _containers;
+    private readonly ContainerInput _input = new();
+
+    private ContainerGuest(ContainerHost containers, string engine)
+    {
+        _containers = containers;
+        Engine = engine;
+    }
+
+    /// <inheritdoc/>
+    public VirtualMachine Machine => _containers.Machine;
+
+    /// <inheritdoc/>
+    public string Engine { get; }
+
+    /// <inheritdoc/>
+    public bool WantsKeys => false;
+
+    /// <summary>Builds a container ready to run.</summary>
+    /// <exception cref="HypervisorException">The program cannot be found or run.</exception>
+    public static ContainerGuest Create(RunOptions options, HypervisorHost host)
+    {
+        ulong memory = options.Memory ?? DefaultMemory;
+        (string path, ReadOnlyMemory<byte>? image) = Find(options);
+        var engine = new Interpreter();
+        var containers = new ContainerHost("container", memory, host.Timers, engine)
+        {
+            SetParameters = host.SetParameters,
+            EpochNanoseconds = (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100 - host.NowNanoseconds,
+        };
+        try
+        {
+            var guest = new ContainerGuest(containers, engine.Name);
+            var defaults = new ContainerOptions { Program = path, Arguments = [] };
+            containers.Create(defaults with
+            {
+                RootDirectory = options.RootDirectory,
+                ProgramImage = image,
+                Arguments = [options.Program!, .. options.Arguments],
+                Environment = Merge(defaults.Environment, options.Environment),
+                MemoryLimit = memory,
+                Seed = Random.Shared.Next(),
+                Input = guest._input,
+                Output = new StandardOutputSink(Console.OpenStandardOutput()).Write,
+                Error = new StandardOutputSink(Console.OpenStandardError()).Write,
+                Terminal = !Console.IsInputRedirected && !Console.IsOutputRedirected,
+            });
+            return guest;
+        }
+        catch
+        {
+            containers.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public int Input(ReadOnlyMemory<byte> bytes)
+    {
+        if (_input.Count >= MostInputWaiting)
+            return 0;
+        _input.Supply(bytes.Span);
+        return bytes.Length;
+    }
+
+    /// <inheritdoc/>
+    public void InputEnded() => _input.Complete();
+
+    /// <inheritdoc/>
+    public void Dispose() => _containers.Dispose();
+
+    /// <summary>A file of the host, brought along; or, with a root directory, a path within it.</summary>
+    private static (string Path, ReadOnlyMemory<byte>? Image) Find(RunOptions options)
+    {
+        string program = options.Program!;
+        if (options.RootDirectory is { } root)
+        {
+            string[] places = program.Contains('/') ? [program] : [.. new[] { "/usr/local/bin/", "/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/" }.Select(folder => folder + program)];
+            foreach (string place in places)
+            {
+                if (File.Exists(Path.Join(root, place)))
+                    return (place.StartsWith('/') ? place : "/" + place, null);
+            }
+        }
+
+        if (!File.Exists(program))
+            throw new HypervisorException(
+                $"There is no program '{program}' here{(options.RootDirectory is null ? "" : $" or in '{options.RootDirectory}'")}; give the path of a riscv64 Linux program.");
+        return ("/bin/" + Path.GetFileName(program), InputFile.Read(program, "program"));
+    }
+
+    private static List<string> Merge(IReadOnlyList<string> defaults, IReadOnlyList<string> given)
+    {
+        static string NameOf(string variable) => variable[..(variable.IndexOf('=', StringComparison.Ordinal) + 1)];
+        return [.. defaults.Where(each => !given.Any(other => NameOf(other) == NameOf(each))), .. given];
+    }
+}
