@@ -1,0 +1,219 @@
+using FsCheck.Fluent;
+using Hypervisor.Core;
+using Hypervisor.Core.Engine;
+using Hypervisor.Core.Engine.Interpreter;
+using Hypervisor.Core.Machine;
+using Hypervisor.Core.Memory;
+using Hypervisor.Core.Scheduling;
+using Hypervisor.Tests.Support;
+
+namespace Hypervisor.Tests.Machine;
+
+/// <summary>The host loop in both kinds of time, over real engine vCPUs.</summary>
+public sealed unsafe class HypervisorHostTests
+{
+    private const uint Ecall = 0x0000_0073;
+
+    [Fact]
+    public void RunFor_WeightedSpinners_GetTheirShares()
+    {
+        using var host = new HypervisorHost(new HostOptions());
+        VirtualMachine[] machines = [.. new[] { 1, 2, 4 }.Select(weight =>
+        {
+            VirtualMachine machine = Spinner(host);
+            host.Add(machine, SchedulingParameters.Default with { Weight = weight * 100 });
+            return machine;
+        })];
+        host.RunFor(700_000_000);
+        long[] ran = [.. machines.Select(machine => machine.VCpus[0].Meter.RunNanoseconds)];
+        Assert.Equal(700_000_000, ran.Sum());
+        Assert.InRange(ran[0], 99_000_000, 101_000_000);
+        Assert.InRange(ran[1], 198_000_000, 202_000_000);
+        Assert.InRange(ran[2], 396_000_000, 404_000_000);
+        Assert.Equal(700_000_000, host.NowNanoseconds);
+    }
+
+    [Fact]
+    public void RunFor_AnySlice_EndsInTheSameGuestState()
+    {
+        ulong Expected(long slice)
+        {
+            using var host = new HypervisorHost(new HostOptions { SliceNanoseconds = slice, PhysicalCpus = 2 });
+            VirtualMachine[] machines = [Spinner(host), Spinner(host)];
+            foreach (VirtualMachine machine in machines)
+                host.Add(machine, SchedulingParameters.Default);
+            host.RunFor(1_000_000);
+            return machines[0].VCpus[0].Hart.State->X[1] * 1_000_003 + machines[1].VCpus[0].Hart.State->X[1];
+        }
+
+        ulong expected = Expected(1_000_000);
+        Property.ForAll(Gen.Choose(1000, 500_000), slice => Expected(slice) == expected, cases: 30);
+    }
+
+    [Fact]
+    public void Timers_InVirtualTime_FireToTheNanosecond()
+    {
+        using var host = new HypervisorHost(new HostOptions());
+        host.Add(Spinner(host), SchedulingParameters.Default);
+        var fired = new List<long>();
+        int timer = 0;
+        timer = host.Timers.CreateTimer(() =>
+        {
+            fired.Add(host.NowNanoseconds);
+            if (fired.Count < 5)
+                host.Timers.Arm(timer, host.NowNanoseconds + 12_345);
+        });
+        host.Timers.Arm(timer, 777);
+        host.RunFor(1_000_000);
+        Assert.Equal([777, 13_122, 25_467, 37_812, 50_157], fired);
+    }
+
+    [Fact]
+    public void Block_ThenWakeByTimer_IdlesTheCpuMeanwhile()
+    {
+        using var host = new HypervisorHost(new HostOptions());
+        var sleeper = new SleepOnCall(host, 1_000_000);
+        VirtualMachine machine = Guest(host, sleeper, Ecall, 0xffdf_f06f); // ecall; j back
+        host.Add(machine, SchedulingParameters.Default);
+        host.RunFor(100_500_000);
+        Assert.InRange(sleeper.Calls, 99, 101);
+        Assert.InRange(host.PhysicalCpus[0].IdleNanoseconds, 99_000_000, 100_500_000);
+        Assert.Equal(100_500_000, host.PhysicalCpus[0].IdleNanoseconds + host.PhysicalCpus[0].BusyNanoseconds);
+    }
+
+    [Fact]
+    public void RunUntilIdle_EveryoneSleeps_Returns()
+    {
+        using var host = new HypervisorHost(new HostOptions());
+        host.Add(Guest(host, new SleepOnCall(host, 0), Ecall), SchedulingParameters.Default);
+        host.RunUntilIdle();
+        Assert.True(host.NowNanoseconds < 1_000_000);
+        Assert.False(host.Step());
+    }
+
+    [Fact]
+    public void PowerOff_FromAnExit_EndsTheMachineAndFreesTheCpu()
+    {
+        using var host = new HypervisorHost(new HostOptions());
+        VirtualMachine ending = Guest(host, new EndOnCall(), Ecall);
+        VirtualMachine other = Spinner(host);
+        host.Add(ending, SchedulingParameters.Default);
+        host.Add(other, SchedulingParameters.Default);
+        host.RunFor(10_000_000);
+        Assert.Equal(new MachineExit(7, "asked"), ending.Exit);
+        Assert.Equal(VCpuStatus.Stopped, ending.VCpus[0].Status);
+        Assert.Single(host.Machines);
+        Assert.True(other.VCpus[0].Meter.RunNanoseconds > 9_990_000);
+    }
+
+    [Fact]
+    public void ThousandMachines_AllMakeProgress()
+    {
+        using var host = new HypervisorHost(new HostOptions { SliceNanoseconds = 10_000, PhysicalCpus = 4 });
+        VirtualMachine[] machines = [.. Enumerable.Range(0, 1000).Select(_ =>
+        {
+            VirtualMachine machine = Spinner(host);
+            host.Add(machine, SchedulingParameters.Default);
+            return machine;
+        })];
+        host.RunFor(10_000_000);
+        Assert.All(machines, machine => Assert.InRange(machine.VCpus[0].Meter.RunNanoseconds, 30_000, 50_000));
+        foreach (VirtualMachine machine in machines)
+        {
+            host.Remove(machine);
+            machine.Dispose();
+        }
+    }
+
+    [Fact]
+    public void Real_StartRunWakeAndStop_WithoutDeadlock()
+    {
+        using var host = new HypervisorHost(new HostOptions { Clock = HostClock.Real, PhysicalCpus = 2 });
+        var sleeper = new SleepOnCall(host, 200_000);
+        VirtualMachine sleeping = Guest(host, sleeper, Ecall, 0xffdf_f06f);
+        VirtualMachine spinning = Spinner(host);
+        VirtualMachine ending = Guest(host, new EndOnCall(), Ecall);
+        host.Start();
+        host.Add(sleeping, SchedulingParameters.Default);
+        host.Add(spinning, SchedulingParameters.Default);
+        host.Add(ending, SchedulingParameters.Default);
+        Assert.Equal(7, host.WaitFor(ending, TimeSpan.FromSeconds(30))?.Code);
+        Assert.True(SpinWait.SpinUntil(() => sleeper.Calls >= 20, TimeSpan.FromSeconds(30)), $"woken {sleeper.Calls} times");
+        Assert.Null(host.WaitFor(spinning, TimeSpan.FromMilliseconds(20)));
+        host.Remove(spinning);
+        Assert.Equal(VCpuStatus.Stopped, spinning.VCpus[0].Status);
+        Assert.True(spinning.VCpus[0].Meter.Retired > 0);
+    }
+
+    [Fact]
+    public void Options_OutOfRange_AreRefused()
+    {
+        Assert.Throws<HypervisorException>(() => new HypervisorHost(new HostOptions { PhysicalCpus = 0 }));
+        Assert.Throws<HypervisorException>(() => new HypervisorHost(new HostOptions { PhysicalCpus = 65 }));
+        Assert.Throws<HypervisorException>(() => new HypervisorHost(new HostOptions { Scheduler = "none" }));
+        Assert.Throws<HypervisorException>(() => new HypervisorHost(new HostOptions { PicosecondsPerInstruction = 0 }));
+        using var real = new HypervisorHost(new HostOptions { Clock = HostClock.Real });
+        Assert.Throws<HypervisorException>(() => real.RunFor(1));
+        using var simulated = new HypervisorHost(new HostOptions());
+        Assert.Throws<HypervisorException>(simulated.Start);
+    }
+
+    private static VirtualMachine Spinner(HypervisorHost host) => Guest(host, new EndOnCall(), 0x0010_8093, 0xffdf_f06f); // addi x1, x1, 1; j back
+
+    private static VirtualMachine Guest(HypervisorHost host, IPersonality personality, params ReadOnlySpan<uint> code)
+    {
+        var machine = new VirtualMachine("test", new GuestMemory(new MemoryRegion(0x1000, 0x1000)), host.Timers);
+        for (int i = 0; i < code.Length; i++)
+            machine.Memory.TryWrite(0x1000 + (ulong)i * 4, code[i]);
+        var hart = new HartContext(machine.Memory, new FlatTranslator(machine.Memory), new ExitControls { Exceptions = ExitControls.AllExceptions }, singleContext: true);
+        hart.State->Pc = 0x1000;
+        machine.AddVCpu(hart, personality, new Interpreter());
+        return machine;
+    }
+
+    /// <summary>Ends the machine at a call.</summary>
+    private sealed class EndOnCall : IPersonality
+    {
+        public string Name => "test";
+
+        public void PrepareRun(VCpu vcpu)
+        {
+        }
+
+        public ExitVerdict OnExit(VCpu vcpu, in VmExit exit)
+        {
+            vcpu.Machine.PowerOff(new MachineExit(7, "asked"));
+            return ExitVerdict.Stop;
+        }
+
+        public bool HasPendingWork(VCpu vcpu) => false;
+    }
+
+    /// <summary>Sleeps at a call, until a timer or for ever.</summary>
+    private sealed class SleepOnCall(HypervisorHost host, long nanoseconds) : IPersonality
+    {
+        private int _timer = -1;
+
+        public int Calls { get; private set; }
+
+        public string Name => "test";
+
+        public void PrepareRun(VCpu vcpu)
+        {
+        }
+
+        public ExitVerdict OnExit(VCpu vcpu, in VmExit exit)
+        {
+            Calls++;
+            vcpu.Hart.State->Pc += 4;
+            if (nanoseconds == 0)
+                return ExitVerdict.Block;
+            if (_timer < 0)
+                _timer = host.Timers.CreateTimer(vcpu.Wake);
+            host.Timers.Arm(_timer, host.NowNanoseconds + nanoseconds);
+            return ExitVerdict.Block;
+        }
+
+        public bool HasPendingWork(VCpu vcpu) => false;
+    }
+}
