@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Hypervisor.Core.Memory;
 using Hypervisor.Guests.Common.Sbi;
 
@@ -55,17 +56,17 @@ internal sealed class DirectPaging
 
             // Read-only first, so that what is checked is what stays.
             _memory.Code.SetProtected(page, true);
-            for (int index = 0; index < Sv39.EntriesPerTable; index++)
+            ReadOnlySpan<ulong> table = Table(address);
+            for (int index = NextUsed(table, 0); index < table.Length; index = NextUsed(table, index + 1))
             {
-                if (!IsAllowed(ReadEntry(address, index), (int)level))
+                if (!IsAllowed(table[index], (int)level))
                 {
                     _memory.Code.SetProtected(page, false);
                     return new SbiResult(SbiError.InvalidParam, (ulong)index);
                 }
             }
 
-            for (int index = 0; index < Sv39.EntriesPerTable; index++)
-                Count(ReadEntry(address, index), (int)level, 1);
+            CountAll(table, (int)level, 1);
             Slot(page) = (uint)level + 1;
             return SbiError.Success;
         }
@@ -85,8 +86,7 @@ internal sealed class DirectPaging
             if (state >= CountOne || _isRoot(address))
                 return SbiError.Denied;
             int level = (int)(state & 3) - 1;
-            for (int index = 0; index < Sv39.EntriesPerTable; index++)
-                Count(ReadEntry(address, index), level, -1);
+            CountAll(Table(address), level, -1);
             Slot(page) = 0;
             _memory.Code.SetProtected(page, false);
             return SbiError.Success;
@@ -167,10 +167,23 @@ internal sealed class DirectPaging
     private bool IsPage(ulong address)
         => (address & (GuestMemory.PageSize - 1)) == 0 && _memory.Contains(address, GuestMemory.PageSize);
 
-    private ulong ReadEntry(ulong table, int index)
+    // The guest cannot write a pinned page; what a device writes there meanwhile only upsets the guest's own counts.
+    private ReadOnlySpan<ulong> Table(ulong address)
+        => MemoryMarshal.Cast<byte, ulong>(_memory.Window(address, GuestMemory.PageSize));
+
+    /// <summary>The first entry from an index on that is not zero: most of a table is.</summary>
+    private static int NextUsed(ReadOnlySpan<ulong> table, int from)
     {
-        _memory.TryRead(table + (ulong)(index * 8), out ulong entry);
-        return entry;
+        int next = table[from..].IndexOfAnyExcept(0UL);
+        return next < 0 ? table.Length : from + next;
+    }
+
+    private void CountAll(ReadOnlySpan<ulong> table, int level, int change)
+    {
+        if (level == 0)
+            return;
+        for (int index = NextUsed(table, 0); index < table.Length; index = NextUsed(table, index + 1))
+            Count(table[index], level, change);
     }
 
     private uint Page(int page) => _pages[page / PagesPerChunk]?[page % PagesPerChunk] ?? 0;

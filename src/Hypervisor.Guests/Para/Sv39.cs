@@ -15,8 +15,6 @@ internal static class Sv39
     /// <summary>Bits 63:54: reserved, and those of extensions that are not offered (Svpbmt, Svnapot).</summary>
     public const ulong ReservedBits = 0xFFC0_0000_0000_0000;
 
-    public const int EntriesPerTable = 512;
-
     /// <summary>The mode field of satp.</summary>
     public const ulong SatpMode = 8UL << 60;
 

@@ -80,6 +80,7 @@ internal static class RunSession
             Engine = guest.Engine,
             Retired = guest.Machine.EndedVCpus.Retired + guest.Machine.VCpus.Sum(vcpu => vcpu.Meter.Retired),
             WallSeconds = wall,
+            GuestSeconds = (guest.Machine.EndedVCpus.RunNanoseconds + guest.Machine.VCpus.Sum(vcpu => vcpu.Meter.RunNanoseconds)) / 1e9,
             CpuSeconds = process.TotalProcessorTime.TotalSeconds,
             Exits = RunStatistics.SumExits(guest.Machine),
             ExitNanoseconds = timed.SelectMany(each => each.Means())

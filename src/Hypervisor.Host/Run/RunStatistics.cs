@@ -26,8 +26,11 @@ internal sealed record RunStatistics
 
     public required long MemoryResidentBytes { get; init; }
 
-    /// <summary>Million guest instructions in a second of processor time.</summary>
-    public double Mips => CpuSeconds > 0 ? Retired / CpuSeconds / 1e6 : 0;
+    /// <summary>Seconds that vCPUs were on a physical CPU, without hv's own start.</summary>
+    public required double GuestSeconds { get; init; }
+
+    /// <summary>Million guest instructions in a second on a physical CPU.</summary>
+    public double Mips => GuestSeconds > 0 ? Retired / GuestSeconds / 1e6 : 0;
 
     /// <summary>The exits of all vCPUs that a machine has and had.</summary>
     public static Dictionary<VmExitReason, long> SumExits(VirtualMachine machine)
@@ -47,7 +50,7 @@ internal sealed record RunStatistics
     public void Write(TextWriter writer)
     {
         writer.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"hv: mode {Mode}, engine {Engine}: {Retired:#,0} instructions in {WallSeconds:0.000} s ({CpuSeconds:0.000} s of processor), {Mips:0} MIPS, {MemoryResidentBytes / 1048576.0:0.0} MiB resident"));
+            $"hv: mode {Mode}, engine {Engine}: {Retired:#,0} instructions in {WallSeconds:0.000} s ({GuestSeconds:0.000} s on a physical CPU), {Mips:0} MIPS, {MemoryResidentBytes / 1048576.0:0.0} MiB resident"));
         foreach (var (reason, count) in Exits.OrderByDescending(each => each.Value))
         {
             string mean = ExitNanoseconds.TryGetValue(reason, out double nanoseconds)
@@ -66,6 +69,7 @@ internal sealed record RunStatistics
         json.WriteNumber("retired", Retired);
         json.WriteNumber("wallSeconds", WallSeconds);
         json.WriteNumber("cpuSeconds", CpuSeconds);
+        json.WriteNumber("guestSeconds", GuestSeconds);
         json.WriteNumber("mips", Mips);
         json.WriteStartObject("exits");
         foreach (var (reason, count) in Exits.OrderBy(each => each.Key))
