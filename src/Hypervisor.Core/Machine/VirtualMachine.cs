@@ -80,7 +80,10 @@ public sealed class VirtualMachine : IDisposable
         VCpuAdded?.Invoke(vcpu);
     }
 
-    /// <summary>What vCPUs used that are no longer there (a container's ended tasks).</summary>
+    /// <summary>
+    /// What vCPUs used that are no longer there (a container's ended tasks): instructions and exits to the end, times up to
+    /// their last slice.
+    /// </summary>
     public VCpuMeter EndedVCpus { get; } = new();
 
     /// <summary>Forgets a stopped vCPU (a container task that ended and was reaped).</summary>

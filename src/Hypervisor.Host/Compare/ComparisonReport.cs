@@ -52,10 +52,13 @@ internal sealed record WorkloadReport
     /// <summary>The cells by mode.</summary>
     public required IReadOnlyDictionary<string, ModeReport> Modes { get; init; }
 
-    /// <summary>A mode's time as a multiple of the baseline's; null where the baseline was not measured.</summary>
+    /// <summary>
+    /// A mode's time as a multiple of the baseline's: the median over rounds, as the runs of one round met the host in the
+    /// same state. Null where the baseline was not measured.
+    /// </summary>
     public double? Overhead(string mode)
         => Modes.TryGetValue(ComparePlan.Baseline, out ModeReport? bare) && Modes.TryGetValue(mode, out ModeReport? cell)
-            ? cell.Nanoseconds.Median / bare.Nanoseconds.Median
+            ? Spread.Of([.. cell.Samples.Zip(bare.Samples, (own, baseline) => own / baseline)]).Median
             : null;
 }
 

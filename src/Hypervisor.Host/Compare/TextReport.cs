@@ -12,7 +12,7 @@ internal static class TextReport
         console.WriteLine($"engine {report.Engine}, scheduler {report.Scheduler}, {report.PhysicalCpus} physical CPU"
             + (report.PhysicalCpus == 1 ? "" : "s") + (report.Quick ? ", quick: rough figures" : ""));
         console.WriteLine();
-        console.WriteLine("Processor time of the host for one operation, its multiple of bare, half the range of the repetitions");
+        console.WriteLine("Processor time of the host for one operation, its multiple of bare, half the range of the rounds (all medians over rounds)");
         console.Write(Times(report));
         console.WriteLine();
         console.WriteLine("Exits for one operation, by reason");

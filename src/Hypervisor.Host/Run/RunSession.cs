@@ -36,7 +36,7 @@ internal static class RunSession
         double wall = Stopwatch.GetElapsedTime(start).TotalSeconds;
         host.Remove(guest.Machine);
         terminal.Dispose();
-        Report(options, guest, timed, wall, statsFile);
+        Report(options, host, guest, timed, wall, statsFile);
         if (exit is { } known)
         {
             if (known.Code != 0 && known.Reason.Length > 0)
@@ -69,7 +69,8 @@ internal static class RunSession
         return [.. wrappers.Values];
     }
 
-    private static void Report(RunOptions options, IRunningGuest guest, List<TimedPersonality> timed, double wall, FileStream? file)
+    private static void Report(
+        RunOptions options, HypervisorHost host, IRunningGuest guest, List<TimedPersonality> timed, double wall, FileStream? file)
     {
         if (!options.Stats && file is null)
             return;
@@ -80,7 +81,7 @@ internal static class RunSession
             Engine = guest.Engine,
             Retired = guest.Machine.EndedVCpus.Retired + guest.Machine.VCpus.Sum(vcpu => vcpu.Meter.Retired),
             WallSeconds = wall,
-            GuestSeconds = (guest.Machine.EndedVCpus.RunNanoseconds + guest.Machine.VCpus.Sum(vcpu => vcpu.Meter.RunNanoseconds)) / 1e9,
+            GuestSeconds = host.PhysicalCpus.Sum(cpu => cpu.BusyNanoseconds) / 1e9,
             CpuSeconds = process.TotalProcessorTime.TotalSeconds,
             Exits = RunStatistics.SumExits(guest.Machine),
             ExitNanoseconds = timed.SelectMany(each => each.Means())
