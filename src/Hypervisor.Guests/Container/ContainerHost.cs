@@ -28,6 +28,18 @@ public sealed class ContainerHost : IPersonality, IDisposable
     private readonly List<VCpu> _gone = [];
     private readonly List<Container> _containers = [];
 
+    /// <summary>Makes a container host and puts it on a host loop, where it stays until it is disposed of or the loop is.</summary>
+    /// <param name="host">The host loop.</param>
+    /// <param name="memoryBytes">RAM for all its containers together, a multiple of 4096; committed as they touch it.</param>
+    /// <param name="name">The machine's name.</param>
+    /// <exception cref="HypervisorException">The host has not that much memory.</exception>
+    public ContainerHost(HypervisorHost host, ulong memoryBytes, string name = "containers")
+        : this(name, memoryBytes, host.Timers, new Core.Engine.Interpreter.Interpreter(), endWithLastContainer: false)
+    {
+        SetParameters = host.SetParameters;
+        host.Add(Machine, SchedulingParameters.Default);
+    }
+
     internal ContainerHost(string name, ulong memoryBytes, ITimerService timers, IExecutionEngine engine, bool endWithLastContainer = true)
     {
         _shared = engine;
