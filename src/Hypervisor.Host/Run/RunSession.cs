@@ -35,6 +35,9 @@ internal static class RunSession
         MachineExit? exit = host.WaitFor(guest.Machine, limit, ended.Token);
         double wall = Stopwatch.GetElapsedTime(start).TotalSeconds;
         host.Remove(guest.Machine);
+
+        // Its threads close their books before they end.
+        host.Dispose();
         terminal.Dispose();
         Report(options, host, guest, timed, wall, statsFile);
         if (exit is { } known)
