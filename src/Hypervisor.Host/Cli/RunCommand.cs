@@ -30,12 +30,14 @@ internal static class RunCommand
         Option<string?> append = new("--append") { Description = "The kernel's command line.", HelpName = "TEXT" };
         Option<string?> rootfs = new("--rootfs") { Description = "A host directory the container sees as / (read-only).", HelpName = "DIR" };
         Option<string[]> environment = new("--env") { Description = "A variable of the container's environment; may be repeated.", HelpName = "K=V" };
+        Option<int> weight = new("--weight") { Description = "The container's weight for the scheduler, beside others.", HelpName = "N", DefaultValueFactory = _ => RunOptions.DefaultWeight };
+        Option<string> engine = new("--engine") { Description = $"What executes guest code: {string.Join(", ", RunOptions.Engines)}.", HelpName = "E", DefaultValueFactory = _ => RunOptions.Engines[0] };
         Option<double?> timeout = new("--timeout") { Description = "End the guest after this many seconds, with exit code 124.", HelpName = "S" };
         Option<bool> stats = new("--stats") { Description = "Print instructions, MIPS and exits when the guest has ended." };
         Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
         var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal (Ctrl-A x ends a machine).")
         {
-            program, mode, memory, vcpus, kernel, firmware, initrd, disks, append, rootfs, environment, timeout, stats, statsJson,
+            program, mode, memory, vcpus, kernel, firmware, initrd, disks, append, rootfs, environment, weight, engine, timeout, stats, statsJson,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(RunSession.Run(
             RunOptions.Check(new RunOptions
@@ -52,6 +54,8 @@ internal static class RunCommand
                 CommandLine = parsed.GetValue(append),
                 RootDirectory = parsed.GetValue(rootfs),
                 Environment = parsed.GetValue(environment) ?? [],
+                Weight = parsed.GetValue(weight),
+                Engine = parsed.GetValue(engine)!,
                 TimeoutSeconds = parsed.GetValue(timeout),
                 Stats = parsed.GetValue(stats),
                 StatsFile = parsed.GetValue(statsJson),

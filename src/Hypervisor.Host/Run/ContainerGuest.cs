@@ -54,6 +54,7 @@ internal sealed class ContainerGuest : IRunningGuest
                 Arguments = [options.Program!, .. options.Arguments],
                 Environment = Merge(defaults.Environment, options.Environment),
                 MemoryLimit = memory,
+                Weight = options.Weight,
                 Seed = Random.Shared.Next(),
                 Input = guest._input,
                 Output = new StandardOutputSink(Console.OpenStandardOutput()).Write,

@@ -10,6 +10,10 @@ internal sealed record RunOptions
     public const string NoFirmware = "none";
     public const string BuiltInFirmware = "builtin";
     public const int MostVCpus = 64;
+    public const int DefaultWeight = 100;
+
+    /// <summary>The engines it knows; auto takes the fastest there is.</summary>
+    public static IReadOnlyList<string> Engines { get; } = ["auto", "interpreter"];
 
     /// <summary>The modes it knows.</summary>
     public static IReadOnlyList<string> Modes { get; } = ["container", "bare", "full", "assisted", "para"];
@@ -42,6 +46,10 @@ internal sealed record RunOptions
 
     public IReadOnlyList<string> Environment { get; init; } = [];
 
+    public int Weight { get; init; } = DefaultWeight;
+
+    public string Engine { get; init; } = Engines[0];
+
     public double? TimeoutSeconds { get; init; }
 
     public bool Stats { get; init; }
@@ -56,6 +64,8 @@ internal sealed record RunOptions
             throw new HypervisorException($"There is no mode '{options.Mode}'; choose from {string.Join(", ", Modes)}.");
         if (options.VCpus is < 1 or > MostVCpus)
             throw new HypervisorException($"--vcpus {options.VCpus} makes no machine; give 1 to {MostVCpus}.");
+        if (!Engines.Contains(options.Engine))
+            throw new HypervisorException($"There is no engine '{options.Engine}'; choose from {string.Join(", ", Engines)}.");
         if (options.TimeoutSeconds is { } seconds && !(seconds > 0 && seconds < 1e9))
             throw new HypervisorException($"--timeout {seconds} is no time to wait; give seconds above zero.");
         if (options.Mode == ContainerMode)
