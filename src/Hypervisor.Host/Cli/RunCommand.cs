@@ -30,7 +30,7 @@ internal static class RunCommand
         Option<string?> append = new("--append") { Description = "The kernel's command line.", HelpName = "TEXT" };
         Option<string?> rootfs = new("--rootfs") { Description = "A host directory the container sees as / (read-only).", HelpName = "DIR" };
         Option<string[]> environment = new("--env") { Description = "A variable of the container's environment; may be repeated.", HelpName = "K=V" };
-        Option<int> weight = new("--weight") { Description = "The container's weight for the scheduler, beside others.", HelpName = "N", DefaultValueFactory = _ => RunOptions.DefaultWeight };
+        Option<int> weight = new("--weight") { Description = "The guest's weight for the scheduler, beside others.", HelpName = "N", DefaultValueFactory = _ => RunOptions.DefaultWeight };
         Option<string> engine = new("--engine") { Description = $"What executes guest code: {string.Join(", ", RunOptions.Engines)}.", HelpName = "E", DefaultValueFactory = _ => RunOptions.Engines[0] };
         Option<double?> timeout = new("--timeout") { Description = "End the guest after this many seconds, with exit code 124.", HelpName = "S" };
         Option<bool> stats = new("--stats") { Description = "Print instructions, MIPS and exits when the guest has ended." };

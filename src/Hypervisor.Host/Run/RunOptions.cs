@@ -64,6 +64,8 @@ internal sealed record RunOptions
             throw new HypervisorException($"There is no mode '{options.Mode}'; choose from {string.Join(", ", Modes)}.");
         if (options.VCpus is < 1 or > MostVCpus)
             throw new HypervisorException($"--vcpus {options.VCpus} makes no machine; give 1 to {MostVCpus}.");
+        if (options.Weight is < 1 or > Core.Scheduling.SchedulingParameters.MaximumWeight)
+            throw new HypervisorException($"--weight {options.Weight} is no weight; give 1 to {Core.Scheduling.SchedulingParameters.MaximumWeight}.");
         if (!Engines.Contains(options.Engine))
             throw new HypervisorException($"There is no engine '{options.Engine}'; choose from {string.Join(", ", Engines)}.");
         if (options.TimeoutSeconds is { } seconds && !(seconds > 0 && seconds < 1e9))

@@ -29,7 +29,7 @@ internal static class RunSession
         ConsoleInput.Start(guest.WantsKeys, guest.Input, guest.InputEnded, ended.Cancel);
 
         long start = Stopwatch.GetTimestamp();
-        host.Add(guest.Machine, SchedulingParameters.Default);
+        host.Add(guest.Machine, SchedulingParameters.Default with { Weight = options.Weight });
         host.Start();
         TimeSpan limit = options.TimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : Timeout.InfiniteTimeSpan;
         MachineExit? exit = host.WaitFor(guest.Machine, limit, ended.Token);

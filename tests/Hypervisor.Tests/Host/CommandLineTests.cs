@@ -46,6 +46,7 @@ public sealed class CommandLineTests
     [InlineData(1, "run", "--mode", "full", "--kernel", "/no/such/file")]
     [InlineData(1, "run", "--timeout", "0", "prog")]
     [InlineData(1, "run", "--engine", "warp", "prog")]
+    [InlineData(1, "run", "--weight", "0", "prog")]
     [InlineData(1, "run", "--env", "NOTHING", "prog")]
     [InlineData(1, "run", "/no/such/program")]
     [InlineData(1, "compare", "--modes", "warp")]
