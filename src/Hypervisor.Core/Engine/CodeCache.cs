@@ -66,10 +66,15 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     /// <summary>Blocks decoded so far, for reports.</summary>
     public long BlocksBuilt { get; set; }
 
+    /// <summary>Empties the jump cache.</summary>
+    /// <remarks>
+    /// A guest may jump to any address, so an empty entry is told by its place: its key belongs to another one. With every bit
+    /// set it belongs to the last entry, which gets the key of the first.
+    /// </remarks>
     public void ClearJumpCache()
     {
-        for (int i = 0; i < JumpCacheEntry.Count; i++)
-            _jumpCache[i].Key = ulong.MaxValue;
+        new Span<byte>(_jumpCache, JumpCacheEntry.Count * sizeof(JumpCacheEntry)).Fill(0xFF);
+        _jumpCache[JumpCacheEntry.Count - 1].Key = 0;
     }
 
     /// <summary>The first op of the block at an address, or null.</summary>

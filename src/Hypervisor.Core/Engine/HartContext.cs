@@ -19,6 +19,7 @@ internal sealed unsafe class HartContext : IDisposable
     private readonly int _contexts;
     private readonly ulong[] _fetchTags = new ulong[FetchEntries];
     private readonly ulong[] _fetchPages = new ulong[FetchEntries];
+    private UInt128 _fetchedPages;
     private TlbContext? _forcedContext;
     private ulong _translationBits;
     private int _usedContexts;
@@ -213,6 +214,7 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>Remembers where code at an address is fetched from.</summary>
     public void NoteFetchPage(ulong pc, ulong physicalPage)
     {
+        _fetchedPages |= FetchBit(pc);
         int index = (int)(pc >> 12) & (FetchEntries - 1);
         _fetchPages[index] = physicalPage;
         _fetchTags[index] = FetchTag(pc);
@@ -251,7 +253,9 @@ internal sealed unsafe class HartContext : IDisposable
                 Tlb.StoreEntry(tlb, address)->Tag = Tlb.Invalid;
         }
 
-        DropFetches();
+        State->ReservationAddress = HartState.NoReservation;
+        if ((_fetchedPages & FetchBit(address)) != 0)
+            DropFetches();
     }
 
     public void Dispose()
@@ -263,9 +267,13 @@ internal sealed unsafe class HartContext : IDisposable
     private void DropFetches()
     {
         Array.Fill(_fetchTags, ulong.MaxValue);
+        _fetchedPages = 0;
         JumpCacheStale = true;
         State->ReservationAddress = HartState.NoReservation;
     }
+
+    /// <summary>A page's bit in the filter of pages that code was fetched from since the last flush; others may share it.</summary>
+    private static UInt128 FetchBit(ulong address) => UInt128.One << (int)(((address >> 12) * 0x9E37_79B9_7F4A_7C15) >> 57);
 
     private ulong FetchTag(ulong pc) => (pc & ~0xFFFUL) | State->KeyBits >> 61 | (State->KeyBits & 1);
 }

@@ -36,9 +36,6 @@ internal static unsafe class Tlb
     public static TlbEntry* StoreEntry(TlbEntry* context, ulong address)
         => LoadEntry(context, address) + Entries;
 
-    public static void Clear(TlbEntry* first, int count)
-    {
-        for (int i = 0; i < count; i++)
-            first[i].Tag = Invalid;
-    }
+    /// <summary>Invalidates entries in a row: with every bit set, a tag is <see cref="Invalid"/>, and wide stores do it fastest.</summary>
+    public static void Clear(TlbEntry* first, int count) => new Span<byte>(first, count * sizeof(TlbEntry)).Fill(0xFF);
 }

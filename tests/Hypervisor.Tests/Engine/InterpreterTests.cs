@@ -90,6 +90,26 @@ public sealed unsafe class InterpreterTests
     }
 
     [Fact]
+    public void Run_JumpToAnyExtremeAddress_NeverMatchesAnEmptyCacheEntry()
+    {
+        // The last even address once matched the key of an empty jump-cache entry.
+        foreach (Core.Memory.TlbContext context in new[] { Core.Memory.TlbContext.User, Core.Memory.TlbContext.Supervisor, Core.Memory.TlbContext.Machine })
+        {
+            using var guest = new FlatGuest(0x1000, 0x10000);
+            guest.Hart.ForcedContext = context;
+            guest.Load(0x1000, 0x0000_8067); // ret
+            foreach (ulong target in new ulong[] { ulong.MaxValue, ulong.MaxValue - 1, ulong.MaxValue - 2048, 0, 1UL << 62, (1UL << 62) - 2, long.MaxValue })
+            {
+                guest.Pc = 0x1000;
+                guest[1] = target;
+                VmExit exit = guest.Run(1000);
+                Assert.Equal(VmExitReason.AccessFault, exit.Reason);
+                Assert.Equal(target & ~1UL, exit.Value);
+            }
+        }
+    }
+
+    [Fact]
     public void Run_StoreOutsideMemory_ReportsTheAddressAndChangesNothing()
     {
         using var guest = new FlatGuest(0x1000, 0x10000);

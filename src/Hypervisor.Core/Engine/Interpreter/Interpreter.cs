@@ -195,6 +195,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
             hart.HasLargePages |= second.IsLarge;
             secondHost = second.HostPage;
             secondPhysical = second.GuestPhysical & ~0xFFFUL;
+            hart.NoteFetchPage(pc + 2, secondPhysical);
         }
 
         return code.Builder!.Build(code, pc, physical, host, secondHost, secondPhysical, limit);
