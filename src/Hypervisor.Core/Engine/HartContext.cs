@@ -20,6 +20,8 @@ internal sealed unsafe class HartContext : IDisposable
     private readonly ulong[] _fetchTags = new ulong[FetchEntries];
     private readonly ulong[] _fetchPages = new ulong[FetchEntries];
     private UInt128 _fetchedPages;
+    private ulong _largeStart = ulong.MaxValue;
+    private ulong _largeLast;
     private TlbContext? _forcedContext;
     private ulong _translationBits;
     private int _usedContexts;
@@ -84,8 +86,18 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>The address context in force.</summary>
     public TlbContext Context { get; private set; }
 
-    /// <summary>Whether a translation of a superpage may be in the TLB, so that dropping one page must drop all.</summary>
-    public bool HasLargePages { get; set; }
+    /// <summary>
+    /// Notes that a cached translation came from a page of some size. One range that covers all superpages is kept: dropping
+    /// a page inside it drops everything, because the superpage's other parts may be cached too.
+    /// </summary>
+    public void NotePageSize(ulong address, byte shift)
+    {
+        if (shift <= 12)
+            return;
+        ulong start = address >> shift << shift;
+        _largeStart = Math.Min(_largeStart, start);
+        _largeLast = Math.Max(_largeLast, start + ((1UL << shift) - 1));
+    }
 
     /// <summary>Whether the jump cache may hold targets of an address space no longer in force.</summary>
     public bool JumpCacheStale { get; set; } = true;
@@ -230,14 +242,15 @@ internal sealed unsafe class HartContext : IDisposable
         }
 
         _usedContexts = ContextStale ? 0 : 1 << (_contexts == 1 ? 0 : (int)Context);
-        HasLargePages = false;
+        _largeStart = ulong.MaxValue;
+        _largeLast = 0;
         DropFetches();
     }
 
     /// <summary>Drops the translations of one page in every context.</summary>
     public void FlushTlbPage(ulong address)
     {
-        if (HasLargePages)
+        if (address >= _largeStart && address <= _largeLast)
         {
             FlushTlb();
             return;

@@ -49,8 +49,8 @@ internal unsafe struct Translation
     /// <summary>Whether later loads from the page may go through the TLB.</summary>
     public bool Readable;
 
-    /// <summary>Whether the page is part of a larger one that one entry of the guest's tables maps.</summary>
-    public bool IsLarge;
+    /// <summary>Size of the page in the guest's tables, as a power of two; 0 or 12 where it is no larger than 4 KiB.</summary>
+    public byte PageShift;
 
     /// <summary>With <see cref="TranslationStatus.Exit"/>: the address to report, as the guest-physical or virtual address the personality wants.</summary>
     public ulong ExitValue;

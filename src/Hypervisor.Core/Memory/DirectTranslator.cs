@@ -27,7 +27,7 @@ internal sealed unsafe class DirectTranslator(GuestMemory memory, bool protectio
             physical = walk.GuestPhysical;
             readable = walk.Readable;
             writable = walk.Writable;
-            translation.IsLarge = walk.PageShift > 12;
+            translation.PageShift = (byte)walk.PageShift;
         }
 
         if (protection)

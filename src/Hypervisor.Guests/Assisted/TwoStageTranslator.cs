@@ -28,7 +28,7 @@ internal sealed unsafe class TwoStageTranslator(GuestMemory memory, SecondStage 
             physical = walk.GuestPhysical;
             readable = walk.Readable;
             writable = walk.Writable;
-            translation.IsLarge = walk.PageShift > 12;
+            translation.PageShift = (byte)walk.PageShift;
         }
 
         if (!Pmp.Allows(in p, physical, kind, mode))

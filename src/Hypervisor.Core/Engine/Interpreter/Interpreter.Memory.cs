@@ -89,7 +89,7 @@ internal sealed unsafe partial class Interpreter
         switch (status)
         {
             case TranslationStatus.Ok:
-                hart.HasLargePages |= translation.IsLarge;
+                hart.NotePageSize(address, translation.PageShift);
                 return true;
             case TranslationStatus.Exit:
                 exit = LeaveOnMiss(hart, translation.ExitValue, kind, op);

@@ -154,7 +154,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
                 return null;
             }
 
-            hart.HasLargePages |= translation.IsLarge;
+            hart.NotePageSize(pc, translation.PageShift);
             hart.NoteFetchPage(pc, page);
         }
 
@@ -192,7 +192,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
                 return null;
             }
 
-            hart.HasLargePages |= second.IsLarge;
+            hart.NotePageSize(pc + 2, second.PageShift);
             secondHost = second.HostPage;
             secondPhysical = second.GuestPhysical & ~0xFFFUL;
             hart.NoteFetchPage(pc + 2, secondPhysical);
