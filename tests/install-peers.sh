@@ -8,6 +8,7 @@ need qemu-system-riscv64 qemu-system-misc
 need riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
 need dtc device-tree-compiler
 need cpio cpio
+[ -d /usr/lib/riscv64-linux-gnu/opensbi ] || missing+=(opensbi)
 [ -e /usr/riscv64-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-riscv64-cross)
 [ ${#missing[@]} -eq 0 ] && exit 0
 command -v apt-get >/dev/null 2>&1 || { echo "install these by hand: ${missing[*]}" >&2; exit 1; }
