@@ -71,24 +71,27 @@ public enum StopReason : byte
 
 /// <summary>What a policy goes by for one vCPU.</summary>
 /// <param name="Weight">Its share relative to others, 1 to <see cref="MaximumWeight"/>.</param>
-/// <param name="SliceNanoseconds">How long it runs at a time, at least 1000; 0 for the policy's own.</param>
-/// <param name="Affinity">The physical CPUs it may use.</param>
+/// <param name="SliceNanoseconds">How long it runs at a time, 1000 to <see cref="MaximumSlice"/>; 0 for the policy's own.</param>
+/// <param name="Affinity">The physical CPUs it may use; at least one must belong to the scheduling domain.</param>
 public readonly record struct SchedulingParameters(int Weight, long SliceNanoseconds, CpuSet Affinity)
 {
     /// <summary>The largest weight.</summary>
     public const int MaximumWeight = 1 << 20;
 
+    /// <summary>The longest slice: an hour.</summary>
+    public const long MaximumSlice = 3_600_000_000_000;
+
     /// <summary>Weight 100, the policy's slice, any physical CPU.</summary>
     public static SchedulingParameters Default => new(100, 0, CpuSet.All);
 
-    internal void Validate(int vcpu)
+    internal void Validate(int vcpu, int cpus)
     {
         if (Weight is < 1 or > MaximumWeight)
             throw new HypervisorException($"vCPU {vcpu} has weight {Weight}; a weight lies between 1 and {MaximumWeight}.");
-        if (SliceNanoseconds is < 0 or (> 0 and < 1000))
-            throw new HypervisorException($"vCPU {vcpu} has a slice of {SliceNanoseconds} ns; a slice is at least 1000 ns, or 0 for the policy's own.");
-        if (Affinity.IsEmpty)
-            throw new HypervisorException($"vCPU {vcpu} may run on no physical CPU; give it at least one.");
+        if (SliceNanoseconds is < 0 or (> 0 and < 1000) or > MaximumSlice)
+            throw new HypervisorException($"vCPU {vcpu} has a slice of {SliceNanoseconds} ns; a slice is 1000 ns to an hour, or 0 for the policy's own.");
+        if ((Affinity.Bits & CpuSet.First(cpus).Bits) == 0)
+            throw new HypervisorException($"vCPU {vcpu} may run on no physical CPU of this domain of {cpus}; give it at least one.");
     }
 }
 
@@ -101,6 +104,9 @@ public readonly record struct CpuSet(ulong Bits)
 
     /// <summary>Every CPU.</summary>
     public static CpuSet All => new(ulong.MaxValue);
+
+    /// <summary>The first so many CPUs, 1 to 64.</summary>
+    public static CpuSet First(int cpus) => new(ulong.MaxValue >> (64 - cpus));
 
     /// <summary>Whether no CPU is in it.</summary>
     public bool IsEmpty => Bits == 0;
@@ -141,8 +147,8 @@ public static class Schedulers
     {
         if (cpus is < 1 or > 64)
             throw new HypervisorException($"{cpus} physical CPUs were asked for; a scheduling domain has 1 to 64.");
-        if (sliceNanoseconds < 1000)
-            throw new HypervisorException($"A slice of {sliceNanoseconds} ns was asked for; a slice is at least 1000 ns.");
+        if (sliceNanoseconds is < 1000 or > SchedulingParameters.MaximumSlice)
+            throw new HypervisorException($"A slice of {sliceNanoseconds} ns was asked for; a slice is 1000 ns to an hour.");
         return name switch
         {
             "round-robin" => new RoundRobin(cpus, sliceNanoseconds),

@@ -34,7 +34,7 @@ internal sealed class RoundRobin : IScheduler
     public RoundRobin(int cpus, long slice)
     {
         _slice = slice;
-        _cpuMask = cpus == 64 ? ulong.MaxValue : (1UL << cpus) - 1;
+        _cpuMask = CpuSet.First(cpus).Bits;
         _running = new int[cpus];
         Array.Fill(_running, -1);
     }
@@ -43,7 +43,7 @@ internal sealed class RoundRobin : IScheduler
 
     public void Set(int vcpu, in SchedulingParameters parameters, long now)
     {
-        parameters.Validate(vcpu);
+        parameters.Validate(vcpu, _running.Length);
         if (vcpu >= _entities.Length)
             Array.Resize(ref _entities, Math.Max(vcpu + 1, _entities.Length * 2));
         ref Entity entity = ref _entities[vcpu];

@@ -78,6 +78,10 @@ public sealed class ContainerHost : IPersonality, IDisposable
     public Container Create(ContainerOptions options)
     {
         Container.Validate(options);
+
+        // A program from outside is checked here, where the reason can be told; the kernel itself only knows ENOEXEC.
+        if (options.ProgramImage is { } image && !image.Span.StartsWith("#!"u8))
+            Common.ElfImage.Parse(image, options.Program);
         lock (_kernel)
         {
             var container = new Container(this, options);

@@ -205,8 +205,13 @@ public sealed class ContainerTests
     public void Create_BadPrograms_SaysWhatIsWrong()
     {
         using var run = new ContainerRun(16 << 20);
-        Assert.Contains("riscv64", Error([0x7f, .. "ELF not really"u8]), StringComparison.Ordinal);
-        Assert.Contains("riscv64", Error("plain text"u8.ToArray()), StringComparison.Ordinal);
+        Assert.Contains("/bin/program", Error([0x7f, .. "ELF not really"u8]), StringComparison.Ordinal);
+        Assert.Contains("ELF", Error("plain text"u8.ToArray()), StringComparison.Ordinal);
+        byte[] foreign = new byte[64];
+        "\u007fELF\u0002\u0001\u0001"u8.CopyTo(foreign);
+        foreign[16] = 2;
+        foreign[18] = 62;
+        Assert.Contains("x86-64", Error(foreign), StringComparison.Ordinal);
         Assert.Contains("no such file", Assert.Throws<HypervisorException>(() => run.Containers.Create(new ContainerOptions { Program = "/missing", Arguments = ["missing"] })).Message, StringComparison.Ordinal);
         Assert.Throws<HypervisorException>(() => run.Start(new byte[10], new ContainerOptions { Program = "", Arguments = [], MemoryLimit = 1 }));
         Assert.Throws<HypervisorException>(() => run.Start(new byte[10], new ContainerOptions { Program = "", Arguments = [], TaskLimit = 0 }));

@@ -60,6 +60,9 @@ public sealed class SchedulerPropertyTests
         => Property.ForAll(Cases, test => SleeperHolds(new Stride(1, Slice), test.Runs[0] * 1000L, test.Sleeps[0] * 1000L + 1), cases: 200);
 
     [Fact]
+    public void Stride_LongSleeper_DoesNotCatchUp() => Assert.True(LongSleeperHolds(new Stride(1, Slice)));
+
+    [Fact]
     public void Stride_PartialRuns_AreChargedForWhatTheyUsed()
         => Property.ForAll(Gen.Choose(1, 1_000_000), run => PartialRunsHold(new Stride(1, Slice), run), cases: 100);
 
@@ -127,7 +130,7 @@ public sealed class SchedulerPropertyTests
         foreach (string name in Schedulers.Names)
         {
             IScheduler policy = Schedulers.Create(name, 1);
-            foreach (SchedulingParameters wrong in new SchedulingParameters[] { new(0, 0, CpuSet.All), new(-5, 0, CpuSet.All), new(int.MaxValue, 0, CpuSet.All), new(1, 999, CpuSet.All), new(1, -1, CpuSet.All), new(1, 0, CpuSet.None) })
+            foreach (SchedulingParameters wrong in new SchedulingParameters[] { new(0, 0, CpuSet.All), new(-5, 0, CpuSet.All), new(int.MaxValue, 0, CpuSet.All), new(1, 999, CpuSet.All), new(1, -1, CpuSet.All), new(1, long.MaxValue, CpuSet.All), new(1, 0, CpuSet.None), new(1, 0, CpuSet.Of(5)) })
                 Assert.Contains("vCPU 3", Message(() => policy.Set(3, in wrong, 0)), StringComparison.Ordinal);
         }
 
@@ -143,6 +146,8 @@ public sealed class SchedulerPropertyTests
         AssertKilled("round robin that never rotates", 5, test => RoundRobinHolds(new Stuck(Slice), Math.Max(2, test.Weights.Length)));
         AssertKilled("a policy that idles with work waiting", 50, test => Holds(() => Simulate(new Mutant(Schedulers.Create("stride", test.Cpus, Slice)) { IdleEvery = 7 }, test).RunFor(200_000_000)));
         AssertKilled("a sleeper that is never charged", 50, test => SleeperHolds(new Mutant(new Stride(1, Slice)) { SleepsFree = true }, test.Runs[0] * 1000L, test.Sleeps[0] * 1000L + 1));
+
+        AssertKilled("stride that does not lift the pass of one that slept", 50, test => LongSleeperHolds(new NoLift(Slice)));
 
         static void AssertKilled(string fault, int cases, Func<Case, bool> property)
         {
@@ -197,6 +202,14 @@ public sealed class SchedulerPropertyTests
         };
         simulator.RunFor(400 * Slice);
         return true;
+    }
+
+    /// <summary>One that was away for a hundred slices gets its half from then on, and none of what it missed.</summary>
+    private static bool LongSleeperHolds(IScheduler policy)
+    {
+        var simulator = new SchedulerSimulator(policy, 1, [new SyntheticVCpu(100, Run: 20 * Slice, Sleep: 200 * Slice), new SyntheticVCpu(100)]);
+        simulator.RunFor(1000 * Slice);
+        return simulator.LongestWait[1] <= 2 * Slice;
     }
 
     /// <summary>One that gives up its slice early, again and again, gets as much as one that never does.</summary>
@@ -260,6 +273,46 @@ public sealed class SchedulerPropertyTests
             => inner.Stopped(cpu, vcpu, used < FreeBelow || (SleepsFree && reason == StopReason.Blocked) || (SleepsFree && vcpu == 0) ? 0 : used, reason, yieldTo, now);
 
         public RemovalToken Remove(int vcpu, long now) => inner.Remove(vcpu, now);
+    }
+
+    /// <summary>Stride without the lift: whoever slept comes back with the pass it left with.</summary>
+    private sealed class NoLift(long slice) : IScheduler
+    {
+        private readonly Dictionary<int, long> _pass = [];
+        private readonly SortedSet<int> _ready = [];
+
+        public string Name => "no-lift";
+
+        public void Set(int vcpu, in SchedulingParameters parameters, long now) => _pass[vcpu] = 0;
+
+        public CpuSet Ready(int vcpu, ReadyReason reason, long now)
+        {
+            _ready.Add(vcpu);
+            return CpuSet.None;
+        }
+
+        public PickResult Pick(int cpu, long now)
+        {
+            if (_ready.Count == 0)
+                return PickResult.Idle;
+            int vcpu = _ready.MinBy(id => _pass[id]);
+            _ready.Remove(vcpu);
+            return new PickResult(vcpu, now + slice, long.MaxValue);
+        }
+
+        public CpuSet Stopped(int cpu, int vcpu, long used, StopReason reason, int yieldTo, long now)
+        {
+            _pass[vcpu] += used;
+            if (reason != StopReason.Blocked)
+                _ready.Add(vcpu);
+            return CpuSet.None;
+        }
+
+        public RemovalToken Remove(int vcpu, long now)
+        {
+            _ready.Remove(vcpu);
+            return default;
+        }
     }
 
     /// <summary>Runs the first ready vCPU for ever.</summary>
