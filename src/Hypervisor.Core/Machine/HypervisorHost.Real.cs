@@ -1,6 +1,6 @@
 namespace Hypervisor.Core.Machine;
 
-/// <summary>Real time: a thread for each physical CPU and one for timers.</summary>
+/// <summary>Real time: a thread for each physical CPU and one for timers, which fire at most a millisecond late.</summary>
 public sealed partial class HypervisorHost
 {
     private readonly List<Thread> _threads = [];
@@ -117,7 +117,7 @@ public sealed partial class HypervisorHost
             if (due is not null)
                 due();
             else
-                _timerSignal.Wait(wait > 100_000_000 ? TimeSpan.FromMilliseconds(100) : TimeSpan.FromMicroseconds(Math.Max(1, wait / 1000)));
+                _timerSignal.Wait((int)Math.Min(100, (wait + 999_999) / 1_000_000)); // The system's waits count milliseconds: rounded up, for nobody to spin.
         }
     }
 

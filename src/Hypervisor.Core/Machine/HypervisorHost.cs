@@ -88,7 +88,7 @@ public sealed partial class HypervisorHost : IDisposable
         }
     }
 
-    /// <summary>Takes a machine off the host. None of its vCPUs runs when this returns.</summary>
+    /// <summary>Takes a machine off the host. None of its vCPUs runs when this returns, so that no exit of its own may call it.</summary>
     public void Remove(VirtualMachine machine)
     {
         machine.PowerOff(new MachineExit(1, "taken off its host"));

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Numerics;
 
 namespace Hypervisor.Core.Scheduling;
 
@@ -58,8 +57,7 @@ internal sealed class RoundRobin : IScheduler
         if (entity.Running || entity.Next != Absent)
             throw new UnreachableException($"vCPU {vcpu} is ready already");
         Append(vcpu);
-        ulong candidates = _idle & entity.Parameters.Affinity.Bits;
-        return candidates == 0 ? CpuSet.None : CpuSet.Of(BitOperations.TrailingZeroCount(candidates));
+        return Kick(_idle & entity.Parameters.Affinity.Bits);
     }
 
     public PickResult Pick(int cpu, long now)
@@ -91,8 +89,7 @@ internal sealed class RoundRobin : IScheduler
         if (reason == StopReason.Blocked)
             return CpuSet.None;
         Append(vcpu);
-        ulong candidates = _idle & entity.Parameters.Affinity.Bits & ~(1UL << cpu);
-        return candidates == 0 ? CpuSet.None : CpuSet.Of(BitOperations.TrailingZeroCount(candidates));
+        return Kick(_idle & entity.Parameters.Affinity.Bits & ~(1UL << cpu));
     }
 
     public RemovalToken Remove(int vcpu, long now)
@@ -104,6 +101,16 @@ internal sealed class RoundRobin : IScheduler
             Unlink(vcpu);
         entity = default;
         return default;
+    }
+
+    /// <summary>
+    /// Calls all idle CPUs that could run it: with affinities, the one that takes it is only known when they pick. A called CPU
+    /// counts as idle again when it picked and found nothing.
+    /// </summary>
+    private CpuSet Kick(ulong candidates)
+    {
+        _idle &= ~candidates;
+        return new CpuSet(candidates);
     }
 
     private ref Entity Known(int vcpu)

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Numerics;
 using Hypervisor.Core.Time;
 
 namespace Hypervisor.Core.Scheduling;
@@ -156,8 +155,15 @@ internal sealed class Stride : IScheduler
         return token;
     }
 
-    private static CpuSet Kick(ulong candidates)
-        => candidates == 0 ? CpuSet.None : CpuSet.Of(BitOperations.TrailingZeroCount(candidates));
+    /// <summary>
+    /// Calls all idle CPUs that could run it: with affinities, the one that takes it is only known when they pick. A called CPU
+    /// counts as idle again when it picked and found nothing.
+    /// </summary>
+    private CpuSet Kick(ulong candidates)
+    {
+        _idle &= ~candidates;
+        return new CpuSet(candidates);
+    }
 
     private void Enqueue(int vcpu, ref Entity entity)
     {

@@ -147,6 +147,7 @@ public sealed class SchedulerPropertyTests
         AssertKilled("a policy that idles with work waiting", 50, test => Holds(() => Simulate(new Mutant(Schedulers.Create("stride", test.Cpus, Slice)) { IdleEvery = 7 }, test).RunFor(200_000_000)));
         AssertKilled("a sleeper that is never charged", 50, test => SleeperHolds(new Mutant(new Stride(1, Slice)) { SleepsFree = true }, test.Runs[0] * 1000L, test.Sleeps[0] * 1000L + 1));
 
+        AssertKilled("a policy that calls no idle CPU", 50, test => Holds(() => Simulate(new Mutant(Schedulers.Create("stride", test.Cpus, Slice)) { NeverKicks = true }, test).RunFor(200_000_000)));
         AssertKilled("stride that does not lift the pass of one that slept", 50, test => LongSleeperHolds(new NoLift(Slice)));
 
         static void AssertKilled(string fault, int cases, Func<Case, bool> property)
@@ -261,11 +262,17 @@ public sealed class SchedulerPropertyTests
 
         public bool SleepsFree { get; init; }
 
+        public bool NeverKicks { get; init; }
+
         public string Name => inner.Name;
 
         public void Set(int vcpu, in SchedulingParameters parameters, long now) => inner.Set(vcpu, parameters with { Weight = Weight ?? parameters.Weight }, now);
 
-        public CpuSet Ready(int vcpu, ReadyReason reason, long now) => inner.Ready(vcpu, reason, now);
+        public CpuSet Ready(int vcpu, ReadyReason reason, long now)
+        {
+            CpuSet kicks = inner.Ready(vcpu, reason, now);
+            return NeverKicks ? CpuSet.None : kicks;
+        }
 
         public PickResult Pick(int cpu, long now) => IdleEvery != 0 && ++_picks % IdleEvery == 0 ? PickResult.Idle : inner.Pick(cpu, now);
 

@@ -18,6 +18,9 @@ internal sealed class SchedulerSimulator
     private readonly bool _mustConserveWork;
     private long _now;
 
+    // CPUs that may pick: those that just stopped their vCPU and those the policy called. Nobody else looks, as in the host loop.
+    private ulong _mayPick = ulong.MaxValue;
+
     private struct Cpu
     {
         public int VCpu;
@@ -119,7 +122,7 @@ internal sealed class SchedulerSimulator
         state.Ready = true;
         state.ReadySince = _now;
         state.BurstLeft = _vcpus[vcpu].Run;
-        _policy.Ready(vcpu, reason, _now);
+        _mayPick |= _policy.Ready(vcpu, reason, _now).Bits;
     }
 
     private void Dispatch()
@@ -127,8 +130,9 @@ internal sealed class SchedulerSimulator
         for (int c = 0; c < _cpus.Length; c++)
         {
             ref Cpu cpu = ref _cpus[c];
-            if (cpu.VCpu >= 0)
+            if (cpu.VCpu >= 0 || (_mayPick >> c & 1) == 0)
                 continue;
+            _mayPick &= ~(1UL << c);
             PickResult pick = _policy.Pick(c, _now);
             if (pick.VCpu < 0)
                 continue;
@@ -221,7 +225,7 @@ internal sealed class SchedulerSimulator
                     state.BurstLeft = _vcpus[vcpu].Run;
             }
 
-            _policy.Stopped(c, vcpu, used, blocks ? StopReason.Blocked : StopReason.Expired, -1, _now);
+            _mayPick |= 1UL << c | _policy.Stopped(c, vcpu, used, blocks ? StopReason.Blocked : StopReason.Expired, -1, _now).Bits;
         }
     }
 
