@@ -123,6 +123,12 @@ public sealed class VCpu : IDisposable
         SliceEnd end = SliceEnd.Expired;
         Volatile.Write(ref _kicked, 0);
         Hart.ConsumeAttention();
+        if (Personality.BeforeSlice(this) == ExitVerdict.Block)
+        {
+            retired = 0;
+            return SliceEnd.Blocked;
+        }
+
         Personality.PrepareRun(this);
         while (left > 0)
         {

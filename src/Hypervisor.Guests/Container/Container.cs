@@ -23,6 +23,7 @@ public sealed class Container
         Random = new Random(options.Seed);
         Store = new FileStore(() => host.Now + host.EpochNanoseconds, (long)options.FileLimit);
         Paths = ContainerTree.Build(this);
+        Cpu = options.CpuLimit is { } limit ? new CpuAccount(host.Machine.Timers, limit, WakeAll) : null;
     }
 
     /// <summary>What it was made of.</summary>
@@ -50,6 +51,9 @@ public sealed class Container
     internal MemoryAccount Account { get; }
 
     internal Random Random { get; }
+
+    /// <summary>Its limit on processor time, if it has one.</summary>
+    internal CpuAccount? Cpu { get; }
 
     internal FileStore Store { get; }
 
@@ -90,19 +94,26 @@ public sealed class Container
                 : $"ended by signal {signal}");
 
         // With its first process gone, the rest of the container goes too.
-        foreach (KernelTask task in _tasks.Values.ToArray())
-        {
+        Cpu?.Dispose();
+        foreach (KernelTask task in _tasks.Values)
             task.Killed = true;
-            task.Woken();
-        }
+        WakeAll();
 
         Ended?.Invoke(this);
     }
+
+    private void WakeAll() => Host.Locked(() =>
+    {
+        foreach (KernelTask task in _tasks.Values.ToArray())
+            task.Woken();
+    });
 
     internal static void Validate(ContainerOptions options)
     {
         if (options.MemoryLimit < 64 << 10)
             throw new HypervisorException($"Container '{options.Name}' may use {options.MemoryLimit} bytes of memory; give it at least 64 KiB.");
+        if (options.CpuLimit is { } cpus && !(cpus is >= 0.01 and <= 64))
+            throw new HypervisorException($"Container '{options.Name}' may use {cpus} CPUs; a limit lies between 0.01 and 64.");
         if (options.TaskLimit < 1)
             throw new HypervisorException($"Container '{options.Name}' may have {options.TaskLimit} tasks; give it at least 1.");
         if (options.Arguments.Count == 0)

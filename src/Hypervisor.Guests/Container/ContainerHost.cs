@@ -125,10 +125,21 @@ public sealed class ContainerHost : IPersonality, IDisposable
         }
     }
 
+    ExitVerdict IPersonality.BeforeSlice(VCpu vcpu)
+    {
+        if (vcpu.Data is not KernelTask { Killed: false, Process.Container.Cpu: { } account } task)
+            return ExitVerdict.Resume;
+        lock (_kernel)
+            return account.MayRun(task) ? ExitVerdict.Resume : ExitVerdict.Block;
+    }
+
     bool IPersonality.HasPendingWork(VCpu vcpu)
     {
         lock (_kernel)
-            return vcpu.Data is KernelTask { WasWoken: true } or KernelTask { Killed: true };
+        {
+            return vcpu.Data is KernelTask task
+                && (task.Killed || (task.WasWoken && task.Process.Container.Cpu is not { IsThrottled: true }));
+        }
     }
 
     ExitVerdict IPersonality.OnExit(VCpu vcpu, in VmExit exit)

@@ -35,6 +35,12 @@ public sealed record ContainerOptions
     /// <summary>Its weight beside other containers, 1 to 1048576; each of its tasks has it.</summary>
     public int Weight { get; init; } = 100;
 
+    /// <summary>
+    /// Physical CPUs' worth of time that its tasks may use together, 0.01 to 64; null for no limit. Held over periods of
+    /// 100 ms: what a period's last slice uses beyond it, the next period has less.
+    /// </summary>
+    public double? CpuLimit { get; init; }
+
     /// <summary>Seed of everything random in it.</summary>
     public int Seed { get; init; } = 1;
 

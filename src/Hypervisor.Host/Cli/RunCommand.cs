@@ -30,6 +30,7 @@ internal static class RunCommand
         Option<string?> append = new("--append") { Description = "The kernel's command line.", HelpName = "TEXT" };
         Option<string?> rootfs = new("--rootfs") { Description = "A host directory the container sees as / (read-only).", HelpName = "DIR" };
         Option<string[]> environment = new("--env") { Description = "A variable of the container's environment; may be repeated.", HelpName = "K=V" };
+        Option<double?> cpus = new("--cpus") { Description = "Processor time a container may use, in CPUs: 0.5 is half of one.", HelpName = "N" };
         Option<int> weight = new("--weight") { Description = "The guest's weight for the scheduler, beside others.", HelpName = "N", DefaultValueFactory = _ => RunOptions.DefaultWeight };
         Option<string> engine = new("--engine") { Description = $"What executes guest code: {string.Join(", ", RunOptions.Engines)}.", HelpName = "E", DefaultValueFactory = _ => RunOptions.Engines[0] };
         Option<double?> timeout = new("--timeout") { Description = "End the guest after this many seconds, with exit code 124.", HelpName = "S" };
@@ -37,7 +38,7 @@ internal static class RunCommand
         Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
         var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal (Ctrl-A x ends a machine).")
         {
-            program, mode, memory, vcpus, kernel, firmware, initrd, disks, append, rootfs, environment, weight, engine, timeout, stats, statsJson,
+            program, mode, memory, vcpus, kernel, firmware, initrd, disks, append, rootfs, environment, cpus, weight, engine, timeout, stats, statsJson,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(RunSession.Run(
             RunOptions.Check(new RunOptions
@@ -55,6 +56,7 @@ internal static class RunCommand
                 RootDirectory = parsed.GetValue(rootfs),
                 Environment = parsed.GetValue(environment) ?? [],
                 Weight = parsed.GetValue(weight),
+                Cpus = parsed.GetValue(cpus),
                 Engine = parsed.GetValue(engine)!,
                 TimeoutSeconds = parsed.GetValue(timeout),
                 Stats = parsed.GetValue(stats),

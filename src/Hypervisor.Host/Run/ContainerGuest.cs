@@ -55,6 +55,7 @@ internal sealed class ContainerGuest : IRunningGuest
                 Environment = Merge(defaults.Environment, options.Environment),
                 MemoryLimit = memory,
                 Weight = options.Weight,
+                CpuLimit = options.Cpus,
                 Seed = Random.Shared.Next(),
                 Input = guest._input,
                 Output = new StandardOutputSink(Console.OpenStandardOutput()).Write,

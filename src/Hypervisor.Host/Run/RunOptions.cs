@@ -48,6 +48,9 @@ internal sealed record RunOptions
 
     public int Weight { get; init; } = DefaultWeight;
 
+    /// <summary>CPUs' worth of time a container may use; null for no limit.</summary>
+    public double? Cpus { get; init; }
+
     public string Engine { get; init; } = Engines[0];
 
     public double? TimeoutSeconds { get; init; }

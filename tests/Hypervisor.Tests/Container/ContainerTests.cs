@@ -134,6 +134,19 @@ public sealed class ContainerTests
     }
 
     [PeerFact(Compiler)]
+    public void CpuLimit_OnASpinnerOfTwoProcesses_IsHeldOverPeriods()
+    {
+        using var folder = new TemporaryFolder();
+        byte[] spin = CompileText(folder, "spin", "#include <unistd.h>\nint main(void){fork();for(volatile long i=0;;i++);}");
+        using var run = new ContainerRun(cpus: 2);
+        run.Start(spin, new ContainerOptions { Program = "", Arguments = [], CpuLimit = 0.3 });
+        run.Host.RunFor(1_000_000_000);
+        double used = run.Containers.Machine.VCpus.Sum(vcpu => vcpu.Meter.RunNanoseconds) / 1e9;
+        Assert.InRange(used, 0.29, 0.31);
+        Assert.Throws<HypervisorException>(() => run.Start(spin, new ContainerOptions { Program = "", Arguments = [], CpuLimit = 0 }));
+    }
+
+    [PeerFact(Compiler)]
     public unsafe void SystemCalls_WithRandomArguments_NeverReachTheHost()
     {
         using var folder = new TemporaryFolder();

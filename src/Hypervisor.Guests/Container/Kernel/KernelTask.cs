@@ -46,6 +46,9 @@ internal sealed unsafe class KernelTask : IWaiter
     /// <summary>Cleared and woken as a futex when the task ends (CLONE_CHILD_CLEARTID).</summary>
     public ulong ClearOnExit { get; set; }
 
+    /// <summary>Processor time that its container's limit has taken note of.</summary>
+    public long BookedNanoseconds { get; set; }
+
     /// <summary>It must end at the next opportunity.</summary>
     public bool Killed { get; set; }
 
