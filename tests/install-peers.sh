@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests compare against: QEMU (user and system) and the RISC-V cross compiler, from Debian's packages.
+# Installs what the tests compare against and build guests with: QEMU (user and system), the RISC-V cross compiler and what a
+# kernel's build needs, from Debian's packages.
 set -euo pipefail
 missing=()
 need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
@@ -8,6 +9,11 @@ need qemu-system-riscv64 qemu-system-misc
 need riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
 need dtc device-tree-compiler
 need cpio cpio
+need flex flex
+need bison bison
+need bc bc
+need make make
+need xz xz-utils
 [ -d /usr/lib/riscv64-linux-gnu/opensbi ] || missing+=(opensbi)
 [ -e /usr/riscv64-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-riscv64-cross)
 [ ${#missing[@]} -eq 0 ] && exit 0
