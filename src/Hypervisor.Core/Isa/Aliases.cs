@@ -67,6 +67,7 @@ internal static class Aliases
             case >= Opcode.Csrrw and <= Opcode.Csrrci:
                 return FindCsr(i, rd, rs1);
             case Opcode.FsgnjS or Opcode.FsgnjnS or Opcode.FsgnjxS or Opcode.FsgnjD or Opcode.FsgnjnD or Opcode.FsgnjxD
+                or Opcode.FsgnjH or Opcode.FsgnjnH or Opcode.FsgnjxH
                 when i.Rs1 == i.Rs2:
                 return FindSign(i);
             default:
@@ -121,7 +122,10 @@ internal static class Aliases
             Opcode.FsgnjxS => "fabs.s",
             Opcode.FsgnjD => "fmv.d",
             Opcode.FsgnjnD => "fneg.d",
-            _ => "fabs.d",
+            Opcode.FsgnjxD => "fabs.d",
+            Opcode.FsgnjH => "fmv.h",
+            Opcode.FsgnjnH => "fneg.h",
+            _ => "fabs.h",
         };
         return $"{name} {Registers.FloatName(i.Rd)},{Registers.FloatName(i.Rs1)}";
     }

@@ -98,6 +98,8 @@ public static class Decoder
                 return Make(opcode, word, rd, rs1, immediate: (int)(word >> 25 & 3));
             case InstructionFormat.Atomic:
                 return Make(opcode, word, rd, rs1, rs2, immediate: (int)(word >> 25 & 3));
+            case InstructionFormat.Prefetch:
+                return Make(opcode, word, rs1: rs1, immediate: (int)(word & 0xfe000000) >> 20);
             case InstructionFormat.CacheBlock:
                 return Make(opcode, word, rs1: rs1);
             default:

@@ -46,7 +46,7 @@ public static class Disassembler
 
     /// <summary>The default rounding mode in assembly: the dynamic one, or zero where the result is always exact.</summary>
     internal static byte DefaultRoundingMode(Opcode opcode)
-        => opcode is Opcode.FcvtDW or Opcode.FcvtDWu or Opcode.FcvtDS ? (byte)0 : (byte)7;
+        => opcode is Opcode.FcvtDW or Opcode.FcvtDWu or Opcode.FcvtDS or Opcode.FcvtSH or Opcode.FcvtDH ? (byte)0 : (byte)7;
 
     /// <summary>Finds a rounding mode by its name; the reserved ones have none.</summary>
     internal static bool TryParseRoundingMode(string name, out byte mode)
@@ -79,6 +79,7 @@ public static class Disassembler
             InstructionFormat.LoadReserved => $"{rd},({rs1})",
             InstructionFormat.Atomic => $"{rd},{rs2},({rs1})",
             InstructionFormat.CacheBlock => $"({rs1})",
+            InstructionFormat.Prefetch => $"{immediate}({rs1})",
             InstructionFormat.FloatLoad => $"{frd},{immediate}({rs1})",
             InstructionFormat.FloatStore => $"{frs2},{immediate}({rs1})",
             InstructionFormat.FloatFused => $"{frd},{frs1},{frs2},{Registers.FloatName(i.Rs3)}{Rounding(i)}",

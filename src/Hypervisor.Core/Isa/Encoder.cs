@@ -35,6 +35,7 @@ internal static class Encoder
         InstructionFormat.Branch => BranchBits(immediate),
         InstructionFormat.Store or InstructionFormat.FloatStore
             => (immediate & 31) << 7 | (immediate >> 5 & 0x7f) << 25,
+        InstructionFormat.Prefetch => immediate << 20 & 0xfe000000,
         InstructionFormat.Shift => (immediate & 63) << 20,
         InstructionFormat.ShiftWord => (immediate & 31) << 20,
         InstructionFormat.Atomic or InstructionFormat.LoadReserved => (immediate & 3) << 25,

@@ -22,6 +22,7 @@ internal enum InstructionFormat : byte
     LoadReserved,
     Atomic,
     CacheBlock,
+    Prefetch,
     FloatLoad,
     FloatStore,
     FloatFused,
@@ -37,7 +38,7 @@ internal enum InstructionFormat : byte
 
 /// <summary>The extension that brings an instruction.</summary>
 [Flags]
-internal enum IsaExtension : ushort
+internal enum IsaExtension : uint
 {
     I = 1 << 0,
     M = 1 << 1,
@@ -55,6 +56,13 @@ internal enum IsaExtension : ushort
     Zicboz = 1 << 13,
     Privileged = 1 << 14,
     Svinval = 1 << 15,
+    Zicbop = 1 << 16,
+    Zawrs = 1 << 17,
+    Zbc = 1 << 18,
+    Zbkb = 1 << 19,
+    Zbkx = 1 << 20,
+    Zfhmin = 1 << 21,
+    Zfh = 1 << 22,
 }
 
 /// <summary>One row of the <see cref="InstructionTable"/>.</summary>

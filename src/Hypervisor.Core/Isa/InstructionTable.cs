@@ -248,6 +248,62 @@ internal static class InstructionTable
         new(Opcode.CboClean, "cbo.clean", 0xfff07fff, 0x0010200f, CacheBlock, Zicbom),
         new(Opcode.CboFlush, "cbo.flush", 0xfff07fff, 0x0020200f, CacheBlock, Zicbom),
         new(Opcode.CboZero, "cbo.zero", 0xfff07fff, 0x0040200f, CacheBlock, Zicboz),
+
+        // Zicbop: ORI to x0 by their encoding, so that they must win over it; hints, and nothing to do here.
+        new(Opcode.PrefetchI, "prefetch.i", 0x01f07fff, 0x00006013, Prefetch, Zicbop),
+        new(Opcode.PrefetchR, "prefetch.r", 0x01f07fff, 0x00106013, Prefetch, Zicbop),
+        new(Opcode.PrefetchW, "prefetch.w", 0x01f07fff, 0x00306013, Prefetch, Zicbop),
+
+        // Zawrs.
+        new(Opcode.WrsNto, "wrs.nto", 0xffffffff, 0x00d00073, None, Zawrs),
+        new(Opcode.WrsSto, "wrs.sto", 0xffffffff, 0x01d00073, None, Zawrs),
+
+        // Zbc (Zbkc is its first and last), Zbkb and Zbkx (chapters 30 and 31).
+        new(Opcode.Clmul, "clmul", 0xfe00707f, 0x0a001033, Register, Zbc),
+        new(Opcode.Clmulr, "clmulr", 0xfe00707f, 0x0a002033, Register, Zbc),
+        new(Opcode.Clmulh, "clmulh", 0xfe00707f, 0x0a003033, Register, Zbc),
+        new(Opcode.Pack, "pack", 0xfe00707f, 0x08004033, Register, Zbkb),
+        new(Opcode.Packh, "packh", 0xfe00707f, 0x08007033, Register, Zbkb),
+        new(Opcode.Packw, "packw", 0xfe00707f, 0x0800403b, Register, Zbkb),
+        new(Opcode.Brev8, "brev8", 0xfff0707f, 0x68705013, Unary, Zbkb),
+        new(Opcode.Xperm4, "xperm4", 0xfe00707f, 0x28002033, Register, Zbkx),
+        new(Opcode.Xperm8, "xperm8", 0xfe00707f, 0x28004033, Register, Zbkx),
+
+        // Zfh; Zfhmin is its loads, stores, moves and conversions between formats (chapter 24).
+        new(Opcode.Flh, "flh", 0x0000707f, 0x00001007, FloatLoad, Zfhmin),
+        new(Opcode.Fsh, "fsh", 0x0000707f, 0x00001027, FloatStore, Zfhmin),
+        new(Opcode.FmaddH, "fmadd.h", 0x0600007f, 0x04000043, FloatFused, Zfh),
+        new(Opcode.FmsubH, "fmsub.h", 0x0600007f, 0x04000047, FloatFused, Zfh),
+        new(Opcode.FnmsubH, "fnmsub.h", 0x0600007f, 0x0400004b, FloatFused, Zfh),
+        new(Opcode.FnmaddH, "fnmadd.h", 0x0600007f, 0x0400004f, FloatFused, Zfh),
+        new(Opcode.FaddH, "fadd.h", 0xfe00007f, 0x04000053, FloatArithmetic, Zfh),
+        new(Opcode.FsubH, "fsub.h", 0xfe00007f, 0x0c000053, FloatArithmetic, Zfh),
+        new(Opcode.FmulH, "fmul.h", 0xfe00007f, 0x14000053, FloatArithmetic, Zfh),
+        new(Opcode.FdivH, "fdiv.h", 0xfe00007f, 0x1c000053, FloatArithmetic, Zfh),
+        new(Opcode.FsqrtH, "fsqrt.h", 0xfff0007f, 0x5c000053, FloatUnary, Zfh),
+        new(Opcode.FsgnjH, "fsgnj.h", 0xfe00707f, 0x24000053, FloatRegister, Zfh),
+        new(Opcode.FsgnjnH, "fsgnjn.h", 0xfe00707f, 0x24001053, FloatRegister, Zfh),
+        new(Opcode.FsgnjxH, "fsgnjx.h", 0xfe00707f, 0x24002053, FloatRegister, Zfh),
+        new(Opcode.FminH, "fmin.h", 0xfe00707f, 0x2c000053, FloatRegister, Zfh),
+        new(Opcode.FmaxH, "fmax.h", 0xfe00707f, 0x2c001053, FloatRegister, Zfh),
+        new(Opcode.FeqH, "feq.h", 0xfe00707f, 0xa4002053, FloatCompare, Zfh),
+        new(Opcode.FltH, "flt.h", 0xfe00707f, 0xa4001053, FloatCompare, Zfh),
+        new(Opcode.FleH, "fle.h", 0xfe00707f, 0xa4000053, FloatCompare, Zfh),
+        new(Opcode.FcvtWH, "fcvt.w.h", 0xfff0007f, 0xc4000053, FloatToInteger, Zfh),
+        new(Opcode.FcvtWuH, "fcvt.wu.h", 0xfff0007f, 0xc4100053, FloatToInteger, Zfh),
+        new(Opcode.FcvtLH, "fcvt.l.h", 0xfff0007f, 0xc4200053, FloatToInteger, Zfh),
+        new(Opcode.FcvtLuH, "fcvt.lu.h", 0xfff0007f, 0xc4300053, FloatToInteger, Zfh),
+        new(Opcode.FcvtHW, "fcvt.h.w", 0xfff0007f, 0xd4000053, IntegerToFloat, Zfh),
+        new(Opcode.FcvtHWu, "fcvt.h.wu", 0xfff0007f, 0xd4100053, IntegerToFloat, Zfh),
+        new(Opcode.FcvtHL, "fcvt.h.l", 0xfff0007f, 0xd4200053, IntegerToFloat, Zfh),
+        new(Opcode.FcvtHLu, "fcvt.h.lu", 0xfff0007f, 0xd4300053, IntegerToFloat, Zfh),
+        new(Opcode.FmvXH, "fmv.x.h", 0xfff0707f, 0xe4000053, FloatBitsToInteger, Zfhmin),
+        new(Opcode.FclassH, "fclass.h", 0xfff0707f, 0xe4001053, FloatBitsToInteger, Zfh),
+        new(Opcode.FmvHX, "fmv.h.x", 0xfff0707f, 0xf4000053, IntegerBitsToFloat, Zfhmin),
+        new(Opcode.FcvtHS, "fcvt.h.s", 0xfff0007f, 0x44000053, FloatUnary, Zfhmin),
+        new(Opcode.FcvtHD, "fcvt.h.d", 0xfff0007f, 0x44100053, FloatUnary, Zfhmin),
+        new(Opcode.FcvtSH, "fcvt.s.h", 0xfff0007f, 0x40200053, FloatUnary, Zfhmin),
+        new(Opcode.FcvtDH, "fcvt.d.h", 0xfff0007f, 0x42200053, FloatUnary, Zfhmin),
     ];
 
     private static readonly Dictionary<string, InstructionRow> s_byMnemonic = BuildMnemonics();

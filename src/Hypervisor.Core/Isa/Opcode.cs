@@ -638,4 +638,148 @@ public enum Opcode : ushort
 
     /// <summary><c>cbo.zero (rs1)</c> (Zicboz).</summary>
     CboZero,
+
+    /// <summary><c>prefetch.i imm(rs1)</c> (Zicbop).</summary>
+    PrefetchI,
+
+    /// <summary><c>prefetch.r imm(rs1)</c> (Zicbop).</summary>
+    PrefetchR,
+
+    /// <summary><c>prefetch.w imm(rs1)</c> (Zicbop).</summary>
+    PrefetchW,
+
+    /// <summary><c>wrs.nto</c> (Zawrs).</summary>
+    WrsNto,
+
+    /// <summary><c>wrs.sto</c> (Zawrs).</summary>
+    WrsSto,
+
+    /// <summary><c>clmul rd, rs1, rs2</c> (Zbc).</summary>
+    Clmul,
+
+    /// <summary><c>clmulr rd, rs1, rs2</c> (Zbc).</summary>
+    Clmulr,
+
+    /// <summary><c>clmulh rd, rs1, rs2</c> (Zbc).</summary>
+    Clmulh,
+
+    /// <summary><c>pack rd, rs1, rs2</c> (Zbkb).</summary>
+    Pack,
+
+    /// <summary><c>packh rd, rs1, rs2</c> (Zbkb).</summary>
+    Packh,
+
+    /// <summary><c>packw rd, rs1, rs2</c> (Zbkb).</summary>
+    Packw,
+
+    /// <summary><c>brev8 rd, rs1</c> (Zbkb).</summary>
+    Brev8,
+
+    /// <summary><c>xperm4 rd, rs1, rs2</c> (Zbkx).</summary>
+    Xperm4,
+
+    /// <summary><c>xperm8 rd, rs1, rs2</c> (Zbkx).</summary>
+    Xperm8,
+
+    /// <summary><c>flh rd, imm(rs1)</c> (Zfhmin).</summary>
+    Flh,
+
+    /// <summary><c>fsh rs2, imm(rs1)</c> (Zfhmin).</summary>
+    Fsh,
+
+    /// <summary><c>fmadd.h rd, rs1, rs2, rs3</c> (Zfh).</summary>
+    FmaddH,
+
+    /// <summary><c>fmsub.h rd, rs1, rs2, rs3</c> (Zfh).</summary>
+    FmsubH,
+
+    /// <summary><c>fnmsub.h rd, rs1, rs2, rs3</c> (Zfh).</summary>
+    FnmsubH,
+
+    /// <summary><c>fnmadd.h rd, rs1, rs2, rs3</c> (Zfh).</summary>
+    FnmaddH,
+
+    /// <summary><c>fadd.h rd, rs1, rs2</c> (Zfh).</summary>
+    FaddH,
+
+    /// <summary><c>fsub.h rd, rs1, rs2</c> (Zfh).</summary>
+    FsubH,
+
+    /// <summary><c>fmul.h rd, rs1, rs2</c> (Zfh).</summary>
+    FmulH,
+
+    /// <summary><c>fdiv.h rd, rs1, rs2</c> (Zfh).</summary>
+    FdivH,
+
+    /// <summary><c>fsqrt.h rd, rs1</c> (Zfh).</summary>
+    FsqrtH,
+
+    /// <summary><c>fsgnj.h rd, rs1, rs2</c> (Zfh).</summary>
+    FsgnjH,
+
+    /// <summary><c>fsgnjn.h rd, rs1, rs2</c> (Zfh).</summary>
+    FsgnjnH,
+
+    /// <summary><c>fsgnjx.h rd, rs1, rs2</c> (Zfh).</summary>
+    FsgnjxH,
+
+    /// <summary><c>fmin.h rd, rs1, rs2</c> (Zfh).</summary>
+    FminH,
+
+    /// <summary><c>fmax.h rd, rs1, rs2</c> (Zfh).</summary>
+    FmaxH,
+
+    /// <summary><c>feq.h rd, rs1, rs2</c> (Zfh).</summary>
+    FeqH,
+
+    /// <summary><c>flt.h rd, rs1, rs2</c> (Zfh).</summary>
+    FltH,
+
+    /// <summary><c>fle.h rd, rs1, rs2</c> (Zfh).</summary>
+    FleH,
+
+    /// <summary><c>fcvt.w.h rd, rs1</c> (Zfh).</summary>
+    FcvtWH,
+
+    /// <summary><c>fcvt.wu.h rd, rs1</c> (Zfh).</summary>
+    FcvtWuH,
+
+    /// <summary><c>fcvt.l.h rd, rs1</c> (Zfh).</summary>
+    FcvtLH,
+
+    /// <summary><c>fcvt.lu.h rd, rs1</c> (Zfh).</summary>
+    FcvtLuH,
+
+    /// <summary><c>fcvt.h.w rd, rs1</c> (Zfh).</summary>
+    FcvtHW,
+
+    /// <summary><c>fcvt.h.wu rd, rs1</c> (Zfh).</summary>
+    FcvtHWu,
+
+    /// <summary><c>fcvt.h.l rd, rs1</c> (Zfh).</summary>
+    FcvtHL,
+
+    /// <summary><c>fcvt.h.lu rd, rs1</c> (Zfh).</summary>
+    FcvtHLu,
+
+    /// <summary><c>fmv.x.h rd, rs1</c> (Zfhmin).</summary>
+    FmvXH,
+
+    /// <summary><c>fclass.h rd, rs1</c> (Zfh).</summary>
+    FclassH,
+
+    /// <summary><c>fmv.h.x rd, rs1</c> (Zfhmin).</summary>
+    FmvHX,
+
+    /// <summary><c>fcvt.h.s rd, rs1</c> (Zfhmin).</summary>
+    FcvtHS,
+
+    /// <summary><c>fcvt.h.d rd, rs1</c> (Zfhmin).</summary>
+    FcvtHD,
+
+    /// <summary><c>fcvt.s.h rd, rs1</c> (Zfhmin).</summary>
+    FcvtSH,
+
+    /// <summary><c>fcvt.d.h rd, rs1</c> (Zfhmin).</summary>
+    FcvtDH,
 }

@@ -1,6 +1,7 @@
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Hart;
+using Hypervisor.Core.Hart.FloatingPoint;
 using Hypervisor.Core.Isa;
 using Hypervisor.Core.Memory;
 
@@ -50,7 +51,7 @@ internal static unsafe class MmioEmulation
         MemoryShape shape = MemoryShape.Of(instruction.Opcode);
         if (shape.IsFloat)
         {
-            RegisterFile.F(s)[instruction.Rd] = shape.Size == 4 ? value | 0xFFFF_FFFF_0000_0000 : value;
+            RegisterFile.F(s)[instruction.Rd] = NanBox.BoxLoaded(value, shape.Size);
             s->FpDirty = 1;
         }
         else if (instruction.Rd != 0)

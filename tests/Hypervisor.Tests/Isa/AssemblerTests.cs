@@ -112,6 +112,24 @@ public class AssemblerTests
             fge.d a0, fa0, fa1
             fmv.x.s a0, fa0
             fsqrt.d ft0, ft1
+            flh fa0, 2(a0)
+            fsh fa0, -2(a0)
+            fmadd.h fa0, fa1, fa2, fa3, rmm
+            fcvt.h.d fa0, fa1
+            fcvt.s.h fa0, fa1
+            fcvt.lu.h a0, fa1, rtz
+            fmv.h fa0, fa1
+            fneg.h fa0, fa1
+            fabs.h fa0, fa1
+            fgt.h a0, fa0, fa1
+            prefetch.i 2016(a0)
+            prefetch.r -2048(a0)
+            prefetch.w (a0)
+            wrs.nto
+            clmulr a0, a1, a2
+            packw a0, a1, a2
+            brev8 a0, a1
+            xperm4 a0, a1, a2
             fence
             fence rw, w
             fence.tso
@@ -243,6 +261,8 @@ public class AssemblerTests
     [InlineData("addi a0, a0, 2048", "k.s:1: immediate 2048 is out of range -2048..2047 for 'addi'")]
     [InlineData("slli a0, a0, 64", "k.s:1: immediate 64 is out of range 0..63 for 'slli'")]
     [InlineData("lui a0, 0x100000", "k.s:1: immediate 1048576 is out of range 0..1048575 for 'lui'")]
+    [InlineData("prefetch.r 33(a0)", "k.s:1: immediate 33 must be a multiple of 32 for 'prefetch.r'")]
+    [InlineData("prefetch.r a0", "k.s:1: 'a0' must be an address like 32(a0)")]
     [InlineData("frobnicate a0", "k.s:1: unknown instruction 'frobnicate'")]
     [InlineData(".frob", "k.s:1: unknown directive '.frob'")]
     [InlineData("x: nop\nx: nop", "k.s:2: 'x' is already defined in line 1")]

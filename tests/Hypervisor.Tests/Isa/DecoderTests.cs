@@ -79,7 +79,7 @@ public class DecoderTests
     [InlineData(0x04001013u, 4)] // slli with bit 26 set
     [InlineData(0xc0400053u, 4)] // fcvt.w.s with a reserved rs2
     [InlineData(0x1010202fu, 4)] // lr.w with rs2 set
-    [InlineData(0x04000053u, 4)] // fadd in a reserved format
+    [InlineData(0x06000053u, 4)] // fadd in quadruple precision
     [InlineData(0x00200073u, 4)] // uret, of the withdrawn N extension
     public void Decoder_ReservedEncoding_IsIllegalWithItsLength(uint word, int length)
     {

@@ -30,7 +30,7 @@ internal static class RandomWords
             // Reserved fields and values have no assembly syntax; the conversions that are always exact have no rounding mode.
             Opcode.FenceI => 0,
             Opcode.Fence => 0x0ff00000,
-            Opcode.FcvtDW or Opcode.FcvtDWu or Opcode.FcvtDS => ~0x7000u,
+            Opcode.FcvtDW or Opcode.FcvtDWu or Opcode.FcvtDS or Opcode.FcvtSH or Opcode.FcvtDH => ~0x7000u,
             _ => uint.MaxValue,
         };
         if (row.Format is InstructionFormat.Csr or InstructionFormat.CsrImmediate)
@@ -45,6 +45,16 @@ internal static class RandomWords
         {
             // An empty set has no name in objdump, and w,0 is another instruction (pause).
             word |= 0x01100000;
+        }
+        else if (row.Opcode == Opcode.Ori)
+        {
+            // Into x0 it may be a prefetch.
+            word |= 0x80;
+        }
+        else if (row.Opcode == Opcode.Packw)
+        {
+            // Of x0 it is zext.h.
+            word |= 0x100000;
         }
 
         return word;

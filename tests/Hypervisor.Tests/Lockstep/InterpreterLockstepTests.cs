@@ -9,6 +9,7 @@ namespace Hypervisor.Tests.Lockstep;
 public sealed class InterpreterLockstepTests
 {
     private const string Qemu = "qemu-riscv64-static";
+    private const string Cpu = "rv64,zbkb=true,zbkc=true,zbkx=true,Zfh=true";
     private const int Sequences = 1200;
 
     [PeerTheory(Qemu)]
@@ -75,7 +76,7 @@ public sealed class InterpreterLockstepTests
         string path = folder.Write("random.elf", program.ToElf());
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        var start = new ProcessStartInfo(Qemu, [path]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(Qemu, ["-cpu", Cpu, path]) { RedirectStandardOutput = true };
         using Process process = Process.Start(start)!;
         using var output = new MemoryStream();
         process.StandardOutput.BaseStream.CopyTo(output);

@@ -138,6 +138,7 @@ internal sealed class RandomProgram
 
     private uint Edge32() => _random.Next(4) switch
     {
+        0 when _random.Next(3) == 0 => 0xFFFF_0000 | (uint)_random.Next(1 << 16),
         0 => new uint[] { 0, 0x8000_0000, 0x3f80_0000, 0x7f80_0000, 0xff80_0000, 0x7fc0_0000, 0x7f80_0001, 1, 0x0080_0000, 0x7f7f_ffff, 0x4f00_0000 }[_random.Next(11)],
         1 => BitConverter.SingleToUInt32Bits(_random.Next(-1000, 1000) / 8f),
         _ => (uint)_random.NextInt64(),

@@ -175,7 +175,8 @@ internal sealed unsafe class BlockBuilder
                 EmitPlain(in i, _handlers.Slow);
                 return Flow.FallsThrough;
 
-            case Opcode.Pause:
+            // Hints: a wait for a reservation may end at any time, and so ends at once.
+            case Opcode.Pause or Opcode.PrefetchI or Opcode.PrefetchR or Opcode.PrefetchW or Opcode.WrsNto or Opcode.WrsSto:
                 return Flow.FallsThrough;
 
             case Opcode.Addi when i.Rd != 0 && i.Immediate == 0:
@@ -311,14 +312,19 @@ internal sealed unsafe class BlockBuilder
     private static bool WritesFloat(Opcode opcode) => opcode is Opcode.Flw or Opcode.Fld
         or (>= Opcode.FmaddS and <= Opcode.FmaxS) or (>= Opcode.FmaddD and <= Opcode.FmaxD)
         or (>= Opcode.FcvtSW and <= Opcode.FcvtSLu) or Opcode.FmvWX
-        or (>= Opcode.FcvtDW and <= Opcode.FcvtDLu) or Opcode.FmvDX or Opcode.FcvtSD or Opcode.FcvtDS;
+        or (>= Opcode.FcvtDW and <= Opcode.FcvtDLu) or Opcode.FmvDX or Opcode.FcvtSD or Opcode.FcvtDS
+        or Opcode.Flh or (>= Opcode.FmaddH and <= Opcode.FmaxH) or (>= Opcode.FcvtHW and <= Opcode.FcvtHLu)
+        or (>= Opcode.FmvHX and <= Opcode.FcvtDH);
 
     private static bool RoundsByMode(Opcode opcode) => opcode is (>= Opcode.FmaddS and <= Opcode.FsqrtS)
         or (>= Opcode.FmaddD and <= Opcode.FsqrtD)
         or (>= Opcode.FcvtWS and <= Opcode.FcvtSLu) or (>= Opcode.FcvtWD and <= Opcode.FcvtDLu)
-        or Opcode.FcvtSD or Opcode.FcvtDS;
+        or Opcode.FcvtSD or Opcode.FcvtDS
+        or (>= Opcode.FmaddH and <= Opcode.FsqrtH) or (>= Opcode.FcvtWH and <= Opcode.FcvtHLu)
+        or (>= Opcode.FcvtHS and <= Opcode.FcvtDH);
 
     /// <summary>Computations that may be dropped where they write x0. Everything else has effects beside its destination.</summary>
     private static bool WritesOnlyIntegerRegister(Opcode opcode) => opcode is (>= Opcode.Addi and <= Opcode.Sraw)
-        or (>= Opcode.Mul and <= Opcode.Remuw) or (>= Opcode.Sh1add and <= Opcode.CzeroNez);
+        or (>= Opcode.Mul and <= Opcode.Remuw) or (>= Opcode.Sh1add and <= Opcode.CzeroNez)
+        or (>= Opcode.Clmul and <= Opcode.Xperm8);
 }

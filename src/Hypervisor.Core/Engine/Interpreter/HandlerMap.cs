@@ -23,6 +23,10 @@ internal static unsafe class HandlerMap
         if (handler == 0)
             handler = FloatMoves(opcode);
         if (handler == 0)
+            handler = HalfMoves(opcode);
+        if (handler == 0)
+            handler = dynamicRounding ? HalfRounded<DynamicRounding>(opcode) : HalfRounded<StaticRounding>(opcode);
+        if (handler == 0)
             handler = dynamicRounding ? FloatRounded<DynamicRounding>(opcode) : FloatRounded<StaticRounding>(opcode);
         return handler;
     }
@@ -140,6 +144,15 @@ internal static unsafe class HandlerMap
         Opcode.Bexti => P(&Step<Rri<Bext>>),
         Opcode.Binvi => P(&Step<Rri<Binv>>),
         Opcode.Bseti => P(&Step<Rri<Bset>>),
+        Opcode.Clmul => P(&Step<Rrr<Clmul>>),
+        Opcode.Clmulr => P(&Step<Rrr<Clmulr>>),
+        Opcode.Clmulh => P(&Step<Rrr<Clmulh>>),
+        Opcode.Pack => P(&Step<Rrr<Pack>>),
+        Opcode.Packh => P(&Step<Rrr<Packh>>),
+        Opcode.Packw => P(&Step<Rrr<Packw>>),
+        Opcode.Brev8 => P(&Step<Rrr<Brev8>>),
+        Opcode.Xperm4 => P(&Step<Rrr<Xperm4>>),
+        Opcode.Xperm8 => P(&Step<Rrr<Xperm8>>),
         _ => 0,
     };
 
@@ -198,6 +211,50 @@ internal static unsafe class HandlerMap
         Opcode.FmvXW => P(&Step<RawToInteger<MoveToXWord>>),
         Opcode.FmvDX => P(&Step<MoveFromX>),
         Opcode.FmvWX => P(&Step<MoveFromXWord>),
+        _ => 0,
+    };
+
+    private static Handler HalfMoves(Opcode opcode) => opcode switch
+    {
+        Opcode.Flh => P(&Step<LoadHalf>),
+        Opcode.Fsh => P(&Step<StoreFloat<StoreH>>),
+        Opcode.FsgnjH => P(&Step<Raw2<SgnjH>>),
+        Opcode.FsgnjnH => P(&Step<Raw2<SgnjnH>>),
+        Opcode.FsgnjxH => P(&Step<Raw2<SgnjxH>>),
+        Opcode.FminH => P(&Step<Raw2<MinH>>),
+        Opcode.FmaxH => P(&Step<Raw2<MaxH>>),
+        Opcode.FeqH => P(&Step<RawToInteger<EqH>>),
+        Opcode.FltH => P(&Step<RawToInteger<LtH>>),
+        Opcode.FleH => P(&Step<RawToInteger<LeH>>),
+        Opcode.FclassH => P(&Step<RawToInteger<ClassH>>),
+        Opcode.FmvXH => P(&Step<RawToInteger<MoveToXHalf>>),
+        Opcode.FmvHX => P(&Step<MoveFromXHalf>),
+        _ => 0,
+    };
+
+    private static Handler HalfRounded<R>(Opcode opcode) where R : struct, IRounding => opcode switch
+    {
+        Opcode.FaddH => P(&Step<Half3<AddH, R>>),
+        Opcode.FsubH => P(&Step<Half3<SubH, R>>),
+        Opcode.FmulH => P(&Step<Half3<MulH, R>>),
+        Opcode.FdivH => P(&Step<Half3<DivH, R>>),
+        Opcode.FsqrtH => P(&Step<Half3<SqrtH, R>>),
+        Opcode.FmaddH => P(&Step<Half3<FusedH<Madd>, R>>),
+        Opcode.FmsubH => P(&Step<Half3<FusedH<Msub>, R>>),
+        Opcode.FnmsubH => P(&Step<Half3<FusedH<Nmsub>, R>>),
+        Opcode.FnmaddH => P(&Step<Half3<FusedH<Nmadd>, R>>),
+        Opcode.FcvtWH => P(&Step<ToInteger<CvtWH, R>>),
+        Opcode.FcvtWuH => P(&Step<ToInteger<CvtWuH, R>>),
+        Opcode.FcvtLH => P(&Step<ToInteger<CvtLH, R>>),
+        Opcode.FcvtLuH => P(&Step<ToInteger<CvtLuH, R>>),
+        Opcode.FcvtHW => P(&Step<FromInteger<CvtHW, R>>),
+        Opcode.FcvtHWu => P(&Step<FromInteger<CvtHWu, R>>),
+        Opcode.FcvtHL => P(&Step<FromInteger<CvtHL, R>>),
+        Opcode.FcvtHLu => P(&Step<FromInteger<CvtHLu, R>>),
+        Opcode.FcvtHS => P(&Step<FloatToFloat<CvtHS, R>>),
+        Opcode.FcvtHD => P(&Step<FloatToFloat<CvtHD, R>>),
+        Opcode.FcvtSH => P(&Step<FloatToFloat<CvtSH, R>>),
+        Opcode.FcvtDH => P(&Step<FloatToFloat<CvtDH, R>>),
         _ => 0,
     };
 

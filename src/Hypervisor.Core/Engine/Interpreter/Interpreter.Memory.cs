@@ -161,7 +161,7 @@ internal sealed unsafe partial class Interpreter
     {
         if (shape.IsFloat)
         {
-            s->F[op->Rd] = shape.Size == 4 ? NanBox.Box((uint)value) : value;
+            s->F[op->Rd] = NanBox.BoxLoaded(value, shape.Size);
             s->FpDirty = 1;
             return;
         }
@@ -294,8 +294,10 @@ internal readonly struct MemoryShape
         Opcode.Sh => new(2, store: true),
         Opcode.Sw => new(4, store: true),
         Opcode.Sd => new(8, store: true),
+        Opcode.Flh => new(2, isFloat: true),
         Opcode.Flw => new(4, isFloat: true),
         Opcode.Fld => new(8, isFloat: true),
+        Opcode.Fsh => new(2, store: true, isFloat: true),
         Opcode.Fsw => new(4, store: true, isFloat: true),
         Opcode.Fsd => new(8, store: true, isFloat: true),
         Opcode.LrW => new(4, atomic: true, signed: true),

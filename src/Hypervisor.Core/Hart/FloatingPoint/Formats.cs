@@ -13,6 +13,16 @@ internal interface IFormat
     static abstract int ExponentBits { get; }
 }
 
+/// <summary>IEEE 754 binary16.</summary>
+internal readonly struct Binary16 : IFormat
+{
+    /// <inheritdoc/>
+    public static int FractionBits => 10;
+
+    /// <inheritdoc/>
+    public static int ExponentBits => 5;
+}
+
 /// <summary>IEEE 754 binary32.</summary>
 internal readonly struct Binary32 : IFormat
 {

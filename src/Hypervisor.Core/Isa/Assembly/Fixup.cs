@@ -156,6 +156,11 @@ internal static class Ranges
             throw new AssemblyErrorException($"immediate {value} is out of range {minimum}..{maximum} for '{row.Mnemonic}'");
         }
 
+        if (row.Format == InstructionFormat.Prefetch && (value & 31) != 0)
+        {
+            throw new AssemblyErrorException($"immediate {value} must be a multiple of 32 for '{row.Mnemonic}'");
+        }
+
         return row.Format == InstructionFormat.Upper ? (int)value << 12 : (int)value;
     }
 

@@ -185,6 +185,15 @@ internal sealed class InstructionAssembler(AssemblyContext context)
                 Expect(row.Mnemonic, operands, 3);
                 i = i with { Rd = Operand.Integer(operands[0]), Rs2 = Operand.Integer(operands[1]), Rs1 = Address(operands[2]) };
                 break;
+            case InstructionFormat.Prefetch:
+                Expect(row.Mnemonic, operands, 1);
+                if (!Operand.TrySplitAddress(operands[0], out var offset, out var at))
+                {
+                    throw new AssemblyErrorException($"'{operands[0]}' must be an address like 32(a0)");
+                }
+
+                i = i with { Rs1 = at, Immediate = offset.Length == 0 ? 0 : Immediate(row.Opcode, offset) };
+                break;
             case InstructionFormat.CacheBlock:
                 Expect(row.Mnemonic, operands, 1);
                 i = i with { Rs1 = Address(operands[0]) };

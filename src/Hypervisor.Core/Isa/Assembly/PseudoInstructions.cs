@@ -66,6 +66,11 @@ internal static class PseudoInstructions
         fmv.d 2 fsgnj.d $0,$1,$1
         fneg.d 2 fsgnjn.d $0,$1,$1
         fabs.d 2 fsgnjx.d $0,$1,$1
+        fmv.h 2 fsgnj.h $0,$1,$1
+        fneg.h 2 fsgnjn.h $0,$1,$1
+        fabs.h 2 fsgnjx.h $0,$1,$1
+        fgt.h 3 flt.h $0,$2,$1
+        fge.h 3 fle.h $0,$2,$1
         fgt.s 3 flt.s $0,$2,$1
         fge.s 3 fle.s $0,$2,$1
         fgt.d 3 flt.d $0,$2,$1

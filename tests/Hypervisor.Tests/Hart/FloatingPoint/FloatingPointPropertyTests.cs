@@ -18,7 +18,11 @@ public sealed class FloatingPointPropertyTests
             {
                 var source = new FpVectors(seed);
                 for (var i = 0; i < FpOperation.All.Count; i++)
-                    Check(source.Next(i, FpOperation.All[i].Operands));
+                {
+                    if (FpOperation.All[i].HasHostPath)
+                        Check(source.Next(i, FpOperation.All[i].Operands));
+                }
+
                 return true;
             },
             cases: 2_000);

@@ -1,3 +1,4 @@
+using Hypervisor.Core.Engine.Interpreter.Steps;
 using Hypervisor.Core.Hart.FloatingPoint;
 
 namespace Hypervisor.Tests.Hart.FloatingPoint;
@@ -6,14 +7,17 @@ namespace Hypervisor.Tests.Hart.FloatingPoint;
 internal readonly record struct FpVector(int Operation, int Rounding, ulong A, ulong B, ulong C);
 
 /// <summary>
-/// One F or D instruction: how GNU as spells it, with operands ft0, ft1, ft2 (or <c>%[a]</c> for an integer one) and result
+/// One F, D or Zfh instruction: how GNU as spells it, with operands ft0, ft1, ft2 (or <c>%[a]</c> for an integer one) and result
 /// ft3 (or <c>%[r]</c>), and the same on register values by the code under test.
 /// </summary>
 internal sealed record FpOperation(string Assembly, FpOperands Operands, FpOperation.Evaluator Evaluate)
 {
     public delegate ulong Evaluator(in FpVector vector, ref uint flags);
 
-    public static IReadOnlyList<FpOperation> All { get; } = [.. Doubles(), .. Singles(), .. Crossing()];
+    public static IReadOnlyList<FpOperation> All { get; } = [.. Doubles(), .. Singles(), .. Crossing(), .. Halves()];
+
+    /// <summary>Whether the host's arithmetic has a part in it: half precision is done in integers alone.</summary>
+    public bool HasHostPath => !Assembly.Contains(".h", StringComparison.Ordinal);
 
     private static IEnumerable<FpOperation> Doubles()
     {
@@ -74,6 +78,44 @@ internal sealed record FpOperation(string Assembly, FpOperands Operands, FpOpera
         yield return new("fcvt.s.d ft3, ft0, dyn", FpOperands.Double, (in FpVector v, ref uint f) => NanBox.Box(Fp32.FromDouble(v.A, v.Rounding, ref f)));
         yield return new("fcvt.d.s ft3, ft0", FpOperands.Single, (in FpVector v, ref uint f) => Fp64.FromSingle(Single(v.A), ref f));
     }
+
+    private static IEnumerable<FpOperation> Halves()
+    {
+        yield return new("fadd.h ft3, ft0, ft1", FpOperands.Half, (in FpVector v, ref uint f) => Half3<AddH>(v, ref f));
+        yield return new("fsub.h ft3, ft0, ft1", FpOperands.Half, (in FpVector v, ref uint f) => Half3<SubH>(v, ref f));
+        yield return new("fmul.h ft3, ft0, ft1", FpOperands.Half, (in FpVector v, ref uint f) => Half3<MulH>(v, ref f));
+        yield return new("fdiv.h ft3, ft0, ft1", FpOperands.Half, (in FpVector v, ref uint f) => Half3<DivH>(v, ref f));
+        yield return new("fsqrt.h ft3, ft0", FpOperands.Half, (in FpVector v, ref uint f) => Half3<SqrtH>(v, ref f));
+        yield return new("fmadd.h ft3, ft0, ft1, ft2", FpOperands.Half, (in FpVector v, ref uint f) => Half3<FusedH<Madd>>(v, ref f));
+        yield return new("fmsub.h ft3, ft0, ft1, ft2", FpOperands.Half, (in FpVector v, ref uint f) => Half3<FusedH<Msub>>(v, ref f));
+        yield return new("fnmsub.h ft3, ft0, ft1, ft2", FpOperands.Half, (in FpVector v, ref uint f) => Half3<FusedH<Nmsub>>(v, ref f));
+        yield return new("fnmadd.h ft3, ft0, ft1, ft2", FpOperands.Half, (in FpVector v, ref uint f) => Half3<FusedH<Nmadd>>(v, ref f));
+        yield return new("fmin.h ft3, ft0, ft1", FpOperands.Half, (in FpVector v, ref uint f) => MinH.Apply(v.A, v.B, ref f));
+        yield return new("fmax.h ft3, ft0, ft1", FpOperands.Half, (in FpVector v, ref uint f) => MaxH.Apply(v.A, v.B, ref f));
+        yield return new("fsgnj.h ft3, ft0, ft1", FpOperands.Half, (in FpVector v, ref uint f) => SgnjH.Apply(v.A, v.B, ref f));
+        yield return new("fsgnjn.h ft3, ft0, ft1", FpOperands.Half, (in FpVector v, ref uint f) => SgnjnH.Apply(v.A, v.B, ref f));
+        yield return new("fsgnjx.h ft3, ft0, ft1", FpOperands.Half, (in FpVector v, ref uint f) => SgnjxH.Apply(v.A, v.B, ref f));
+        yield return new("feq.h %[r], ft0, ft1", FpOperands.Half, (in FpVector v, ref uint f) => EqH.Apply(v.A, v.B, ref f));
+        yield return new("flt.h %[r], ft0, ft1", FpOperands.Half, (in FpVector v, ref uint f) => LtH.Apply(v.A, v.B, ref f));
+        yield return new("fle.h %[r], ft0, ft1", FpOperands.Half, (in FpVector v, ref uint f) => LeH.Apply(v.A, v.B, ref f));
+        yield return new("fclass.h %[r], ft0", FpOperands.Half, (in FpVector v, ref uint f) => ClassH.Apply(v.A, 0, ref f));
+        yield return new("fmv.x.h %[r], ft0", FpOperands.Half, (in FpVector v, ref uint f) => MoveToXHalf.Apply(v.A, 0, ref f));
+        yield return new("fcvt.w.h %[r], ft0, dyn", FpOperands.Half, (in FpVector v, ref uint f) => CvtWH.Apply(v.A, v.Rounding, ref f));
+        yield return new("fcvt.wu.h %[r], ft0, dyn", FpOperands.Half, (in FpVector v, ref uint f) => CvtWuH.Apply(v.A, v.Rounding, ref f));
+        yield return new("fcvt.l.h %[r], ft0, dyn", FpOperands.Half, (in FpVector v, ref uint f) => CvtLH.Apply(v.A, v.Rounding, ref f));
+        yield return new("fcvt.lu.h %[r], ft0, dyn", FpOperands.Half, (in FpVector v, ref uint f) => CvtLuH.Apply(v.A, v.Rounding, ref f));
+        yield return new("fcvt.h.w ft3, %[a], dyn", FpOperands.Integer, (in FpVector v, ref uint f) => CvtHW.Apply(v.A, v.Rounding, ref f));
+        yield return new("fcvt.h.wu ft3, %[a], dyn", FpOperands.Integer, (in FpVector v, ref uint f) => CvtHWu.Apply(v.A, v.Rounding, ref f));
+        yield return new("fcvt.h.l ft3, %[a], dyn", FpOperands.Integer, (in FpVector v, ref uint f) => CvtHL.Apply(v.A, v.Rounding, ref f));
+        yield return new("fcvt.h.lu ft3, %[a], dyn", FpOperands.Integer, (in FpVector v, ref uint f) => CvtHLu.Apply(v.A, v.Rounding, ref f));
+        yield return new("fcvt.h.s ft3, ft0, dyn", FpOperands.Single, (in FpVector v, ref uint f) => CvtHS.Apply(v.A, v.Rounding, ref f));
+        yield return new("fcvt.h.d ft3, ft0, dyn", FpOperands.Double, (in FpVector v, ref uint f) => CvtHD.Apply(v.A, v.Rounding, ref f));
+        yield return new("fcvt.s.h ft3, ft0", FpOperands.Half, (in FpVector v, ref uint f) => CvtSH.Apply(v.A, v.Rounding, ref f));
+        yield return new("fcvt.d.h ft3, ft0", FpOperands.Half, (in FpVector v, ref uint f) => CvtDH.Apply(v.A, v.Rounding, ref f));
+    }
+
+    private static ulong Half3<F>(in FpVector v, ref uint flags) where F : struct, IHalf3 => NanBox.BoxHalf(F.Apply(
+        NanBox.UnboxHalf(v.A), NanBox.UnboxHalf(v.B), NanBox.UnboxHalf(v.C), v.Rounding, ref flags));
 
     private static uint Single(ulong register) => NanBox.Unbox(register);
 }

@@ -8,6 +8,7 @@ internal enum FpOperands
 {
     Double,
     Single,
+    Half,
     Integer,
 }
 
@@ -21,23 +22,41 @@ internal sealed class FpVectors(int seed)
         var rounding = random.Next(5);
         if (operands == FpOperands.Integer)
             return new FpVector(operation, rounding, Integer(), 0, 0);
-        var single = operands == FpOperands.Single;
-        var a = Value(single);
-        var b = random.Next(8) switch { 0 or 1 => Near(a, single), 2 or 3 => Partner(a, single), _ => Value(single) };
-        var c = random.Next(3) switch { 0 => Value(single), 1 => Near(a, single), _ => NearProduct(a, b, single) };
-        return single
-            ? new FpVector(operation, rounding, Register(a), Register(b), Register(c))
-            : new FpVector(operation, rounding, a, b, c);
+        var a = Value(operands);
+        var b = random.Next(8) switch { 0 or 1 => Near(a, operands), 2 or 3 => Partner(a, operands), _ => Value(operands) };
+        var c = random.Next(3) switch { 0 => Value(operands), 1 => Near(a, operands), _ => NearProduct(a, b, operands) };
+        return new FpVector(operation, rounding, Register(a, operands), Register(b, operands), Register(c, operands));
     }
 
-    /// <summary>A single in a register: boxed, and now and then not.</summary>
-    private ulong Register(ulong single) => random.Next(40) == 0 ? Bits() << 32 | single : NanBox.Box((uint)single);
+    /// <summary>A value in a register: a narrow one boxed, and now and then not.</summary>
+    private ulong Register(ulong value, FpOperands operands) => operands switch
+    {
+        FpOperands.Single => random.Next(40) == 0 ? Bits() << 32 | value : NanBox.Box((uint)value),
+        FpOperands.Half => random.Next(40) == 0 ? (Bits() | 1UL << 16) << 16 ^ 1UL << random.Next(16, 64) | value : NanBox.BoxHalf(value),
+        _ => value,
+    };
+
+    /// <summary>Fraction bits and all bits of a format.</summary>
+    private static (int Fraction, int Width) Shape(FpOperands operands) => operands switch
+    {
+        FpOperands.Half => (10, 16),
+        FpOperands.Single => (23, 32),
+        _ => (52, 64),
+    };
+
+    private static ulong Truncate(ulong value, FpOperands operands) => operands switch
+    {
+        FpOperands.Half => (ushort)value,
+        FpOperands.Single => (uint)value,
+        _ => value,
+    };
 
     private ulong Bits() => (ulong)random.NextInt64(long.MinValue, long.MaxValue);
 
-    private ulong Value(bool single)
+    private ulong Value(FpOperands operands)
     {
-        var (fractionBits, exponentMax) = single ? (23, 0xff) : (52, 0x7ff);
+        var (fractionBits, width) = Shape(operands);
+        var exponentMax = (1 << (width - 1 - fractionBits)) - 1;
         var bias = exponentMax >> 1;
         var exponent = random.Next(12) switch
         {
@@ -53,7 +72,7 @@ internal sealed class FpVectors(int seed)
             _ => bias + random.Next(-70, 70),
         };
         var mask = (1UL << fractionBits) - 1;
-        return ((Bits() & 1) << (single ? 31 : 63)) | ((ulong)exponent << fractionBits) | (Fraction(fractionBits) & mask);
+        return ((Bits() & 1) << (width - 1)) | ((ulong)Math.Clamp(exponent, 0, exponentMax) << fractionBits) | (Fraction(fractionBits) & mask);
     }
 
     /// <summary>Few bits set at either end, runs of ones, or anything.</summary>
@@ -69,23 +88,29 @@ internal sealed class FpVectors(int seed)
     };
 
     /// <summary>The same value but for a few units in the last place, the sign, or the exponent.</summary>
-    private ulong Near(ulong value, bool single)
+    private ulong Near(ulong value, FpOperands operands)
     {
-        var (fractionBits, width) = single ? (23, 32) : (52, 64);
+        var (fractionBits, width) = Shape(operands);
         var near = value + (ulong)random.Next(-2, 3);
         if (random.Next(2) == 0)
             near ^= 1UL << (width - 1);
         if (random.Next(3) == 0)
             near += (ulong)random.Next(-fractionBits - 3, fractionBits + 4) << fractionBits;
-        return single ? (uint)near : near;
+        return Truncate(near, operands);
     }
 
     /// <summary>What brings a product or quotient with <paramref name="a"/> within a few units of a threshold.</summary>
-    private ulong Partner(ulong a, bool single)
+    private ulong Partner(ulong a, FpOperands operands)
     {
         var quotient = random.Next(2) == 0;
         ulong partner;
-        if (single)
+        if (operands == FpOperands.Half)
+        {
+            var x = BitConverter.UInt16BitsToHalf((ushort)a);
+            var threshold = new[] { BitConverter.UInt16BitsToHalf(0x0400), System.Half.Epsilon, System.Half.MaxValue }[random.Next(3)];
+            partner = BitConverter.HalfToUInt16Bits(quotient ? x / threshold : threshold / x);
+        }
+        else if (operands == FpOperands.Single)
         {
             var x = BitConverter.UInt32BitsToSingle((uint)a);
             var threshold = new[] { BitConverter.UInt32BitsToSingle(0x0080_0000), float.Epsilon, float.MaxValue }[random.Next(3)];
@@ -99,15 +124,18 @@ internal sealed class FpVectors(int seed)
         }
 
         partner += (ulong)random.Next(-2, 3);
-        return single ? (uint)partner : partner;
+        return Truncate(partner, operands);
     }
 
-    private ulong NearProduct(ulong a, ulong b, bool single)
+    private ulong NearProduct(ulong a, ulong b, FpOperands operands)
     {
-        var product = single
-            ? BitConverter.SingleToUInt32Bits(BitConverter.UInt32BitsToSingle((uint)a) * BitConverter.UInt32BitsToSingle((uint)b))
-            : BitConverter.DoubleToUInt64Bits(BitConverter.UInt64BitsToDouble(a) * BitConverter.UInt64BitsToDouble(b));
-        return Near(product, single);
+        var product = operands switch
+        {
+            FpOperands.Half => BitConverter.HalfToUInt16Bits(BitConverter.UInt16BitsToHalf((ushort)a) * BitConverter.UInt16BitsToHalf((ushort)b)),
+            FpOperands.Single => BitConverter.SingleToUInt32Bits(BitConverter.UInt32BitsToSingle((uint)a) * BitConverter.UInt32BitsToSingle((uint)b)),
+            _ => BitConverter.DoubleToUInt64Bits(BitConverter.UInt64BitsToDouble(a) * BitConverter.UInt64BitsToDouble(b)),
+        };
+        return Near(product, operands);
     }
 
     private ulong Integer()

@@ -28,8 +28,8 @@ internal static class QemuFloatingPoint
 
         using var folder = new TemporaryFolder();
         var source = folder.Write("reference.c", Encoding.UTF8.GetBytes(Source()));
-        Peer.Run(Compiler, "-O1", "-static", "-o", folder["reference"], source);
-        Peer.Run(Emulator, folder["reference"], folder.Write("vectors", input), folder["answers"]);
+        Peer.Run(Compiler, "-march=rv64gc_zfh", "-O1", "-static", "-o", folder["reference"], source);
+        Peer.Run(Emulator, "-cpu", "rv64,Zfh=true", folder["reference"], folder.Write("vectors", input), folder["answers"]);
         var output = File.ReadAllBytes(folder["answers"]);
         Assert.Equal(vectors.Count * 16, output.Length);
         var answers = new (ulong, uint)[vectors.Count];

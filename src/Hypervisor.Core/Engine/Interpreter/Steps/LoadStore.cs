@@ -81,6 +81,20 @@ internal readonly unsafe struct Store<T> : IStep where T : struct, IStore
     }
 }
 
+/// <summary>flh: loads are NaN-boxed.</summary>
+internal readonly unsafe struct LoadHalf : IStep
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
+    {
+        if (!FastPath.TryLoad(tlb, X(s)[op->Rs1] + (ulong)(long)op->Imm, 2, out byte* host) || s->FpEnabled == 0)
+            return false;
+        F(s)[op->Rd] = NanBox.BoxHalf(*(ushort*)host);
+        s->FpDirty = 1;
+        return true;
+    }
+}
+
 /// <summary>flw: loads are NaN-boxed.</summary>
 internal readonly unsafe struct LoadFloat : IStep
 {
