@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Hypervisor.Bench;
@@ -9,7 +8,7 @@ namespace Hypervisor.Bench;
 /// Runs the C programs of bench/peers on our interpreter and on qemu-riscv64-static, interleaved, and prints medians and
 /// ratios of user CPU time. QEMU is measured as a whole process; ours both as the engine alone and as a whole process.
 /// </summary>
-internal static partial class PeerComparison
+internal static class PeerComparison
 {
     private const string Compiler = "riscv64-linux-gnu-gcc";
     private const string Qemu = "qemu-riscv64-static";
@@ -102,22 +101,13 @@ internal static partial class PeerComparison
 
     private static (string Output, double UserSeconds) Start(string program, params string[] arguments)
     {
-        double before = ChildrenSeconds();
+        double before = ProcessorTime.UserOfChildren();
         using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         if (process.ExitCode != 0)
             throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}");
-        return (output, ChildrenSeconds() - before);
-    }
-
-    private static double ChildrenSeconds()
-    {
-        const int Children = -1;
-        Span<long> usage = stackalloc long[32];
-        if (GetUsage(Children, ref usage[0]) != 0)
-            throw new PlatformNotSupportedException("user CPU time of child processes is read with getrusage: run the peer comparison on Linux");
-        return usage[0] + usage[1] / 1e6;
+        return (output, ProcessorTime.UserOfChildren() - before);
     }
 
     private static string? Option(string[] arguments, string name)
@@ -136,7 +126,4 @@ internal static partial class PeerComparison
 
         throw new DirectoryNotFoundException("bench/peers lies in no folder above: name it with --sources");
     }
-
-    [LibraryImport("libc", EntryPoint = "getrusage")]
-    private static partial int GetUsage(int who, ref long usage);
 }

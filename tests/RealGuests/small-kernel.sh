@@ -17,14 +17,17 @@ if [ ! -s "$image" ]; then
   build="$cache/small-kernel-build"
   rm -rf "$build" && mkdir -p "$build" "$(dirname "$image")"
   # Other architectures and manuals are most of the archive and none of the build.
-  tar -C "$build" --strip-components=1 --exclude="linux-source-$version/arch/[!r]*" --exclude="linux-source-$version/Documentation/*/*" \
+  tar -C "$build" --strip-components=1 --wildcards-match-slash --exclude="linux-source-$version/arch/[!rK]*.[cSh]" --exclude="linux-source-$version/arch/[!rK]*.dts*" --exclude="linux-source-$version/Documentation/*/*" \
     -xf "$root/usr/src/linux-source-$version.tar.xz"
   make=(make -C "$build" -s ARCH=riscv CROSS_COMPILE=riscv64-linux-gnu- KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=hv KBUILD_BUILD_HOST=hv)
-  { "${make[@]}" tinyconfig
-    (cd "$build" && ARCH=riscv scripts/kconfig/merge_config.sh -m .config "$here/small-linux.config")
-    "${make[@]}" olddefconfig
+  if ! { "${make[@]}" tinyconfig &&
+    (cd "$build" && ARCH=riscv scripts/kconfig/merge_config.sh -m .config "$here/small-linux.config") &&
+    "${make[@]}" olddefconfig &&
     "${make[@]}" -j"$(nproc)" Image
-  } > "$cache/small-kernel.log" 2>&1 || { tail -n 30 "$cache/small-kernel.log" >&2; exit 1; }
+  } > "$cache/small-kernel.log" 2>&1; then
+    tail -n 30 "$cache/small-kernel.log" >&2
+    exit 1
+  fi
   cp "$build/arch/riscv/boot/Image" "$image.new" && cp "$build/System.map" "$(dirname "$image")/" && mv "$image.new" "$image"
   rm -rf "$build"
 fi

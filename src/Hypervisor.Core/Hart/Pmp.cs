@@ -32,10 +32,16 @@ internal static unsafe class Pmp
     {
         p.PmpAddress[0] = AddressMask;
         p.PmpConfig[0] = PowerOfTwo | Read | Write | Execute;
+        FindOpenRange(ref p);
     }
 
     /// <summary>Whether an access to the page that holds an address is allowed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Allows(in PrivilegedState p, ulong address, AccessKind kind, PrivilegeMode mode)
+        => (address - p.PmpOpenStart < p.PmpOpenBytes && mode != PrivilegeMode.Machine) || Search(in p, address, kind, mode);
+
+    /// <summary>The same by the entries, in order of their numbers.</summary>
+    private static bool Search(in PrivilegedState p, ulong address, AccessKind kind, PrivilegeMode mode)
     {
         fixed (PrivilegedState* state = &p)
         {
@@ -92,6 +98,8 @@ internal static unsafe class Pmp
             entry = wanted;
         }
 
+        if (changed)
+            FindOpenRange(ref p);
         return changed;
     }
 
@@ -114,7 +122,59 @@ internal static unsafe class Pmp
         value &= AddressMask;
         bool changed = p.PmpAddress[index] != value;
         p.PmpAddress[index] = value;
+        if (changed)
+            FindOpenRange(ref p);
         return changed;
+    }
+
+    /// <summary>Between neighbouring bounds of regions nothing changes, so a look at each such interval's first page tells all.</summary>
+    private static void FindOpenRange(ref PrivilegedState p)
+    {
+        Span<ulong> bounds = stackalloc ulong[2 * Entries + 2];
+        int count = 0;
+        bounds[count++] = 0;
+        for (int i = 0; i < Entries; i++)
+        {
+            if ((p.PmpConfig[i] & Matching) == 0)
+                continue;
+            (ulong start, ulong end) = RegionOf(in p, i);
+            if (end <= start)
+                continue;
+            bounds[count++] = start;
+            bounds[count++] = end;
+        }
+
+        bounds[count++] = (AddressMask + 1) << 2;
+        bounds[..count].Sort();
+        (p.PmpOpenStart, p.PmpOpenBytes) = (0, 0);
+        ulong openFrom = 0;
+        bool open = false;
+        for (int i = 0; i + 1 < count; i++)
+        {
+            if (bounds[i] == bounds[i + 1])
+                continue;
+            bool opens = Search(in p, bounds[i], AccessKind.Load, PrivilegeMode.User)
+                && Search(in p, bounds[i], AccessKind.Store, PrivilegeMode.User)
+                && Search(in p, bounds[i], AccessKind.Fetch, PrivilegeMode.User);
+            if (opens && !open)
+                openFrom = bounds[i];
+            open = opens;
+            if (open && bounds[i + 1] - openFrom > p.PmpOpenBytes)
+                (p.PmpOpenStart, p.PmpOpenBytes) = (openFrom, bounds[i + 1] - openFrom);
+        }
+    }
+
+    /// <summary>The bytes an entry covers; empty where its top lies below its bottom.</summary>
+    private static (ulong Start, ulong End) RegionOf(in PrivilegedState p, int index)
+    {
+        const ulong grain = ~((1UL << G) - 1);
+        ulong address = p.PmpAddress[index];
+        if ((p.PmpConfig[index] & Matching) == TopOfRange)
+            return (index == 0 ? 0 : (p.PmpAddress[index - 1] & grain) << 2, (address & grain) << 2);
+        address |= (1UL << (G - 1)) - 1;
+        ulong inside = address ^ (address + 1);
+        ulong start = address & ~inside & AddressMask;
+        return (start << 2, Math.Min(start + inside, AddressMask) + 1 << 2);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -39,5 +39,11 @@ internal unsafe struct PrivilegedState
     public fixed byte PmpConfig[16];
     public fixed ulong PmpAddress[16];
 
+    /// <summary>
+    /// The widest range that PMP leaves wholly to supervisor and user mode, kept by <see cref="Pmp"/>: nearly every check falls
+    /// into it. Empty where there is none.
+    /// </summary>
+    public ulong PmpOpenStart, PmpOpenBytes;
+
     public PrivilegeMode Mode;
 }

@@ -3,8 +3,14 @@ namespace Hypervisor.Core.Machine;
 /// <summary>Real time: a thread for each physical CPU and one for timers, which fire at most a millisecond late.</summary>
 public sealed partial class HypervisorHost
 {
+    /// <summary>How long the timer thread waits at most before it looks again, in nanoseconds.</summary>
+    private const long LongestWait = 100_000_000;
+
     private readonly List<Thread> _threads = [];
-    private readonly SemaphoreSlim _timerSignal = new(0);
+
+    // An event, not a semaphore that spins before it waits: nearly every wait here is long, and the spinning would take a
+    // processor from the guests.
+    private readonly AutoResetEvent _timerSignal = new(false);
     private SemaphoreSlim[] _cpuSignals = [];
     private volatile bool _stopping;
     private volatile Exception? _failure;
@@ -111,20 +117,20 @@ public sealed partial class HypervisorHost
             {
                 long now = CurrentTime();
                 due = _timers.TakeDue(now);
-                wait = _timers.NextDeadline == long.MaxValue ? long.MaxValue : Math.Max(0, _timers.NextDeadline - now);
+                wait = Math.Clamp(_timers.NextDeadline - now, 0, LongestWait);
             }
 
             if (due is not null)
                 due();
             else
-                _timerSignal.Wait((int)Math.Min(100, (wait + 999_999) / 1_000_000)); // The system's waits count milliseconds: rounded up, for nobody to spin.
+                _timerSignal.WaitOne((int)((wait + 999_999) / 1_000_000)); // The system's waits count milliseconds: rounded up, for nobody to spin.
         }
     }
 
     private void RealTimerArmed(long deadline)
     {
         if (_timers.NextDeadline == deadline)
-            _timerSignal.Release();
+            _timerSignal.Set();
     }
 
     private void Signal(PhysicalCpu cpu)
@@ -142,7 +148,7 @@ public sealed partial class HypervisorHost
     private void StopThreads()
     {
         _stopping = true;
-        _timerSignal.Release();
+        _timerSignal.Set();
         foreach (PhysicalCpu cpu in _cpus)
         {
             lock (_gate)

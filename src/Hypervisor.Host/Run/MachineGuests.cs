@@ -21,6 +21,8 @@ internal static class MachineGuests
     /// <exception cref="HypervisorException">A file cannot be read or booted.</exception>
     public static IRunningGuest Create(RunOptions options, HypervisorHost host)
     {
+        var engine = new Interpreter();
+        engine.PrepareInBackground();
         BootImages images = ReadImages(options);
         var disks = new List<FileBlockBackend>();
         try
@@ -29,8 +31,8 @@ internal static class MachineGuests
                 disks.Add(new FileBlockBackend(disk));
             List<VirtioDevice> devices = [.. disks.Select((disk, i) => new VirtioBlock(disk, $"disk{i}"))];
             return options.Mode == RunOptions.ParaMode
-                ? CreatePara(options, host, images, devices, disks)
-                : CreateBoard(options, host, images, devices, disks);
+                ? CreatePara(options, host, engine, images, devices, disks)
+                : CreateBoard(options, host, engine, images, devices, disks);
         }
         catch
         {
@@ -61,9 +63,8 @@ internal static class MachineGuests
     }
 
     private static MachineGuest CreateBoard(
-        RunOptions options, HypervisorHost host, BootImages images, List<VirtioDevice> devices, List<FileBlockBackend> disks)
+        RunOptions options, HypervisorHost host, Interpreter engine, BootImages images, List<VirtioDevice> devices, List<FileBlockBackend> disks)
     {
-        var engine = new Interpreter();
         BoardGuest guest = MachineFactory.Create(options.Mode, new BoardGuestOptions
         {
             Engine = engine,
@@ -78,9 +79,8 @@ internal static class MachineGuests
     }
 
     private static MachineGuest CreatePara(
-        RunOptions options, HypervisorHost host, BootImages images, List<VirtioDevice> devices, List<FileBlockBackend> disks)
+        RunOptions options, HypervisorHost host, Interpreter engine, BootImages images, List<VirtioDevice> devices, List<FileBlockBackend> disks)
     {
-        var engine = new Interpreter();
         var memory = new GuestMemory(new MemoryRegion(Board.RamAddress, options.Memory ?? DefaultMemory));
         var machine = new VirtualMachine("guest", memory, host.Timers);
         var guest = new ParaGuest(machine, new ParaGuestOptions

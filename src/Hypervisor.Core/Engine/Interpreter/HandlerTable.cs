@@ -68,6 +68,19 @@ internal sealed unsafe class HandlerTable
     }
 
     /// <summary>
+    /// Has every pair's handler compiled now, on the calling thread. Entries are found once or twice with the same result, so
+    /// guests may run meanwhile.
+    /// </summary>
+    public void PreparePairs()
+    {
+        for (FusedKind second = FusedKind.None + 1; second < FusedKind.Count; second++)
+        {
+            for (FusedKind first = FusedKind.None + 1; first < FusedKind.Beq; first++)
+                Pair(first, second);
+        }
+    }
+
+    /// <summary>
     /// Has a handler compiled, by running it once on a machine of nothing, and finds its code. The machine's TLB never hits,
     /// its registers are zero, taken branches always leave, and every op around the one executed returns at once.
     /// </summary>

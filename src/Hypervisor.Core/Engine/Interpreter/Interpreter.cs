@@ -25,6 +25,18 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
 
     public string Name => "interpreter";
 
+    /// <summary>
+    /// Has all handlers compiled ahead of their first use, on a thread of low priority. A whole system meets nearly all of
+    /// them while it boots, and a processor that is idle then may as well compile them; a small program needs few, and is
+    /// better off without.
+    /// </summary>
+    public void PrepareInBackground()
+    {
+        if (Environment.ProcessorCount == 1)
+            return;
+        new Thread(_handlers.PreparePairs) { IsBackground = true, Name = "handlers", Priority = ThreadPriority.BelowNormal }.Start();
+    }
+
     public VmExit Run(HartContext hart, CodeCache code, long budget)
     {
         HartState* s = hart.State;
