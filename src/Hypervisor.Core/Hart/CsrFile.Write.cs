@@ -21,7 +21,10 @@ internal static unsafe partial class CsrFile
 
     private const ulong EnvCacheInvalidate = 3 << 4;
 
-    private const ulong SenvcfgWritable = EnvFenceIo | EnvCacheInvalidate | 1 << 6 | 1 << 7;
+    private const ulong SenvcfgWritable = EnvFenceIo | EnvCacheInvalidate | EnvCacheClean | EnvCacheZero;
+
+    /// <summary>The bits of menvcfg that change what a page-table entry means.</summary>
+    private const ulong EnvTranslation = EnvMemoryTypes | EnvSetsAccessedAndDirty;
 
     private const ulong AllCounters = 0xFFFF_FFFF;
 
@@ -191,10 +194,12 @@ internal static unsafe partial class CsrFile
     private static CsrEffects WriteMenvcfg(ref PrivilegedState p, ulong value, in CsrCounters counters)
     {
         ulong old = p.Menvcfg;
-        p.Menvcfg = Environment(old, value, SenvcfgWritable | EnvTimerCompare);
-        if (((old ^ p.Menvcfg) & EnvTimerCompare) == 0)
-            return CsrEffects.None;
-        return (p.Menvcfg & EnvTimerCompare) != 0 ? CompareTimer(ref p, in counters) : CsrEffects.TimerChanged;
+        p.Menvcfg = Environment(old, value, SenvcfgWritable | EnvTranslation | EnvTimerCompare);
+        ulong changed = old ^ p.Menvcfg;
+        CsrEffects effects = (changed & EnvTranslation) != 0 ? CsrEffects.TranslationChanged : CsrEffects.None;
+        if ((changed & EnvTimerCompare) != 0)
+            effects |= (p.Menvcfg & EnvTimerCompare) != 0 ? CompareTimer(ref p, in counters) : CsrEffects.TimerChanged;
+        return effects;
     }
 
     /// <summary>An envcfg register: FIOM, the cache-block bits (CBIE 2 is reserved and not written), and what the level adds.</summary>

@@ -19,6 +19,18 @@ internal static unsafe partial class CsrFile
     /// <summary>menvcfg.STCE: stimecmp drives the supervisor timer interrupt.</summary>
     public const ulong EnvTimerCompare = 1UL << 63;
 
+    /// <summary>menvcfg.PBMTE: page-table entries may name memory types (Svpbmt).</summary>
+    public const ulong EnvMemoryTypes = 1UL << 62;
+
+    /// <summary>menvcfg.ADUE: the hart sets A and D bits itself (Svadu); clear, it faults where they need be set (Svade).</summary>
+    public const ulong EnvSetsAccessedAndDirty = 1UL << 61;
+
+    /// <summary>CBCFE: cbo.clean and cbo.flush are allowed at the level below.</summary>
+    public const ulong EnvCacheClean = 1 << 6;
+
+    /// <summary>CBZE: cbo.zero is allowed at the level below.</summary>
+    public const ulong EnvCacheZero = 1 << 7;
+
     private const ulong EnvFenceIo = 1;
     private const ulong Xlen64 = (2UL << 32) | (2UL << 34);
 
@@ -29,6 +41,8 @@ internal static unsafe partial class CsrFile
         p.Misa = IsaValue;
         p.Mstatus = Xlen64;
         p.Mhartid = hart;
+        // A kernel that never heard of the bit may count on either: only hardware that sets A and D serves both.
+        p.Menvcfg = EnvSetsAccessedAndDirty;
         p.Stimecmp = ulong.MaxValue;
         p.Mode = PrivilegeMode.Machine;
     }

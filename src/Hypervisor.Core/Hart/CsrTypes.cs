@@ -15,7 +15,7 @@ internal enum CsrEffects : byte
     /// <summary>SUM, MXR, MPRV, MPP or FS changed: the address context in force may be another.</summary>
     ContextChanged = 1,
 
-    /// <summary>Cached translations may be wrong (satp, PMP).</summary>
+    /// <summary>Cached translations may be wrong (satp, PMP, menvcfg).</summary>
     TranslationChanged = 2,
 
     /// <summary>An interrupt may have become deliverable.</summary>

@@ -22,7 +22,10 @@ internal interface IPageTableMemory
 /// <param name="User">User mode.</param>
 /// <param name="UserMemory">Supervisor mode may load and store user pages (SUM).</param>
 /// <param name="ExecutableReadable">Executable pages may be read (MXR).</param>
-internal readonly record struct WalkRights(bool User, bool UserMemory, bool ExecutableReadable);
+/// <param name="MemoryTypes">Leaf entries may name a memory type (Svpbmt: menvcfg.PBMTE); otherwise its bits are reserved.</param>
+/// <param name="SetsAccessedAndDirty">The hart sets A and D bits itself (Svadu: menvcfg.ADUE); otherwise it faults (Svade).</param>
+internal readonly record struct WalkRights(
+    bool User, bool UserMemory, bool ExecutableReadable, bool MemoryTypes = false, bool SetsAccessedAndDirty = false);
 
 /// <summary>What a walk found.</summary>
 internal struct WalkResult
@@ -47,8 +50,8 @@ internal struct WalkResult
 }
 
 /// <summary>
-/// The Sv39, Sv48 and Sv57 translation algorithm (privileged specification, section 12.3.2), with Svnapot and with A and D
-/// bits kept by the hart. PBMT bits are reserved, as Svpbmt is not implemented.
+/// The Sv39, Sv48 and Sv57 translation algorithm (privileged specification, section 12.3.2), with Svnapot, Svpbmt, Svade and
+/// Svadu. All memory being coherent, a memory type has no effect beyond being legal or not.
 /// </summary>
 internal static class PageWalker
 {
@@ -61,7 +64,8 @@ internal static class PageWalker
     public const ulong Dirty = 128;
 
     private const ulong Napot = 1UL << 63;
-    private const ulong Reserved = 0x7FUL << 54 | 3UL << 61;
+    private const ulong Reserved = 0x7FUL << 54;
+    private const ulong MemoryType = 3UL << 61;
     private const ulong PageNumberMask = (1UL << 44) - 1;
 
     /// <summary>satp.MODE of bare addresses.</summary>
@@ -89,12 +93,16 @@ internal static class PageWalker
                 return TranslationStatus.PageFault;
             if ((entry & (Read | Execute)) == 0)
             {
-                if ((entry & (User | Accessed | Dirty | Napot)) != 0)
+                if ((entry & (User | Accessed | Dirty | Napot | MemoryType)) != 0)
                     return TranslationStatus.PageFault;
                 table = ((entry >> 10) & PageNumberMask) << 12;
                 continue;
             }
 
+            // Type 3 is reserved; without Svpbmt all but 0 are.
+            ulong type = entry & MemoryType;
+            if (type != 0 && (!rights.MemoryTypes || type == MemoryType))
+                return TranslationStatus.PageFault;
             int shift = 12 + level * 9;
             ulong number = (entry >> 10) & PageNumberMask;
             if ((number & ((1UL << (level * 9)) - 1)) != 0)
@@ -112,6 +120,8 @@ internal static class PageWalker
             ulong wanted = entry | Accessed | (kind == AccessKind.Store ? Dirty : 0);
             if (wanted != entry)
             {
+                if (!rights.SetsAccessedAndDirty)
+                    return TranslationStatus.PageFault;
                 status = memory.TryReplace(slot, entry, wanted, out bool swapped);
                 if (status != TranslationStatus.Ok)
                     return status;
@@ -162,7 +172,8 @@ internal static class PageWalker
             userMemory = (p.Mstatus & MstatusBits.Sum) != 0;
         }
 
-        rights = new WalkRights(mode == PrivilegeMode.User, userMemory, executable);
+        rights = new WalkRights(mode == PrivilegeMode.User, userMemory, executable,
+            (p.Menvcfg & CsrFile.EnvMemoryTypes) != 0, (p.Menvcfg & CsrFile.EnvSetsAccessedAndDirty) != 0);
         return mode != PrivilegeMode.Machine && !IsBare(p.Satp);
     }
 }

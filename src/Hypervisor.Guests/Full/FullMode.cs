@@ -78,7 +78,10 @@ internal sealed unsafe class FullMode(VirtualMachine machine, Board board) : IBo
         if (status == TranslationStatus.Ok)
             return;
         bool page = status == TranslationStatus.PageFault;
-        TrapCause cause = exit.Access switch
+
+        // Cache-block management loads, and faults as a store.
+        AccessKind faulted = (Opcode)exit.Opcode is >= Opcode.CboInval and <= Opcode.CboZero ? AccessKind.Store : exit.Access;
+        TrapCause cause = faulted switch
         {
             AccessKind.Fetch => page ? TrapCause.InstructionPageFault : TrapCause.InstructionAccessFault,
             AccessKind.Load => page ? TrapCause.LoadPageFault : TrapCause.LoadAccessFault,

@@ -14,8 +14,8 @@ internal sealed unsafe class ParaHart
     // All exceptions that S-mode can take; an environment call from S-mode is not among them, it leaves the engine.
     private const ulong DelegatedExceptions = 0xB1FF;
 
-    // Cache-block instructions allowed in S-mode; no Sstc (timers are set by call), and no hardware A and D updates.
-    private const ulong Environment = 0xF0;
+    // Cache-block instructions and memory types are allowed in S-mode, and the hart sets A and D bits; no Sstc (timers are set by call).
+    private const ulong Environment = 0xF0 | CsrFile.EnvMemoryTypes | CsrFile.EnvSetsAccessedAndDirty;
     private const ulong AllCounters = 7;
 
     private readonly AddressTranslator _translator;

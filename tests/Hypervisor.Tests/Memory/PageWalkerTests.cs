@@ -10,6 +10,8 @@ public sealed class PageWalkerTests : IDisposable
     private const ulong Ram = 0x8000_0000;
     private const ulong V = 1, R = 2, W = 4, X = 8, U = 16, A = 64, D = 128;
 
+    private static readonly WalkRights s_svadu = new() { SetsAccessedAndDirty = true };
+
     private readonly GuestMemory _memory = new(new MemoryRegion(Ram, 1 << 20));
 
     public void Dispose() => _memory.Dispose();
@@ -87,11 +89,11 @@ public sealed class PageWalkerTests : IDisposable
     public void Walk_AccessedAndDirty_AreSetAsNeeded()
     {
         ulong slot = Map(3, 0, 0x1000, Entry(Ram, V | R | W));
-        Walk(8, 0x1000, AccessKind.Load, default, out WalkResult result);
+        Walk(8, 0x1000, AccessKind.Load, s_svadu, out WalkResult result);
         Assert.False(result.Writable);
         Assert.True(_memory.TryRead(slot, out ulong entry));
         Assert.Equal(Entry(Ram, V | R | W | A), entry);
-        Walk(8, 0x1000, AccessKind.Store, default, out result);
+        Walk(8, 0x1000, AccessKind.Store, s_svadu, out result);
         Assert.True(result.Writable);
         _memory.TryRead(slot, out entry);
         Assert.Equal(Entry(Ram, V | R | W | A | D), entry);
@@ -101,9 +103,45 @@ public sealed class PageWalkerTests : IDisposable
     public void Walk_RefusedAccess_SetsNothing()
     {
         ulong slot = Map(3, 0, 0x1000, Entry(Ram, V | R));
-        Assert.Equal(TranslationStatus.PageFault, Walk(8, 0x1000, AccessKind.Store, default, out _));
+        Assert.Equal(TranslationStatus.PageFault, Walk(8, 0x1000, AccessKind.Store, s_svadu, out _));
         _memory.TryRead(slot, out ulong entry);
         Assert.Equal(Entry(Ram, V | R), entry);
+    }
+
+    [Theory]
+    [InlineData(V | R | W, 1)]
+    [InlineData(V | R | W | D, 1)]
+    [InlineData(V | R | W | A, 2)]
+    [InlineData(V | X, 0)]
+    public void Walk_WithoutSvadu_FaultsWhereABitNeedsSettingAndSetsNone(ulong bits, int access)
+    {
+        var kind = (AccessKind)access;
+        ulong slot = Map(3, 0, 0x1000, Entry(Ram, bits));
+        Assert.Equal(TranslationStatus.PageFault, Walk(8, 0x1000, kind, default, out _));
+        _memory.TryRead(slot, out ulong entry);
+        Assert.Equal(Entry(Ram, bits), entry);
+        Assert.Equal(TranslationStatus.Ok, Walk(8, 0x1000, kind, s_svadu, out _));
+    }
+
+    [Theory]
+    [InlineData(0, true, true)]
+    [InlineData(1, true, false)]
+    [InlineData(2, true, false)]
+    [InlineData(3, false, false)]
+    public void Walk_MemoryType_IsLegalWhereSvpbmtSaysSo(ulong type, bool withSvpbmt, bool without)
+    {
+        Map(3, 0, 0x1000, Entry(Ram, V | R | A | D) | type << 61);
+        Assert.Equal(withSvpbmt, Walk(8, 0x1000, AccessKind.Load, new WalkRights { MemoryTypes = true }, out _) == TranslationStatus.Ok);
+        Assert.Equal(without, Walk(8, 0x1000, AccessKind.Load, default, out _) == TranslationStatus.Ok);
+    }
+
+    [Fact]
+    public void Walk_PointerWithMemoryType_Faults()
+    {
+        Map(3, 0, 0x1000, Entry(Ram, V | R | A | D));
+        Assert.True(_memory.TryRead(Ram, out ulong root));
+        _memory.TryWrite(Ram, root | 1UL << 61);
+        Assert.Equal(TranslationStatus.PageFault, Walk(8, 0x1000, AccessKind.Load, new WalkRights { MemoryTypes = true }, out _));
     }
 
     /// <summary>The permission rules of the specification's section 12.3.1, written down once more as a table of sentences.</summary>

@@ -73,7 +73,7 @@ public sealed class CsrPeerTests
     ];
 
     /// <summary>
-    /// The bits to compare. QEMU keeps those of extensions it was told to leave out (H, Sscofpmf, Svpbmt), bit 0 of addresses,
+    /// The bits to compare. QEMU keeps those of extensions it was told to leave out (H, Sscofpmf), bit 0 of addresses,
     /// and upper halves of 32-bit registers; its machine timer is due from reset on.
     /// </summary>
     private static ulong ComparedBits(string register) => register switch
@@ -82,7 +82,7 @@ public sealed class CsrPeerTests
         "mip" => 0xA2A,
         "mcounteren" or "scounteren" => uint.MaxValue,
         "mepc" or "sepc" => ~1UL,
-        "menvcfg" => ~(1UL << 62),
+        "menvcfg" => ~(1UL << 61), // Svadu is younger than the QEMU that tests are written for.
         _ => ulong.MaxValue,
     };
 

@@ -194,9 +194,9 @@ internal static class PrivilegedStream
                 break;
             case 8:
                 // From machine mode only: a page of the data region gets other rights, in either space.
-                text.AppendLine($"    li x30, 0x8010{(random.Next(2) == 0 ? 3 : 5)}000\n    li x31, 0x{(0x80110 + random.Next(4)) << 10 | random.Next(256):x}");
+                text.AppendLine($"    li x30, 0x8010{(random.Next(2) == 0 ? 3 : 5)}000\n    li x31, 0x{Page(random):x}");
                 text.AppendLine($"    sd x31, {random.Next(8) * 8}(x30)");
-                text.AppendLine(Pick(random, ["    sfence.vma", $"    sfence.vma s1, zero", "    sfence.vma zero, a1"]));
+                text.AppendLine(Pick(random, ["    sfence.vma", $"    sfence.vma s1, zero", "    sfence.vma zero, a1", "    sfence.w.inval\n    sinval.vma s1, zero\n    sfence.inval.ir"]));
                 text.AppendLine("    sfence.vma");
                 break;
             case 9:
@@ -258,7 +258,7 @@ internal static class PrivilegedStream
     {
         int page = random.Next(8);
         text.AppendLine($"    li x30, 0x{0xC000_0000UL + (ulong)page * 4096 + (ulong)(random.Next(2) == 0 ? random.Next(512) * 8 : random.Next(4096)):x}");
-        text.AppendLine(random.Next(8) switch
+        text.AppendLine(random.Next(12) switch
         {
             0 => $"    ld {a}, 0(x30)",
             1 => $"    lb {a}, 0(x30)",
@@ -267,8 +267,21 @@ internal static class PrivilegedStream
             4 => $"    sw {b}, 0(x30)",
             5 => $"    amoadd.d {a}, {b}, (x30)",
             6 => $"    lr.d {a}, (x30)",
+            7 => "    cbo.zero (x30)",
+            8 => "    cbo.clean (x30)",
+            9 => "    cbo.flush (x30)",
+            10 => "    cbo.inval (x30)",
             _ => $"    sb {b}, 0(x30)",
         });
+    }
+
+    /// <summary>An entry for a data page: any rights, now and then a memory type or a claim to be part of 64 KiB.</summary>
+    private static ulong Page(Random random)
+    {
+        ulong entry = (0x80110UL + (uint)random.Next(4)) << 10 | (uint)random.Next(256);
+        if (random.Next(3) == 0)
+            entry |= (ulong)random.Next(4) << 61;
+        return random.Next(10) == 0 ? entry | 1UL << 63 | 8UL << 10 : entry;
     }
 
     private static string Pick(Random random, string[] from) => from[random.Next(from.Length)];

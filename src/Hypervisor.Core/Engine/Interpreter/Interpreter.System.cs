@@ -142,16 +142,27 @@ internal sealed unsafe partial class Interpreter
         HartState* s = hart.State;
         if (!CacheBlockIsLegal(in s->Privileged, opcode))
             return Illegal(hart, op, out exit);
-        ulong address = s->X[op->Rs1] & ~(ulong)(CacheBlockBytes - 1);
+
+        // Management needs only the right to load, but whatever goes wrong is a store's fault, at the address as given (section 2.5).
+        ulong address = s->X[op->Rs1];
         AccessKind kind = opcode == Opcode.CboZero ? AccessKind.Store : AccessKind.Load;
-        if (!Translate(hart, op, address, kind, out Translation page, out SlowOutcome outcome, out exit))
-            return outcome;
-        if (page.HostPage == null)
+        TranslationStatus status = hart.Translator.Translate(s, address, kind, hart.Context, out Translation page);
+        if (status == TranslationStatus.Exit)
+        {
+            exit = LeaveOnMiss(hart, page.ExitValue, kind, op);
+            return SlowOutcome.Exit;
+        }
+
+        if (status == TranslationStatus.PageFault)
+            return Trap(hart, op, TrapCause.StorePageFault, address, out exit);
+        if (status != TranslationStatus.Ok || page.HostPage == null)
             return Trap(hart, op, TrapCause.StoreAccessFault, address, out exit);
+        exit = default;
         if (opcode == Opcode.CboZero)
         {
-            new Span<byte>(page.HostPage + (address & 0xFFF), CacheBlockBytes).Clear();
-            NoteStore(hart, page.GuestPhysical, CacheBlockBytes);
+            ulong block = address & 0xFFF & ~(ulong)(CacheBlockBytes - 1);
+            new Span<byte>(page.HostPage + block, CacheBlockBytes).Clear();
+            NoteStore(hart, (page.GuestPhysical & ~0xFFFUL) | block, CacheBlockBytes);
             code.Settle(_handlers.Stale, fence: false);
         }
 
@@ -163,9 +174,9 @@ internal sealed unsafe partial class Interpreter
     {
         ulong mask = opcode switch
         {
-            Opcode.CboZero => 1UL << 7,
+            Opcode.CboZero => CsrFile.EnvCacheZero,
             Opcode.CboInval => 3UL << 4,
-            _ => 1UL << 6,
+            _ => CsrFile.EnvCacheClean,
         };
         return p.Mode switch
         {
