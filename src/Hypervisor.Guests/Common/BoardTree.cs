@@ -6,8 +6,7 @@ namespace Hypervisor.Guests.Common;
 internal sealed record BoardTree
 {
     /// <summary>What harts offer beyond rv64i, in canonical order.</summary>
-    public IReadOnlyList<string> Extensions { get; init; } =
-        ["m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "zba", "zbb", "zbs", "sstc"];
+    public IReadOnlyList<string> Extensions { get; init; } = HartExtensions.All;
 
     /// <summary>The kernel's command line; null for none.</summary>
     public string? CommandLine { get; init; }
@@ -29,7 +28,6 @@ internal sealed record BoardTree
 
     // What the 16550's clock would be; the rate means nothing here, but drivers divide by it.
     private const uint UartClock = 3_686_400;
-    private const uint TimebaseFrequency = (uint)(1_000_000_000 / Core.Devices.Clint.NanosecondsPerTick);
 
     /// <summary>Writes the flattened tree that describes a board.</summary>
     public byte[] Build(Board board)
@@ -66,12 +64,14 @@ internal sealed record BoardTree
     /// <summary>Describes the harts and returns the phandles of their interrupt controllers.</summary>
     private List<uint> DescribeHarts(DeviceTreeNodeBuilder cpus, int count)
     {
-        cpus.SetCells("#address-cells", 1).SetCells("#size-cells", 0).SetCells("timebase-frequency", TimebaseFrequency);
+        cpus.SetCells("#address-cells", 1).SetCells("#size-cells", 0).SetCells("timebase-frequency", HartExtensions.TimebaseFrequency);
         var controllers = new List<uint>();
         for (int hart = 0; hart < count; hart++)
         {
             DeviceTreeNodeBuilder cpu = cpus.AddNode($"cpu@{hart:x}").SetStrings("device_type", "cpu").SetCells("reg", (uint)hart)
-                .SetStrings("status", "okay").SetStrings("compatible", "riscv").SetStrings("mmu-type", "riscv,sv39");
+                .SetStrings("status", "okay").SetStrings("compatible", "riscv").SetStrings("mmu-type", HartExtensions.TranslationMode);
+            foreach (string kind in (string[])["cbom", "cbop", "cboz"])
+                cpu.SetCells($"riscv,{kind}-block-size", HartExtensions.CacheBlockBytes);
 
             // Old kernels read the string, new ones the list; one without the other stops some of them silently.
             string letters = string.Concat(Extensions.Where(extension => extension.Length == 1));

@@ -174,8 +174,8 @@ public sealed class ContainerHost : IPersonality, IDisposable
         var hart = new HartContext(Machine.Memory, process.Space, new ExitControls { Exceptions = ExitControls.AllExceptions }, singleContext: true);
         hart.State->FpEnabled = 1;
 
-        // Programs may read the cycle, time and retired counters, and clear, clean and flush cache blocks.
-        hart.State->Privileged.Mcounteren = hart.State->Privileged.Scounteren = 7;
+        // Programs may read all counters, and clear, clean and flush cache blocks.
+        hart.State->Privileged.Mcounteren = hart.State->Privileged.Scounteren = uint.MaxValue;
         hart.State->Privileged.Menvcfg = hart.State->Privileged.Senvcfg = CsrFile.EnvCacheZero | CsrFile.EnvCacheClean;
         process.Space.AddHart(hart);
         var vcpu = new VCpu(Machine, id, hart, this, _shared);

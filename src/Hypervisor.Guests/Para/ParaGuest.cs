@@ -96,9 +96,7 @@ internal sealed class ParaGuest : IDisposable
     /// <exception cref="HypervisorException">Something does not fit into the guest's RAM.</exception>
     public void Boot(BootImages images)
     {
-        // Timers are set by SBI call: stimecmp is not the guest's.
-        string[] extensions = [.. new BoardTree().Extensions.Where(each => each != "sstc")];
-        (ulong entry, ulong tree) = images.LoadForSupervisor(Board, extensions);
+        (ulong entry, ulong tree) = images.LoadForSupervisor(Board, HartExtensions.WithoutMachineMode);
         Para.Hart(0).Boot(entry, tree);
     }
 

@@ -16,7 +16,7 @@ internal sealed unsafe class ParaHart
 
     // Cache-block instructions and memory types are allowed in S-mode, and the hart sets A and D bits; no Sstc (timers are set by call).
     private const ulong Environment = 0xF0 | CsrFile.EnvMemoryTypes | CsrFile.EnvSetsAccessedAndDirty;
-    private const ulong AllCounters = 7;
+    private const ulong AllCounters = uint.MaxValue;
 
     private readonly AddressTranslator _translator;
     private int _status = (int)SbiHartStatus.Stopped;

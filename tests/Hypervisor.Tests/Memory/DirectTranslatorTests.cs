@@ -44,15 +44,10 @@ public sealed unsafe class DirectTranslatorTests : IDisposable
     [Fact]
     public void Translate_TablesWherePmpForbidsThem_IsAnAccessFault()
     {
-        Pmp.OpenAll(ref _state.Privileged);
-        fixed (HartState* s = &_state)
-        {
-            s->Privileged.PmpAddress[1] = s->Privileged.PmpAddress[0];
-            s->Privileged.PmpConfig[1] = s->Privileged.PmpConfig[0];
-            s->Privileged.PmpAddress[0] = (Ram + 0x1000) >> 2 | 0x1FF;
-            s->Privileged.PmpConfig[0] = 0x18;
-        }
-
+        ref PrivilegedState p = ref _state.Privileged;
+        Pmp.WriteAddress(ref p, 0, (Ram + 0x1000) >> 2 | 0x1FF);
+        Pmp.WriteAddress(ref p, 1, ulong.MaxValue);
+        Pmp.WriteConfig(ref p, 0, 0x1F18);
         Assert.Equal(TranslationStatus.AccessFault, Translate(0xC000_0000, AccessKind.Load, TlbContext.Supervisor, out _));
     }
 

@@ -201,7 +201,7 @@ internal static unsafe class ProgramLoader
             8, 0,                                                           // AT_FLAGS
             9, elf.Entry + bias,                                            // AT_ENTRY
             11, 0, 12, 0, 13, 0, 14, 0,                                     // AT_UID, AT_EUID, AT_GID, AT_EGID
-            16, 0x112D,                                                     // AT_HWCAP: A C D F I M
+            16, HartExtensions.CapabilityBits,                              // AT_HWCAP
             17, 100,                                                        // AT_CLKTCK
             23, 0,                                                          // AT_SECURE
             25, random,                                                     // AT_RANDOM

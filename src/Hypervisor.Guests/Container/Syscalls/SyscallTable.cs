@@ -204,6 +204,7 @@ internal static unsafe class SyscallTable
         t[164] = &SystemCalls.Nothing;
         t[167] = &SystemCalls.ProcessControl;
         t[179] = &SystemCalls.GetInfo;
+        t[258] = &HardwareProbe.Call;
         t[261] = &SystemCalls.Limits;
         t[278] = &SystemCalls.GetRandom;
         return t;

@@ -1,0 +1,49 @@
+using Hypervisor.Core.Engine;
+
+namespace Hypervisor.Guests.Common;
+
+/// <summary>
+/// What every hart of ours offers beyond rv64i: the one list behind the device tree, the auxiliary vector of programs and
+/// riscv_hwprobe. It holds all that the profiles RVA22U64 and RVA22S64 demand and that is visible by itself.
+/// </summary>
+/// <remarks>
+/// Svade is not named although clearing menvcfg.ADUE brings it: in a device tree svadu alone says that the hart sets A and D
+/// bits from the start, which is so; both together would say that it does not.
+/// </remarks>
+internal static class HartExtensions
+{
+    /// <summary>Bytes of the block that cbo instructions work on (Zic64b).</summary>
+    public const uint CacheBlockBytes = 64;
+
+    /// <summary>Ticks of the time CSR in a second.</summary>
+    public const uint TimebaseFrequency = (uint)(1_000_000_000 / HartContext.NanosecondsPerTick);
+
+    /// <summary>The largest translation mode, as the device tree's mmu-type has it; Sv39 and Sv48 are there too.</summary>
+    public const string TranslationMode = "riscv,sv57";
+
+    // Names in canonical order, each with its bit in key IMA_EXT_0 of riscv_hwprobe, or -1 where it has none.
+    private static readonly (string Name, int ProbeBit)[] s_all =
+    [
+        ("m", -1), ("a", -1), ("f", 0), ("d", 0), ("c", 1),
+        ("zic64b", -1), ("zicbom", 55), ("zicbop", 60), ("zicboz", 6), ("ziccamoa", -1), ("ziccif", -1), ("zicclsm", -1),
+        ("ziccrse", -1), ("zicntr", 50), ("zicond", 35), ("zicsr", -1), ("zifencei", -1), ("zihintntl", 29),
+        ("zihintpause", 36), ("zihpm", 51), ("za64rs", -1), ("zaamo", 56), ("zalrsc", 57), ("zawrs", 48),
+        ("zfh", 27), ("zfhmin", 28), ("zca", 43), ("zcd", 45),
+        ("zba", 3), ("zbb", 4), ("zbc", 7), ("zbkb", 8), ("zbkc", 9), ("zbkx", 10), ("zbs", 5), ("zkt", 16),
+        ("ssccptr", -1), ("sscounterenw", -1), ("sstc", -1), ("sstvala", -1), ("sstvecd", -1),
+        ("svadu", -1), ("svinval", -1), ("svnapot", -1), ("svpbmt", -1),
+    ];
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<string> All { get; } = [.. s_all.Select(each => each.Name)];
+
+    /// <summary>Those of a guest that has no machine mode: without menvcfg nobody gives it stimecmp, and the SBI sets its timers.</summary>
+    public static IReadOnlyList<string> WithoutMachineMode { get; } = [.. All.Where(name => name != "sstc")];
+
+    /// <summary>The value of key IMA_EXT_0 of riscv_hwprobe.</summary>
+    public static ulong ProbeBits { get; } = s_all.Where(each => each.ProbeBit >= 0).Aggregate(0UL, (bits, each) => bits | 1UL << each.ProbeBit);
+
+    /// <summary>The value of AT_HWCAP: a bit for each single letter, I among them.</summary>
+    public static ulong CapabilityBits { get; } = s_all.Where(each => each.Name.Length == 1)
+        .Aggregate(1UL << ('i' - 'a'), (bits, each) => bits | 1UL << (each.Name[0] - 'a'));
+}
