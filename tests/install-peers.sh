@@ -7,6 +7,7 @@ need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 need qemu-riscv64-static qemu-user-static
 need qemu-system-riscv64 qemu-system-misc
 need riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
+need gdb-multiarch gdb-multiarch
 need dtc device-tree-compiler
 need cpio cpio
 need flex flex

@@ -54,6 +54,9 @@ internal sealed unsafe class HartContext : IDisposable
 
     public HartState* State { get; }
 
+    /// <summary>Address of the next instruction, while the hart is not in guest code.</summary>
+    public ulong Pc => State->Pc;
+
     public GuestMemory Memory { get; }
 
     public AddressTranslator Translator { get; set; }
@@ -82,6 +85,12 @@ internal sealed unsafe class HartContext : IDisposable
             ContextStale = true;
         }
     }
+
+    /// <summary>While a debugger steps: no interrupt is taken, as no step is to end in a handler that has nothing to do with it.</summary>
+    public bool HoldsInterrupts { get; set; }
+
+    /// <summary>What a debugger watches; null for nothing. Changed only together with <see cref="FlushTlb"/>.</summary>
+    public WatchList? Watches { get; set; }
 
     /// <summary>The address context in force.</summary>
     public TlbContext Context { get; private set; }

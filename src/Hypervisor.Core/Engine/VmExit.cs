@@ -42,6 +42,8 @@ public enum VmExitReason : byte
     /// <summary>WFI with nothing pending: the vCPU wants to sleep.</summary>
     WaitForInterrupt,
 
+    /// <summary>A debugger's breakpoint, before the instruction at it, or a debugger's watchpoint, after the access to it.</summary>
+    Debug,
 }
 
 /// <summary>

@@ -205,7 +205,8 @@ public sealed partial class HypervisorHost : IDisposable
         vcpu.Meter.RunNanoseconds += used;
         vcpu.WaitingSince = now;
         bool stopped = end == SliceEnd.Stopped || vcpu.Machine.Exit is not null;
-        if (end == SliceEnd.Blocked && !stopped && (vcpu.WakePending || vcpu.Personality.HasPendingWork(vcpu)))
+        bool sleeps = !stopped && (end is SliceEnd.Blocked or SliceEnd.Held);
+        if (sleeps && (vcpu.WakePending || (end == SliceEnd.Blocked && vcpu.Personality.HasPendingWork(vcpu))))
             end = SliceEnd.Attention;
         StopReason reason = stopped ? StopReason.Blocked : end switch
         {

@@ -36,6 +36,9 @@ internal enum SliceEnd : byte
     /// <summary>It sleeps.</summary>
     Blocked,
 
+    /// <summary>A debugger holds it: it sleeps until released, whatever is pending.</summary>
+    Held,
+
     /// <summary>It is done.</summary>
     Stopped,
 }
@@ -48,6 +51,7 @@ public sealed class VCpu : IDisposable
 {
     private readonly IExecutionEngine _engine;
     private int _kicked;
+    private int _debugAction;
 
     internal VCpu(VirtualMachine machine, int id, HartContext hart, IPersonality personality, IExecutionEngine engine)
     {
@@ -72,6 +76,9 @@ public sealed class VCpu : IDisposable
 
     internal HartContext Hart { get; }
 
+    /// <summary>Address of the next instruction, while the vCPU is not in guest code.</summary>
+    internal ulong Pc => Hart.Pc;
+
     internal IPersonality Personality { get; set; }
 
     /// <summary>The number by which the host loop's scheduler knows this vCPU; -1 while it has none.</summary>
@@ -85,6 +92,16 @@ public sealed class VCpu : IDisposable
 
     /// <summary>The host loop's hook for waking: null while the vCPU is on no host loop.</summary>
     internal Action<VCpu>? WakeRequested { get; set; }
+
+    /// <summary>What a debugger wants of the vCPU. Changed by the debugger's thread, and by the vCPU's own where a stop is due.</summary>
+    internal DebugAction DebugAction
+    {
+        get => (DebugAction)Volatile.Read(ref _debugAction);
+        set => Volatile.Write(ref _debugAction, (int)value);
+    }
+
+    /// <summary>Whether the vCPU would be runnable but for the debugger that holds it.</summary>
+    internal bool HeldRunnable { get; set; }
 
     /// <summary>Room for what a personality keeps for each vCPU.</summary>
     internal object? Data { get; set; }
@@ -123,6 +140,13 @@ public sealed class VCpu : IDisposable
         SliceEnd end = SliceEnd.Expired;
         Volatile.Write(ref _kicked, 0);
         Hart.ConsumeAttention();
+        if (Machine.Debugger is { } debugger && DebugAction != DebugAction.Run)
+        {
+            retired = DebugAction == DebugAction.Step ? Step(debugger, code) : 0;
+            HeldRunnable = true;
+            return SliceEnd.Held;
+        }
+
         if (Personality.BeforeSlice(this) == ExitVerdict.Block)
         {
             retired = 0;
@@ -152,6 +176,14 @@ public sealed class VCpu : IDisposable
                 continue;
             }
 
+            if (exit.Reason == VmExitReason.Debug)
+            {
+                end = SliceEnd.Held;
+                HeldRunnable = true;
+                Report(exit);
+                break;
+            }
+
             // The instruction that exits takes a unit of budget, whether it is completed on the guest's behalf or faults:
             // a guest that only ever exits still comes to the end of its slice.
             left--;
@@ -171,6 +203,51 @@ public sealed class VCpu : IDisposable
         retired = budget - left;
         return end;
     }
+
+    /// <summary>Executes one instruction, or takes its exception, without taking interrupts; budget units used.</summary>
+    private long Step(MachineDebugger debugger, CodeCache code)
+    {
+        long used = 0;
+        Hart.HoldsInterrupts = true;
+        Personality.PrepareRun(this);
+        VmExit exit;
+        while (true)
+        {
+            exit = _engine.Run(Hart, code, 1);
+            used += exit.Retired;
+            Meter.Count(exit.Reason);
+            if (exit.Reason is VmExitReason.BudgetExpired or VmExitReason.Debug)
+                break;
+            if (exit.Reason == VmExitReason.Attention)
+                continue;
+            used++;
+
+            // An instruction whose translation was missing has not run yet: again, unless it faulted or the vCPU is to sleep.
+            ulong before = Pc;
+            ExitVerdict verdict = Personality.OnExit(this, in exit);
+            if (verdict != ExitVerdict.Resume || exit.Reason != VmExitReason.TranslationMiss || Pc != before)
+                break;
+        }
+
+        Hart.HoldsInterrupts = false;
+        Meter.Retired += used;
+        DebugAction = DebugAction.Hold;
+        debugger.Report(exit.Reason == VmExitReason.Debug ? StopOf(in exit) : new DebugStop(this, DebugStopKind.Step, Pc));
+        return used;
+    }
+
+    private void Report(in VmExit exit)
+    {
+        DebugAction = DebugAction.Hold;
+        Machine.Debugger?.Report(StopOf(in exit));
+    }
+
+    private DebugStop StopOf(in VmExit exit) => new(this, exit.Access switch
+    {
+        Core.Hart.AccessKind.Fetch => DebugStopKind.Breakpoint,
+        Core.Hart.AccessKind.Load => DebugStopKind.Load,
+        _ => DebugStopKind.Store,
+    }, exit.Value);
 
     /// <summary>Releases the hart. The vCPU must not be on a host loop.</summary>
     public void Dispose() => Hart.Dispose();

@@ -19,6 +19,7 @@ public sealed class VirtualMachine : IDisposable
     private readonly ManualResetEventSlim _ended = new();
     private MachineExit? _exit;
     private int _nextVCpu;
+    private IReadOnlySet<ulong>? _breakpoints;
 
     internal VirtualMachine(string name, GuestMemory memory, ITimerService timers)
     {
@@ -47,6 +48,9 @@ public sealed class VirtualMachine : IDisposable
     }
 
     internal ITimerService Timers { get; }
+
+    /// <summary>The debugger on this machine, if any.</summary>
+    internal MachineDebugger? Debugger { get; set; }
 
     /// <summary>Called once, on the thread that ended the machine, after <see cref="Exit"/> is set and every vCPU was kicked.</summary>
     internal Action<VirtualMachine>? Ended { get; set; }
@@ -124,7 +128,23 @@ public sealed class VirtualMachine : IDisposable
         {
             while (_codeCaches.Count <= hostThread)
                 _codeCaches.Add(null);
-            return _codeCaches[hostThread] ??= new CodeCache(Memory);
+            return _codeCaches[hostThread] ??= new CodeCache(Memory) { Breakpoints = _breakpoints };
+        }
+    }
+
+    /// <summary>Has code decoded anew with breakpoints in it. No vCPU may be in guest code.</summary>
+    internal void SetBreakpoints(IReadOnlySet<ulong>? breakpoints)
+    {
+        lock (_lock)
+        {
+            _breakpoints = breakpoints;
+            foreach (CodeCache? cache in _codeCaches)
+            {
+                if (cache is null)
+                    continue;
+                cache.Breakpoints = breakpoints;
+                cache.Clear();
+            }
         }
     }
 

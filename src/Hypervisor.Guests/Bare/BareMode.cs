@@ -26,6 +26,8 @@ internal sealed class BareMode(VirtualMachine machine, Board board) : IBoardMode
 
     public ref PrivilegedState StateOf(VCpu vcpu) => ref ServedHart.StateOf(vcpu);
 
+    public void Follow(VCpu vcpu, int csr, CsrEffects effects) => ServedHart.Follow(vcpu);
+
     public void PrepareRun(VCpu vcpu)
     {
     }

@@ -18,4 +18,7 @@ internal interface IBoardMode
 
     /// <summary>The privileged state that the guest believes to be its hart's.</summary>
     ref PrivilegedState StateOf(VCpu vcpu);
+
+    /// <summary>Follows a write to a CSR of that state from outside the guest, while the vCPU is not in guest code.</summary>
+    void Follow(VCpu vcpu, int csr, CsrEffects effects);
 }

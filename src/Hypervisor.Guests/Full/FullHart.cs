@@ -69,7 +69,7 @@ internal sealed unsafe class FullHart
     /// <summary>Gives the guest the most urgent interrupt that it would take now, if any.</summary>
     public void Inject()
     {
-        int number = TrapUnit.PendingInterrupt(in Virtual);
+        int number = Hart.HoldsInterrupts ? -1 : TrapUnit.PendingInterrupt(in Virtual);
         if (number < 0)
             return;
         TrapUnit.Enter(State, ref Virtual, Interrupt | (uint)number, 0);

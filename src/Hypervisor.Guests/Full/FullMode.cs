@@ -31,6 +31,8 @@ internal sealed unsafe class FullMode(VirtualMachine machine, Board board) : IBo
 
     public ref PrivilegedState StateOf(VCpu vcpu) => ref HartOf(vcpu).Virtual;
 
+    public void Follow(VCpu vcpu, int csr, CsrEffects effects) => HartOf(vcpu).Apply(csr, effects);
+
     public void PrepareRun(VCpu vcpu) => HartOf(vcpu).Inject();
 
     public bool HasPendingWork(VCpu vcpu) => TrapUnit.HasWakeup(in HartOf(vcpu).Virtual);

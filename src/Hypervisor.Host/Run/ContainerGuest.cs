@@ -3,6 +3,7 @@ using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Machine;
 using Hypervisor.Guests.Container;
 using Hypervisor.Guests.Container.Files;
+using Hypervisor.Guests.Debug;
 using Hypervisor.Host.Cli;
 
 namespace Hypervisor.Host.Run;
@@ -24,6 +25,9 @@ internal sealed class ContainerGuest : IRunningGuest
 
     /// <inheritdoc/>
     public VirtualMachine Machine => _containers.Machine;
+
+    /// <inheritdoc/>
+    public DebugTarget? DebugTarget => null;
 
     /// <inheritdoc/>
     public string Engine { get; }

@@ -1,4 +1,5 @@
 using Hypervisor.Core.Machine;
+using Hypervisor.Guests.Debug;
 
 namespace Hypervisor.Host.Run;
 
@@ -7,6 +8,9 @@ internal interface IRunningGuest : IDisposable
 {
     /// <summary>The machine it runs in.</summary>
     VirtualMachine Machine { get; }
+
+    /// <summary>The guest as a debugger sees it; null where none can be attached.</summary>
+    DebugTarget? DebugTarget { get; }
 
     /// <summary>The engine's name.</summary>
     string Engine { get; }

@@ -6,6 +6,7 @@ using Hypervisor.Core.Machine;
 using Hypervisor.Core.Memory;
 using Hypervisor.Guests;
 using Hypervisor.Guests.Common;
+using Hypervisor.Guests.Debug;
 using Hypervisor.Guests.Para;
 using Hypervisor.Host.Cli;
 
@@ -75,7 +76,7 @@ internal static class MachineGuests
             EpochNanoseconds = Epoch(),
         }, host.Timers);
         guest.Boot(images);
-        return new MachineGuest(guest.Machine, engine.Name, guest.Board.Uart.Receive, [guest, .. disks]);
+        return new MachineGuest(DebugTarget.Of(guest), engine.Name, guest.Board.Uart.Receive, [guest, .. disks]);
     }
 
     private static MachineGuest CreatePara(
@@ -92,16 +93,18 @@ internal static class MachineGuests
             EpochNanoseconds = Epoch(),
         });
         guest.Boot(images);
-        return new MachineGuest(machine, engine.Name, guest.Input, [guest, machine, .. disks]);
+        return new MachineGuest(DebugTarget.Of(machine), engine.Name, guest.Input, [guest, machine, .. disks]);
     }
 
     private static ulong Epoch() => (ulong)(DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100;
 
     private delegate int InputTaker(ReadOnlySpan<byte> bytes);
 
-    private sealed class MachineGuest(VirtualMachine machine, string engine, InputTaker input, IReadOnlyList<IDisposable> parts) : IRunningGuest
+    private sealed class MachineGuest(DebugTarget target, string engine, InputTaker input, IReadOnlyList<IDisposable> parts) : IRunningGuest
     {
-        public VirtualMachine Machine => machine;
+        public VirtualMachine Machine => target.Machine;
+
+        public DebugTarget? DebugTarget => target;
 
         public string Engine => engine;
 

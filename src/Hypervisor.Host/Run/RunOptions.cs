@@ -55,6 +55,9 @@ internal sealed record RunOptions
 
     public double? TimeoutSeconds { get; init; }
 
+    /// <summary>The port on which GDB may attach before the guest starts; null for none.</summary>
+    public int? GdbPort { get; init; }
+
     public bool Stats { get; init; }
 
     public string? StatsFile { get; init; }
@@ -73,8 +76,12 @@ internal sealed record RunOptions
             throw new HypervisorException($"There is no engine '{options.Engine}'; choose from {string.Join(", ", Engines)}.");
         if (options.TimeoutSeconds is { } seconds && !(seconds > 0 && seconds < 1e9))
             throw new HypervisorException($"--timeout {seconds} is no time to wait; give seconds above zero.");
+        if (options.GdbPort is < 0 or > 65535)
+            throw new HypervisorException($"--gdb {options.GdbPort} is no port; give 1 to 65535, or 0 for any that is free.");
         if (options.Mode == ContainerMode)
         {
+            if (options.GdbPort is not null)
+                throw new HypervisorException("--gdb attaches to a machine's harts, which a container has none of: choose --mode bare, full, assisted or para.");
             if (options.Kernel is not null)
                 throw new HypervisorException("--kernel boots a machine: say which way with --mode bare, full, assisted or para.");
             if (options.Program is null)

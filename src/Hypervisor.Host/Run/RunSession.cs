@@ -28,6 +28,9 @@ internal static class RunSession
         using RawTerminal terminal = guest.WantsKeys ? RawTerminal.Enter() : RawTerminal.None;
         ConsoleInput.Start(guest.WantsKeys, guest.Input, guest.InputEnded, ended.Cancel);
 
+        using GdbServer? gdb = options.GdbPort is { } port ? new GdbServer(guest.DebugTarget!, port) : null;
+        if (gdb is not null)
+            Console.Error.WriteLine($"hv: waiting for gdb: gdb-multiarch -ex 'target remote localhost:{gdb.Port}'");
         long start = Stopwatch.GetTimestamp();
         host.Add(guest.Machine, SchedulingParameters.Default with { Weight = options.Weight });
         host.Start();
@@ -35,6 +38,7 @@ internal static class RunSession
         MachineExit? exit = host.WaitFor(guest.Machine, limit, ended.Token);
         double wall = Stopwatch.GetElapsedTime(start).TotalSeconds;
         host.Remove(guest.Machine);
+        gdb?.Dispose();
 
         // Its threads close their books before they end.
         host.Dispose();

@@ -80,6 +80,18 @@ internal sealed unsafe class BlockBuilder
                 }
             }
 
+            if (code.Breakpoints is { } breakpoints && breakpoints.Contains(pc + (ulong)(long)(offset - start)))
+            {
+                // The instruction may lie on two pages of which one is to be mapped yet: it is not looked at.
+                _infos[_slots] = new OpInfo { PcDelta = (short)((offset - start) / 2), Retired = (byte)count };
+                Op* stop = NextSlot(FusedKind.None);
+                stop->Handler = _handlers.Break;
+                lowest = Math.Min(lowest, offset);
+                highest = Math.Max(highest, offset + 2);
+                count++;
+                break;
+            }
+
             Instruction instruction = Decoder.Decode(word);
             lowest = Math.Min(lowest, offset);
             highest = Math.Max(highest, offset + instruction.Length);

@@ -23,6 +23,7 @@ internal sealed unsafe class HandlerTable
         LinkMiss = Resolve((nint)(Next)(&Handlers.LinkMiss));
         CrossPage = Resolve((nint)(Next)(&Handlers.CrossPage));
         Stale = Resolve((nint)(Next)(&Handlers.Stale));
+        Break = Resolve((nint)(Next)(&Handlers.Break));
         WideConstant = Resolve((nint)(Next)(&Handlers.WideConstant));
         Move = Resolve((nint)(Next)(&Handlers.Step<Steps.Move>));
     }
@@ -34,6 +35,8 @@ internal sealed unsafe class HandlerTable
     public nint CrossPage { get; }
 
     public nint Stale { get; }
+
+    public nint Break { get; }
 
     public nint WideConstant { get; }
 

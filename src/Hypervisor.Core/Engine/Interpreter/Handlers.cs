@@ -222,6 +222,15 @@ internal static unsafe class Handlers
         s->Event = (int)EngineEvent.Slow;
     }
 
+    /// <summary>A debugger's breakpoint.</summary>
+    [MethodImpl(Hot)]
+    public static void Break(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    {
+        s->Budget = budget;
+        s->EventOp = op;
+        s->Event = (int)EngineEvent.Break;
+    }
+
     [MethodImpl(Hot | MethodImplOptions.NoInlining)]
     private static void Leave(Op* op, HartState* s, TlbEntry* tlb, long budget)
     {

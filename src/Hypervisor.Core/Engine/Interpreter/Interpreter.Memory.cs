@@ -77,7 +77,17 @@ internal sealed unsafe partial class Interpreter
             code.Settle(_handlers.Stale, fence: false);
         }
 
-        return SlowOutcome.Next;
+        return hart.Watches is { } watches && watches.TryHit(address, shape.Size, kind, out ulong watched)
+            ? LeaveAtWatch(hart, op, watched, kind, out exit)
+            : SlowOutcome.Next;
+    }
+
+    /// <summary>A watched access was made: the instruction retires, and the debugger is told.</summary>
+    private static SlowOutcome LeaveAtWatch(HartContext hart, Op* op, ulong address, AccessKind kind, out VmExit exit)
+    {
+        Retire(hart.State, op);
+        exit = new VmExit(VmExitReason.Debug, Account(hart), value: address, access: kind);
+        return SlowOutcome.Exit;
     }
 
     private bool Translate(HartContext hart, Op* op, ulong address, AccessKind kind, out Translation translation,
@@ -107,7 +117,7 @@ internal sealed unsafe partial class Interpreter
     /// <summary>Installs a load entry, if the translation lets loads pass.</summary>
     private static bool FillLoad(HartContext hart, ulong address, in Translation translation)
     {
-        if (!translation.Readable)
+        if (!translation.Readable || hart.Watches?.Touches(address) == true)
             return false;
         TlbEntry* entry = Tlb.LoadEntry((TlbEntry*)hart.State->Tlb, address);
         ulong page = address & ~0xFFFUL;
@@ -119,7 +129,7 @@ internal sealed unsafe partial class Interpreter
     /// <summary>Installs a store entry, unless the page holds cached code or is protected: see <see cref="CodeTracker"/> for the order of steps.</summary>
     private static bool FillStore(HartContext hart, ulong address, in Translation translation)
     {
-        if (!translation.Writable)
+        if (!translation.Writable || hart.Watches?.Touches(address) == true)
             return false;
         int page = hart.Memory.PageIndex(translation.GuestPhysical);
         if ((hart.Memory.FlagsOf(page) & (PageFlag.Code | PageFlag.Protected)) != 0)

@@ -95,6 +95,10 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
 
                     break;
 
+                case EngineEvent.Break:
+                    SettleAt(s, (Op*)s->EventOp);
+                    return new VmExit(VmExitReason.Debug, Account(hart), value: s->Pc, access: AccessKind.Fetch);
+
                 default:
                     op = null;
                     break;
@@ -351,7 +355,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
     private static bool TakeInterrupt(HartContext hart)
     {
         HartState* s = hart.State;
-        if (!TrapUnit.HasWakeup(in s->Privileged))
+        if (hart.HoldsInterrupts || !TrapUnit.HasWakeup(in s->Privileged))
             return false;
         int cause = TrapUnit.PendingInterrupt(in s->Privileged);
         if (cause < 0)

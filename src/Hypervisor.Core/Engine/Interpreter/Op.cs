@@ -116,4 +116,7 @@ internal enum EngineEvent
 
     /// <summary>The op at <see cref="HartState.EventOp"/> needs the dispatcher.</summary>
     Slow,
+
+    /// <summary>A debugger's breakpoint stands at the op at <see cref="HartState.EventOp"/>.</summary>
+    Break,
 }
