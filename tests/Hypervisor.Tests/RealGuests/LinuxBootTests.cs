@@ -1,0 +1,71 @@
+using System.Globalization;
+using Hypervisor.Tests.Support;
+
+namespace Hypervisor.Tests.RealGuests;
+
+/// <summary>Linux as Debian ships it, on OpenSBI as Debian ships it, to an interactive shell and cleanly off again.</summary>
+public sealed class LinuxBootTests
+{
+    private const string Prompt = "guest# ";
+
+    public static TheoryData<string, int> DebianCases => new()
+    {
+        { "full", 1 }, { "full", 2 }, { "full", 4 }, { "assisted", 1 }, { "assisted", 2 }, { "assisted", 4 }, { "bare", 1 },
+    };
+
+    public static TheoryData<string, int> SmallCases => new() { { "full", 1 }, { "full", 2 }, { "assisted", 1 }, { "assisted", 8 }, { "bare", 1 } };
+
+    [RealGuestTheory("kernel", "firmware", "initramfs")]
+    [MemberData(nameof(DebianCases))]
+    public void Boot_DebiansKernel_ShellAnswersAndPowersOff(string mode, int harts)
+    {
+        using HvProcess hv = Start("kernel", mode, harts);
+        string boot = UseShell(hv, harts);
+        Assert.Contains("OpenSBI v1.6", boot);
+        Assert.Contains("Linux version 6.12", boot);
+        Assert.DoesNotContain("Kernel panic", boot);
+        Assert.DoesNotContain("WARNING:", boot);
+        Assert.DoesNotContain("BUG:", boot);
+    }
+
+    [RealGuestTheory("small-kernel", "firmware", "initramfs")]
+    [MemberData(nameof(SmallCases))]
+    public void Boot_SmallKernel_ShellAnswersAndPowersOff(string mode, int harts)
+    {
+        using HvProcess hv = Start("small-kernel", mode, harts);
+        UseShell(hv, harts);
+    }
+
+    private static HvProcess Start(string kernel, string mode, int harts) => new(
+        "run", "--mode", mode, "--vcpus", harts.ToString(CultureInfo.InvariantCulture), "--kernel", RealGuest.File(kernel)!,
+        "--firmware", RealGuest.File("firmware")!, "--initrd", RealGuest.File("initramfs")!, "--append", "console=ttyS0", "--timeout", "150");
+
+    /// <summary>Types what a user would and checks what comes back; everything printed up to the prompt.</summary>
+    private static string UseShell(HvProcess hv, int harts)
+    {
+        string boot = hv.WaitFor(Prompt, 120);
+        Assert.Contains($"up with {harts} harts", boot);
+        hv.Type("uname -s -m; grep -c ^processor /proc/cpuinfo\n");
+        string answer = hv.WaitFor(Prompt).Replace("\r", "", StringComparison.Ordinal);
+        Assert.Contains($"\nLinux riscv64\n{harts}\n", answer);
+
+        // Ctrl-C reaches what runs in the guest, not hv.
+        hv.Type("sleep 1000\n");
+        hv.WaitFor("sleep 1000");
+        Thread.Sleep(300);
+        hv.Type("\u0003");
+        hv.WaitFor(Prompt);
+
+        // A pasted text arrives whole and in order: longer than any queue on the way.
+        string[] lines = [.. Enumerable.Range(0, 120).Select(i => $"{i} the quick brown fox jumps over the lazy dog and on")];
+        hv.Type($"cat > /tmp/pasted <<END\n{string.Join('\n', lines)}\nEND\n");
+        hv.WaitFor("END");
+        hv.WaitFor(Prompt);
+        hv.Type("md5sum < /tmp/pasted\n");
+        string sum = Convert.ToHexStringLower(System.Security.Cryptography.MD5.HashData(System.Text.Encoding.ASCII.GetBytes(string.Join('\n', lines) + "\n")));
+        Assert.Contains(sum, hv.WaitFor(Prompt));
+        hv.Type("exit\n");
+        Assert.Equal(0, hv.WaitForExit());
+        return boot;
+    }
+}

@@ -1,0 +1,106 @@
+using System.Diagnostics;
+using System.Text;
+
+namespace Hypervisor.Tests.Support;
+
+/// <summary><c>hv</c> as a process, with somebody who types and reads.</summary>
+internal sealed class HvProcess : IDisposable
+{
+    private readonly Process _process;
+    private readonly StringBuilder _output = new();
+    private readonly StringBuilder _errors = new();
+    private int _seen;
+
+    public HvProcess(params string[] arguments)
+    {
+        _process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "hv.dll"), .. arguments])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        new Thread(() => Collect(_process.StandardOutput, _output)) { IsBackground = true }.Start();
+        new Thread(() => Collect(_process.StandardError, _errors)) { IsBackground = true }.Start();
+    }
+
+    /// <summary>All it printed so far.</summary>
+    public string Output
+    {
+        get
+        {
+            lock (_output)
+                return _output.ToString();
+        }
+    }
+
+    public string Errors
+    {
+        get
+        {
+            lock (_errors)
+                return _errors.ToString();
+        }
+    }
+
+    /// <summary>Types.</summary>
+    public void Type(string text)
+    {
+        _process.StandardInput.Write(text);
+        _process.StandardInput.Flush();
+    }
+
+    /// <summary>Waits until a text was printed, after the one waited for last; what came up to and with it.</summary>
+    public string WaitFor(string text, int seconds = 60)
+    {
+        long end = Environment.TickCount64 + (seconds * 1000L);
+        while (true)
+        {
+            string output = Output;
+            int at = output.IndexOf(text, _seen, StringComparison.Ordinal);
+            if (at >= 0)
+            {
+                string part = output[_seen..(at + text.Length)];
+                _seen = at + text.Length;
+                return part;
+            }
+
+            bool ended = _process.HasExited;
+            if (ended || Environment.TickCount64 > end)
+            {
+                Thread.Sleep(100);
+                if (ended && Output.IndexOf(text, _seen, StringComparison.Ordinal) >= 0)
+                    continue;
+                Assert.Fail($"'{text}' was not printed {(ended ? $"before hv ended with {_process.ExitCode}" : $"within {seconds} s")}; the end of the output:\n{Tail(Output)}\n{Tail(Errors)}");
+            }
+
+            Thread.Sleep(10);
+        }
+    }
+
+    /// <summary>Waits for its end; its exit code.</summary>
+    public int WaitForExit(int seconds = 60)
+    {
+        Assert.True(_process.WaitForExit(TimeSpan.FromSeconds(seconds)), $"hv did not end within {seconds} s:\n{Tail(Output)}\n{Tail(Errors)}");
+        _process.WaitForExit();
+        return _process.ExitCode;
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+            _process.Kill();
+        _process.Dispose();
+    }
+
+    private static string Tail(string text) => text.Length <= 3000 ? text : text[^3000..];
+
+    private static void Collect(StreamReader reader, StringBuilder into)
+    {
+        var buffer = new char[4096];
+        for (int count; (count = reader.Read(buffer)) > 0;)
+        {
+            lock (into)
+                into.Append(buffer, 0, count);
+        }
+    }
+}
