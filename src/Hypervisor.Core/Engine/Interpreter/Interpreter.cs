@@ -61,7 +61,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
                     if (status == TranslationStatus.Exit)
                         return LeaveOnMiss(hart, exitValue, AccessKind.Fetch, null);
                     TrapCause cause = status == TranslationStatus.PageFault ? TrapCause.InstructionPageFault : TrapCause.InstructionAccessFault;
-                    if (Raise(hart, null, cause, s->Pc, out VmExit fetchExit))
+                    if (Raise(hart, null, cause, exitValue, out VmExit fetchExit))
                         return fetchExit;
                     continue;
                 }
@@ -159,7 +159,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
             status = hart.Translator.Translate(s, pc, AccessKind.Fetch, hart.Context, out Translation translation);
             if (status != TranslationStatus.Ok)
             {
-                exitValue = translation.ExitValue;
+                exitValue = status == TranslationStatus.Exit ? translation.ExitValue : pc;
                 return null;
             }
 
@@ -167,6 +167,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
             if (hart.Memory.HostPage(page) == null)
             {
                 status = TranslationStatus.AccessFault;
+                exitValue = pc;
                 return null;
             }
 
@@ -204,7 +205,8 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
                 status = TranslationStatus.AccessFault;
             if (status != TranslationStatus.Ok)
             {
-                exitValue = second.ExitValue;
+                // The part of the instruction that faulted is what mtval tells, not its start.
+                exitValue = status == TranslationStatus.Exit ? second.ExitValue : pc + 2;
                 return null;
             }
 
