@@ -86,6 +86,9 @@ internal sealed unsafe class HartContext : IDisposable
         }
     }
 
+    /// <summary>Another hart ordered a FENCE.I of this one: code decoded while a store to it was in flight is dropped at the next entry.</summary>
+    public bool InstructionFencePending { get; set; }
+
     /// <summary>While a debugger steps: no interrupt is taken, as no step is to end in a handler that has nothing to do with it.</summary>
     public bool HoldsInterrupts { get; set; }
 

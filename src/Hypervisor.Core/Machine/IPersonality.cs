@@ -31,7 +31,7 @@ internal interface IPersonality
     /// Called when a slice begins: whether the vCPU may run in it. Block keeps it off until it is woken, as a limit on its
     /// processor time does.
     /// </summary>
-    ExitVerdict BeforeSlice(VCpu vcpu) => ExitVerdict.Resume;
+    ExitVerdict BeforeSlice(VCpu vcpu);
 
     /// <summary>Called before the engine is entered after a wait, a kick or a slice edge: inject what is pending.</summary>
     void PrepareRun(VCpu vcpu);

@@ -7,7 +7,8 @@ namespace Hypervisor.Core.Machine;
 /// <summary>How a machine ended.</summary>
 /// <param name="Code">0 where it ended well; otherwise the guest's own code, or 1.</param>
 /// <param name="Reason">What ended it, for the user.</param>
-public readonly record struct MachineExit(int Code, string Reason);
+/// <param name="Reboot">Whether the guest asked to be started again: whoever made the machine makes it anew.</param>
+public readonly record struct MachineExit(int Code, string Reason, bool Reboot = false);
 
 /// <summary>One guest machine, or one container host: RAM, vCPUs, device space and the time it lives in.</summary>
 public sealed class VirtualMachine : IDisposable

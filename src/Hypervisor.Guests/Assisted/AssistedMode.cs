@@ -28,7 +28,9 @@ internal sealed class AssistedMode(VirtualMachine machine, Board board) : IBoard
 
     public ref PrivilegedState StateOf(VCpu vcpu) => ref ServedHart.StateOf(vcpu);
 
-    public void Follow(VCpu vcpu, int csr, CsrEffects effects) => ServedHart.Follow(vcpu);
+    public void Follow(VCpu vcpu, int csr, CsrEffects effects) => ServedHart.Follow(vcpu, effects);
+
+    public ExitVerdict BeforeSlice(VCpu vcpu) => ExitVerdict.Resume;
 
     public void PrepareRun(VCpu vcpu)
     {

@@ -6,6 +6,7 @@ using Hypervisor.Core.Hart;
 using Hypervisor.Core.Machine;
 using Hypervisor.Core.Memory;
 using Hypervisor.Core.Time;
+using Hypervisor.Guests.Common.Sbi;
 
 namespace Hypervisor.Guests.Common;
 
@@ -45,6 +46,7 @@ internal sealed record BoardGuestOptions
 internal sealed class BoardGuest : IDisposable
 {
     private HtifPort? _htif;
+    private SbiConsole? _console;
 
     /// <summary>Builds the machine.</summary>
     /// <param name="options">What it is made of.</param>
@@ -71,7 +73,7 @@ internal sealed class BoardGuest : IDisposable
             End = (request, code) => Machine.PowerOff(request switch
             {
                 FinisherRequest.Fail => new MachineExit(code == 0 ? 1 : code, $"guest reported failure {code}"),
-                FinisherRequest.Reset => new MachineExit(0, "guest asked for reboot"),
+                FinisherRequest.Reset => new MachineExit(0, "guest asked for reboot", Reboot: true),
                 _ => new MachineExit(0, "guest asked for shutdown"),
             }),
         });
@@ -96,6 +98,14 @@ internal sealed class BoardGuest : IDisposable
     /// <exception cref="HypervisorException">The images do not fit into RAM, or not together; the message says which.</exception>
     public unsafe void Boot(BootImages images)
     {
+        if (images.BuiltInFirmware)
+        {
+            (ulong entry, ulong tree) = images.LoadForSupervisor(Board, HartExtensions.All);
+            _console = new SbiConsole(Options.Console);
+            new BuiltInFirmware(Machine, Mode, _console).Boot(entry, tree);
+            return;
+        }
+
         BootLayout layout = images.Load(this);
         foreach (VCpu vcpu in Machine.VCpus)
         {
@@ -111,8 +121,13 @@ internal sealed class BoardGuest : IDisposable
             _htif = new HtifPort(Machine, toHost, layout.FromHost, Options.Console);
     }
 
-    /// <summary>Gives the guest console input. Any thread.</summary>
-    public void Input(ReadOnlySpan<byte> bytes) => Board.Uart.Receive(bytes);
+    /// <summary>Gives the guest console input, on the serial port and where the SBI has a console there too; how much was taken. Any thread.</summary>
+    public int Input(ReadOnlySpan<byte> bytes)
+    {
+        int taken = Board.Uart.Receive(bytes);
+        _console?.Input(bytes[..taken]);
+        return taken;
+    }
 
     /// <summary>Gives timers, vCPUs and memory back. No host loop may hold the machine any more.</summary>
     public void Dispose()

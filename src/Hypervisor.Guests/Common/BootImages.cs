@@ -35,6 +35,9 @@ internal sealed record BootImages
     /// <summary>The firmware's file, started in machine mode before the kernel; empty for none.</summary>
     public ReadOnlyMemory<byte> Firmware { get; init; }
 
+    /// <summary>Whether the hypervisor itself serves the SBI beneath the kernel, in place of a firmware file.</summary>
+    public bool BuiltInFirmware { get; init; }
+
     /// <summary>The initial RAM disk; empty for none.</summary>
     public ReadOnlyMemory<byte> InitialRamDisk { get; init; }
 

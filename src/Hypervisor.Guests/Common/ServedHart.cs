@@ -23,12 +23,14 @@ internal static unsafe class ServedHart
     /// <summary>The hart's state.</summary>
     public static ref PrivilegedState StateOf(VCpu vcpu) => ref vcpu.Hart.State->Privileged;
 
-    /// <summary>Follows a write to any CSR from outside the guest: everything that may depend on one is computed anew.</summary>
-    public static void Follow(VCpu vcpu)
+    /// <summary>Follows a write to a CSR from outside the guest.</summary>
+    public static void Follow(VCpu vcpu, CsrEffects effects)
     {
-        vcpu.Hart.FlushTlb();
         vcpu.Hart.ContextStale = true;
-        vcpu.Hart.ReportTimer();
+        if ((effects & CsrEffects.TranslationChanged) != 0)
+            vcpu.Hart.FlushTlb();
+        if ((effects & CsrEffects.TimerChanged) != 0)
+            vcpu.Hart.ReportTimer();
     }
 
     /// <summary>WFI with nothing pending: it retires, and the vCPU sleeps.</summary>

@@ -38,7 +38,7 @@ internal sealed unsafe class DebugTarget
     public static DebugTarget Of(BoardGuest guest) => new(guest.Machine, guest.Mode.StateOf, guest.Mode.Follow);
 
     /// <summary>A guest whose harts' own state is the guest's, as in para.</summary>
-    public static DebugTarget Of(VirtualMachine machine) => new(machine, ServedHart.StateOf, (vcpu, _, _) => ServedHart.Follow(vcpu));
+    public static DebugTarget Of(VirtualMachine machine) => new(machine, ServedHart.StateOf, (vcpu, _, effects) => ServedHart.Follow(vcpu, effects));
 
     /// <summary>The hart's registers.</summary>
     public static HartState* Registers(VCpu vcpu) => vcpu.Hart.State;

@@ -33,6 +33,8 @@ internal sealed unsafe class FullMode(VirtualMachine machine, Board board) : IBo
 
     public void Follow(VCpu vcpu, int csr, CsrEffects effects) => HartOf(vcpu).Apply(csr, effects);
 
+    public ExitVerdict BeforeSlice(VCpu vcpu) => ExitVerdict.Resume;
+
     public void PrepareRun(VCpu vcpu) => HartOf(vcpu).Inject();
 
     public bool HasPendingWork(VCpu vcpu) => TrapUnit.HasWakeup(in HartOf(vcpu).Virtual);

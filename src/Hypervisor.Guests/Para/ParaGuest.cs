@@ -56,7 +56,7 @@ internal sealed class ParaGuest : IDisposable
             End = (request, code) => machine.PowerOff(request switch
             {
                 FinisherRequest.Fail => new MachineExit(code == 0 ? 1 : code, $"guest reported failure {code}"),
-                FinisherRequest.Reset => new MachineExit(0, "guest asked for reboot"),
+                FinisherRequest.Reset => new MachineExit(0, "guest asked for reboot", Reboot: true),
                 _ => new MachineExit(0, "guest asked for shutdown"),
             }),
 

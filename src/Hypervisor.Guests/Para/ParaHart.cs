@@ -222,6 +222,7 @@ internal sealed unsafe class ParaHart
         if (ordered == _fencesObeyed)
             return;
         Hart.FlushTlb();
+        Hart.InstructionFencePending = true;
         Volatile.Write(ref _fencesObeyed, ordered);
     }
 }

@@ -29,6 +29,9 @@ internal sealed unsafe class ParaPersonality(ParaMachine machine) : IPersonality
     public string Name => "para";
 
     /// <inheritdoc/>
+    public ExitVerdict BeforeSlice(VCpu vcpu) => ExitVerdict.Resume;
+
+    /// <inheritdoc/>
     public void PrepareRun(VCpu vcpu)
     {
         var hart = (ParaHart)vcpu.Data!;

@@ -4,24 +4,40 @@ namespace Hypervisor.Host.Run;
 /// Carries standard input to a guest on a thread of its own, which ends with the process: a read of standard input cannot
 /// be called off.
 /// </summary>
-internal static class ConsoleInput
+internal sealed class ConsoleInput
 {
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(5);
 
+    private readonly bool _watchesEscape;
+    private readonly Action _ended;
+    private volatile IRunningGuest? _guest;
+    private volatile bool _atEnd;
+
     /// <summary>Starts to carry.</summary>
     /// <param name="watchesEscape">Whether Ctrl-A x ends the guest.</param>
-    /// <param name="offer">Gives the guest bytes and says how many it took.</param>
-    /// <param name="atEnd">Called where there is no more input.</param>
     /// <param name="ended">Called where the user asked to end the guest.</param>
-    public static void Start(bool watchesEscape, Func<ReadOnlyMemory<byte>, int> offer, Action atEnd, Action ended)
+    public ConsoleInput(bool watchesEscape, Action ended)
     {
-        watchesEscape &= !Console.IsInputRedirected;
-        var thread = new Thread(() => Carry(Console.OpenStandardInput(), watchesEscape, offer, atEnd, ended)) { IsBackground = true, Name = "console input" };
-        thread.Start();
+        _watchesEscape = watchesEscape && !Console.IsInputRedirected;
+        _ended = ended;
+        new Thread(Carry) { IsBackground = true, Name = "console input" }.Start();
     }
 
-    private static void Carry(Stream input, bool watchesEscape, Func<ReadOnlyMemory<byte>, int> offer, Action atEnd, Action ended)
+    /// <summary>Who gets the input; while there is nobody, between two lives of a machine, it waits.</summary>
+    public IRunningGuest? Guest
     {
+        get => _guest;
+        set
+        {
+            _guest = value;
+            if (_atEnd)
+                value?.InputEnded();
+        }
+    }
+
+    private void Carry()
+    {
+        Stream input = Console.OpenStandardInput();
         var filter = new EscapeFilter();
         var buffer = new byte[4096];
         var toGuest = new List<byte>();
@@ -30,25 +46,26 @@ internal static class ConsoleInput
             int count = input.Read(buffer);
             if (count <= 0)
             {
-                atEnd();
+                _atEnd = true;
+                _guest?.InputEnded();
                 return;
             }
 
             toGuest.Clear();
-            if (!watchesEscape)
+            if (!_watchesEscape)
                 toGuest.AddRange(buffer.AsSpan(0, count));
             else if (filter.Filter(buffer.AsSpan(0, count), toGuest))
             {
-                ended();
+                _ended();
                 return;
             }
 
             ReadOnlyMemory<byte> left = toGuest.ToArray();
             while (!left.IsEmpty)
             {
-                left = left[offer(left)..];
+                left = left[(_guest?.Input(left) ?? 0)..];
 
-                // The guest's queue is full until it reads: wait for it.
+                // The guest's queue is full until it reads, or there is no guest just now: wait for it.
                 if (!left.IsEmpty)
                     Thread.Sleep(s_pause);
             }

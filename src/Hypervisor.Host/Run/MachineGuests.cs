@@ -57,9 +57,11 @@ internal static class MachineGuests
         };
         if (options.Firmware is not (RunOptions.NoFirmware or RunOptions.BuiltInFirmware))
             return images with { Firmware = InputFile.Read(options.Firmware, "firmware") };
+        if (options.Firmware == RunOptions.BuiltInFirmware)
+            return images with { BuiltInFirmware = true };
         if (options.Mode != RunOptions.ParaMode && LinuxImage.TryParse(images.Kernel, images.KernelName, out _))
             throw new HypervisorException(
-                $"'{options.Kernel}' is a Linux Image, which stands on a firmware: give one with --firmware, such as OpenSBI's fw_dynamic.bin, or use --mode para.");
+                $"'{options.Kernel}' is a Linux Image, which stands on a firmware: give one with --firmware, such as OpenSBI's fw_dynamic.bin, or take --firmware builtin.");
         return images;
     }
 
@@ -76,7 +78,7 @@ internal static class MachineGuests
             EpochNanoseconds = Epoch(),
         }, host.Timers);
         guest.Boot(images);
-        return new MachineGuest(DebugTarget.Of(guest), engine.Name, guest.Board.Uart.Receive, [guest, .. disks]);
+        return new MachineGuest(DebugTarget.Of(guest), engine.Name, guest.Input, [guest, .. disks]);
     }
 
     private static MachineGuest CreatePara(

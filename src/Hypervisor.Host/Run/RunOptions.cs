@@ -55,6 +55,9 @@ internal sealed record RunOptions
 
     public double? TimeoutSeconds { get; init; }
 
+    /// <summary>Whether a guest's reboot ends the run, as power-off does.</summary>
+    public bool NoReboot { get; init; }
+
     /// <summary>The port on which GDB may attach before the guest starts; null for none.</summary>
     public int? GdbPort { get; init; }
 
@@ -95,8 +98,6 @@ internal sealed record RunOptions
                 throw new HypervisorException($"Mode {options.Mode} boots a machine: name what it boots with --kernel FILE.");
             if (options.Mode == ParaMode && options.Firmware is not (NoFirmware or BuiltInFirmware))
                 throw new HypervisorException("Mode para always uses the built-in SBI; leave --firmware out.");
-            if (options.Mode != ParaMode && options.Firmware == BuiltInFirmware)
-                throw new HypervisorException($"The built-in SBI serves mode para; in mode {options.Mode} give a firmware file such as OpenSBI's fw_dynamic.bin.");
         }
 
         foreach (string variable in options.Environment)

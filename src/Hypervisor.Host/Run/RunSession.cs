@@ -15,35 +15,77 @@ internal static class RunSession
     public static int Run(RunOptions options, CancellationToken cancellation)
     {
         using FileStream? statsFile = InputFile.CreateOutput(options.StatsFile);
-        using var host = new HypervisorHost(new HostOptions
-        {
-            Clock = HostClock.Real,
-            PhysicalCpus = Math.Min(options.VCpus, Environment.ProcessorCount),
-        });
-        using IRunningGuest guest = options.Mode == RunOptions.ContainerMode
-            ? ContainerGuest.Create(options, host)
-            : MachineGuests.Create(options, host);
-        List<TimedPersonality> timed = options.Stats || statsFile is not null ? TimeExits(guest.Machine) : [];
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using RawTerminal terminal = guest.WantsKeys ? RawTerminal.Enter() : RawTerminal.None;
-        ConsoleInput.Start(guest.WantsKeys, guest.Input, guest.InputEnded, ended.Cancel);
+        long start = Stopwatch.GetTimestamp();
+        RawTerminal? terminal = null;
+        ConsoleInput? input = null;
+        try
+        {
+            while (true)
+            {
+                using var host = new HypervisorHost(new HostOptions
+                {
+                    Clock = HostClock.Real,
+                    PhysicalCpus = Math.Min(options.VCpus, Environment.ProcessorCount),
+                });
+                using IRunningGuest guest = options.Mode == RunOptions.ContainerMode
+                    ? ContainerGuest.Create(options, host)
+                    : MachineGuests.Create(options, host);
+                terminal ??= guest.WantsKeys ? RawTerminal.Enter() : RawTerminal.None;
+                input ??= new ConsoleInput(guest.WantsKeys, ended.Cancel);
+                input.Guest = guest;
+                MachineExit? exit = RunOnce(options, host, guest, statsFile, start, ended.Token, beforeReport: () => input.Guest = null);
+                if (exit is { Reboot: true } && !options.NoReboot)
+                {
+                    Console.Error.WriteLine("hv: the guest reboots.");
+                    continue;
+                }
 
+                terminal.Dispose();
+                return ExitCodeOf(options, exit, ended.IsCancellationRequested, cancellation);
+            }
+        }
+        finally
+        {
+            terminal?.Dispose();
+        }
+    }
+
+    /// <summary>One life of the guest, from power on to its end; null where it was ended from outside.</summary>
+    private static MachineExit? RunOnce(RunOptions options, HypervisorHost host, IRunningGuest guest, FileStream? statsFile,
+        long start, CancellationToken ended, Action beforeReport)
+    {
+        List<TimedPersonality> timed = options.Stats || statsFile is not null ? TimeExits(guest.Machine) : [];
         using GdbServer? gdb = options.GdbPort is { } port ? new GdbServer(guest.DebugTarget!, port) : null;
         if (gdb is not null)
             Console.Error.WriteLine($"hv: waiting for gdb: gdb-multiarch -ex 'target remote localhost:{gdb.Port}'");
-        long start = Stopwatch.GetTimestamp();
+        long born = Stopwatch.GetTimestamp();
         host.Add(guest.Machine, SchedulingParameters.Default with { Weight = options.Weight });
         host.Start();
-        TimeSpan limit = options.TimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : Timeout.InfiniteTimeSpan;
-        MachineExit? exit = host.WaitFor(guest.Machine, limit, ended.Token);
-        double wall = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        TimeSpan limit = Timeout.InfiniteTimeSpan;
+        if (options.TimeoutSeconds is { } seconds)
+        {
+            // The limit is on the run, however often the guest reboots in it.
+            limit = TimeSpan.FromSeconds(seconds) - Stopwatch.GetElapsedTime(start);
+            limit = limit < TimeSpan.Zero ? TimeSpan.Zero : limit;
+        }
+
+        MachineExit? exit = host.WaitFor(guest.Machine, limit, ended);
+        double wall = Stopwatch.GetElapsedTime(born).TotalSeconds;
         host.Remove(guest.Machine);
         gdb?.Dispose();
 
         // Its threads close their books before they end.
         host.Dispose();
-        terminal.Dispose();
+        beforeReport();
+        if (exit is { Reboot: true } && !options.NoReboot)
+            return exit;
         Report(options, host, guest, timed, wall, statsFile);
+        return exit;
+    }
+
+    private static int ExitCodeOf(RunOptions options, MachineExit? exit, bool ended, CancellationToken cancellation)
+    {
         if (exit is { } known)
         {
             if (known.Code != 0 && known.Reason.Length > 0)
@@ -52,7 +94,7 @@ internal static class RunSession
         }
 
         cancellation.ThrowIfCancellationRequested();
-        if (ended.IsCancellationRequested)
+        if (ended)
         {
             // The user ended the machine at the keyboard: that is no failure.
             Console.Error.WriteLine("hv: ended at the keyboard.");

@@ -30,6 +30,9 @@ internal sealed class TimedPersonality(IPersonality inner) : IPersonality
     }
 
     /// <inheritdoc/>
+    public ExitVerdict BeforeSlice(VCpu vcpu) => inner.BeforeSlice(vcpu);
+
+    /// <inheritdoc/>
     public void PrepareRun(VCpu vcpu) => inner.PrepareRun(vcpu);
 
     /// <inheritdoc/>

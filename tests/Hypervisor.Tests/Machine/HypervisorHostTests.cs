@@ -176,6 +176,8 @@ public sealed unsafe class HypervisorHostTests
     {
         public string Name => "test";
 
+        public ExitVerdict BeforeSlice(VCpu vcpu) => ExitVerdict.Resume;
+
         public void PrepareRun(VCpu vcpu)
         {
         }
@@ -197,6 +199,8 @@ public sealed unsafe class HypervisorHostTests
         public int Calls { get; private set; }
 
         public string Name => "test";
+
+        public ExitVerdict BeforeSlice(VCpu vcpu) => ExitVerdict.Resume;
 
         public void PrepareRun(VCpu vcpu)
         {

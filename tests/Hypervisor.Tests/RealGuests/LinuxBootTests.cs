@@ -36,9 +36,49 @@ public sealed class LinuxBootTests
         UseShell(hv, harts);
     }
 
-    private static HvProcess Start(string kernel, string mode, int harts) => new(
-        "run", "--mode", mode, "--vcpus", harts.ToString(CultureInfo.InvariantCulture), "--kernel", RealGuest.File(kernel)!,
-        "--firmware", RealGuest.File("firmware")!, "--initrd", RealGuest.File("initramfs")!, "--append", "console=ttyS0", "--timeout", "150");
+    public static TheoryData<string, string, int> BuiltInCases => new()
+    {
+        { "kernel", "full", 2 }, { "kernel", "assisted", 2 }, { "small-kernel", "full", 4 }, { "small-kernel", "bare", 2 },
+    };
+
+    [RealGuestTheory("kernel", "small-kernel", "initramfs")]
+    [MemberData(nameof(BuiltInCases))]
+    public void Boot_BuiltInFirmware_NeedsNoFile(string kernel, string mode, int harts)
+    {
+        using HvProcess hv = Start(kernel, mode, harts, builtIn: true);
+        Assert.Contains("SBI specification v2.0 detected", UseShell(hv, harts));
+    }
+
+    [RealGuestTheory("small-kernel", "firmware", "initramfs")]
+    [InlineData("full", false)]
+    [InlineData("assisted", true)]
+    public void Reboot_FromInside_StartsTheMachineAgain(string mode, bool builtIn)
+    {
+        using HvProcess hv = Start("small-kernel", mode, 1, builtIn);
+        hv.WaitFor(Prompt, 120);
+        hv.Type("echo first > /tmp/life; reboot -f\n");
+        hv.WaitFor("Linux version", 60);
+        hv.WaitFor(Prompt, 60);
+        hv.Type("ls /tmp | wc -l; exit\n");
+        Assert.Equal(0, hv.WaitForExit());
+        Assert.Contains("\n0\n", hv.Output.Replace("\r", "", StringComparison.Ordinal));
+        Assert.Contains("the guest reboots", hv.Errors);
+    }
+
+    [RealGuestTheory("small-kernel", "initramfs")]
+    [InlineData("full")]
+    public void Reboot_NotWanted_EndsWithSuccess(string mode)
+    {
+        using HvProcess hv = Start("small-kernel", mode, 1, builtIn: true, "--no-reboot");
+        hv.WaitFor(Prompt, 120);
+        hv.Type("reboot -f\n");
+        Assert.Equal(0, hv.WaitForExit());
+        Assert.DoesNotContain("the guest reboots", hv.Errors);
+    }
+
+    private static HvProcess Start(string kernel, string mode, int harts, bool builtIn = false, params string[] more) => new(
+        ["run", "--mode", mode, "--vcpus", harts.ToString(CultureInfo.InvariantCulture), "--kernel", RealGuest.File(kernel)!,
+        "--firmware", builtIn ? "builtin" : RealGuest.File("firmware")!, "--initrd", RealGuest.File("initramfs")!, "--append", "console=ttyS0", "--timeout", "150", .. more]);
 
     /// <summary>Types what a user would and checks what comes back; everything printed up to the prompt.</summary>
     private static string UseShell(HvProcess hv, int harts)

@@ -125,7 +125,8 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
     private void Attach(HartContext hart, CodeCache code)
     {
         code.Builder ??= new BlockBuilder(_handlers, _fuse);
-        code.Settle(_handlers.Stale, fence: false);
+        code.Settle(_handlers.Stale, fence: hart.InstructionFencePending);
+        hart.InstructionFencePending = false;
         if (code.Owner != hart)
         {
             code.Owner = hart;

@@ -3,7 +3,8 @@ using Hypervisor.Core.Machine;
 namespace Hypervisor.Guests.Common.Sbi;
 
 /// <summary>
-/// SRST (SBI 2.0, section 10). A machine lives once: shutdown and both reboots end it, a reboot saying so. A reason of
+/// SRST (SBI 2.0, section 10). A machine lives once: shutdown and both reboots end it, and whoever made it makes it anew for
+/// a reboot. A reason of
 /// <c>0xF0000000 | code</c> with a code of 1 to 255 reports the guest's own failure code.
 /// </summary>
 internal sealed class SystemResetExtension(ISbiPlatform platform) : ISbiExtension
@@ -30,7 +31,8 @@ internal sealed class SystemResetExtension(ISbiPlatform platform) : ISbiExtensio
             return SbiError.Denied;
         string what = type == 0 ? "shutdown" : "reboot";
         int code = reason >= GuestFailure ? (int)(reason & 0xFF) : (int)reason;
-        platform.End(new MachineExit(code, code == 0 ? $"guest asked for {what}" : $"guest reported failure {code} and asked for {what}"));
+        platform.End(new MachineExit(code, code == 0 ? $"guest asked for {what}" : $"guest reported failure {code} and asked for {what}",
+            Reboot: type != 0 && code == 0));
         return new SbiResult(SbiError.Success, 0, SbiCompletion.Stop);
     }
 }
