@@ -74,9 +74,7 @@ internal sealed record BoardTree
                 cpu.SetCells($"riscv,{kind}-block-size", HartExtensions.CacheBlockBytes);
 
             // Old kernels read the string, new ones the list; one without the other stops some of them silently.
-            string letters = string.Concat(Extensions.Where(extension => extension.Length == 1));
-            string words = string.Concat(Extensions.Where(extension => extension.Length > 1).Select(extension => "_" + extension));
-            cpu.SetStrings("riscv,isa", "rv64i" + letters + words).SetStrings("riscv,isa-base", "rv64i")
+            cpu.SetStrings("riscv,isa", HartExtensions.IsaString(Extensions)).SetStrings("riscv,isa-base", "rv64i")
                 .SetStrings("riscv,isa-extensions", (string[])["i", .. Extensions]);
             controllers.Add(cpu.AddNode("interrupt-controller").SetCells("#interrupt-cells", 1).SetFlag("interrupt-controller")
                 .SetCells("#address-cells", 0).SetStrings("compatible", "riscv,cpu-intc").Phandle);

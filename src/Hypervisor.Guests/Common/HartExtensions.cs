@@ -40,6 +40,10 @@ internal static class HartExtensions
     /// <summary>Those of a guest that has no machine mode: without menvcfg nobody gives it stimecmp, and the SBI sets its timers.</summary>
     public static IReadOnlyList<string> WithoutMachineMode { get; } = [.. All.Where(name => name != "sstc")];
 
+    /// <summary>The one string of old for a set of them: rv64i, the letters, the names.</summary>
+    public static string IsaString(IReadOnlyList<string> extensions)
+        => "rv64i" + string.Concat(extensions.Where(each => each.Length == 1)) + string.Concat(extensions.Where(each => each.Length > 1).Select(each => "_" + each));
+
     /// <summary>The value of key IMA_EXT_0 of riscv_hwprobe.</summary>
     public static ulong ProbeBits { get; } = s_all.Where(each => each.ProbeBit >= 0).Aggregate(0UL, (bits, each) => bits | 1UL << each.ProbeBit);
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Hypervisor.Guests.Common;
 using Hypervisor.Guests.Container.Files;
 using Hypervisor.Guests.Container.Kernel;
 using Hypervisor.Guests.Container.Memory;
@@ -78,7 +79,7 @@ internal static class ContainerTree
         var files = new Dictionary<string, Inode>
         {
             ["self"] = new GeneratedLink(store, () => (container.Host.Current?.Process.Id ?? 0).ToString(CultureInfo.InvariantCulture)),
-            ["cpuinfo"] = Text(() => "processor\t: 0\nhart\t\t: 0\nisa\t\t: rv64imafdc_zicsr_zifencei_zba_zbb_zbs\nmmu\t\t: sv39\n\n"),
+            ["cpuinfo"] = Text(() => "processor\t: 0\nhart\t\t: 0\nisa\t\t: " + HartExtensions.IsaString(HartExtensions.All) + "\nmmu\t\t: sv39\n\n"),
             ["meminfo"] = Text(() => MemoryInfo(container)),
             ["mounts"] = Text(() => "rootfs / rootfs rw 0 0\ndevtmpfs /dev devtmpfs rw 0 0\nproc /proc proc rw 0 0\n"),
             ["uptime"] = Text(() => FormattableString.Invariant($"{container.Host.Now / 1e9:f2} 0.00\n")),

@@ -254,6 +254,8 @@ public sealed unsafe class InterpreterTests
     [InlineData(0x6010_909bu, 0x10UL, 4UL)]
     [InlineData(0x0e00_d0b3u, 7UL, 0UL)]                        // czero.eqz x1, x1, x0
     [InlineData(0x0e00_f0b3u, 7UL, 7UL)]                        // czero.nez x1, x1, x0
+    [InlineData(0x0e10_d0b3u, 1UL << 63, 1UL << 63)]            // czero.eqz x1, x1, x1
+    [InlineData(0x0e10_f0b3u, 1UL << 63, 0UL)]                  // czero.nez x1, x1, x1
     public void Run_InstructionsThePeerLacks_FollowTheSpecification(uint word, ulong operand, ulong expected)
     {
         using var guest = new FlatGuest(0x1000, 0x1000);

@@ -164,6 +164,8 @@ internal sealed unsafe partial class Interpreter
             new Span<byte>(page.HostPage + block, CacheBlockBytes).Clear();
             NoteStore(hart, (page.GuestPhysical & ~0xFFFUL) | block, CacheBlockBytes);
             code.Settle(_handlers.Stale, fence: false);
+            if (hart.Watches is { } watches && watches.TryHit(address & ~(ulong)(CacheBlockBytes - 1), CacheBlockBytes, kind, out ulong watched))
+                return LeaveAtWatch(hart, op, watched, kind, out exit);
         }
 
         return SlowOutcome.Next;
