@@ -94,6 +94,9 @@ internal sealed class BoardGuest : IDisposable
     /// <summary>How it is hosted.</summary>
     public IBoardMode Mode { get; }
 
+    /// <summary>Where the booted image says that its results are; null where it has no such symbols.</summary>
+    public (ulong Start, ulong End)? Signature { get; private set; }
+
     /// <summary>Loads what it is to run, and puts every hart at the start of it.</summary>
     /// <exception cref="HypervisorException">The images do not fit into RAM, or not together; the message says which.</exception>
     public unsafe void Boot(BootImages images)
@@ -107,6 +110,7 @@ internal sealed class BoardGuest : IDisposable
         }
 
         BootLayout layout = images.Load(this);
+        Signature = layout.Signature;
         foreach (VCpu vcpu in Machine.VCpus)
         {
             HartState* s = vcpu.Hart.State;

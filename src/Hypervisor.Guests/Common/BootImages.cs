@@ -10,7 +10,9 @@ namespace Hypervisor.Guests.Common;
 /// <param name="FirmwareInfo">What firmware finds in a2: where the next stage lies.</param>
 /// <param name="ToHost">The <c>tohost</c> word of the HTIF convention, where the image has one.</param>
 /// <param name="FromHost">The <c>fromhost</c> word, where the image has one.</param>
-internal readonly record struct BootLayout(ulong Entry, ulong DeviceTree, ulong FirmwareInfo, ulong? ToHost, ulong? FromHost);
+/// <param name="Signature">Where the image says that its results are: from <c>begin_signature</c> to <c>end_signature</c>.</param>
+internal readonly record struct BootLayout(
+    ulong Entry, ulong DeviceTree, ulong FirmwareInfo, ulong? ToHost, ulong? FromHost, (ulong Start, ulong End)? Signature);
 
 /// <summary>
 /// What a machine boots: a kernel by itself in machine mode, or firmware and the kernel it starts. With firmware the
@@ -69,7 +71,8 @@ internal sealed record BootImages
             WriteFirmwareInfo(memory, info, kernel);
         }
 
-        return new BootLayout(entry, treeAddress, info, Symbol(elf, "tohost"), Symbol(elf, "fromhost"));
+        (ulong, ulong)? signature = Symbol(elf, "begin_signature") is { } start && Symbol(elf, "end_signature") is { } end ? (start, end) : null;
+        return new BootLayout(entry, treeAddress, info, Symbol(elf, "tohost"), Symbol(elf, "fromhost"), signature);
     }
 
     /// <summary>Puts a kernel that stands on an SBI, and all that goes with it, into the guest's RAM: no firmware, no machine mode.</summary>

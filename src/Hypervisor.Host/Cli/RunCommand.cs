@@ -34,13 +34,15 @@ internal static class RunCommand
         Option<int> weight = new("--weight") { Description = "The guest's weight for the scheduler, beside others.", HelpName = "N", DefaultValueFactory = _ => RunOptions.DefaultWeight };
         Option<string> engine = new("--engine") { Description = $"What executes guest code: {string.Join(", ", RunOptions.Engines)}.", HelpName = "E", DefaultValueFactory = _ => RunOptions.Engines[0] };
         Option<double?> timeout = new("--timeout") { Description = "End the guest after this many seconds, with exit code 124.", HelpName = "S" };
+        Option<string?> signature = new("--signature") { Description = "Write memory between begin_signature and end_signature to a file when the program has ended.", HelpName = "FILE" };
+        Option<int> granularity = new("--signature-granularity") { Description = "Bytes in a line of the signature: 1, 2, 4, 8 or 16.", HelpName = "N", DefaultValueFactory = _ => 4 };
         Option<bool> noReboot = new("--no-reboot") { Description = "End where the guest reboots, with exit code 0, instead of starting it again." };
         Option<int?> gdb = new("--gdb") { Description = "Hold a machine at its first instruction and wait for gdb-multiarch on this port of the loopback.", HelpName = "PORT" };
         Option<bool> stats = new("--stats") { Description = "Print instructions, MIPS and exits when the guest has ended." };
         Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
         var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal (Ctrl-A x ends a machine).")
         {
-            program, mode, memory, vcpus, kernel, firmware, initrd, disks, append, rootfs, environment, cpus, weight, engine, timeout, noReboot, gdb, stats, statsJson,
+            program, mode, memory, vcpus, kernel, firmware, initrd, disks, append, rootfs, environment, cpus, weight, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(RunSession.Run(
             RunOptions.Check(new RunOptions
@@ -61,6 +63,8 @@ internal static class RunCommand
                 Cpus = parsed.GetValue(cpus),
                 Engine = parsed.GetValue(engine)!,
                 TimeoutSeconds = parsed.GetValue(timeout),
+                SignatureFile = parsed.GetValue(signature),
+                SignatureGranularity = parsed.GetValue(granularity),
                 NoReboot = parsed.GetValue(noReboot),
                 GdbPort = parsed.GetValue(gdb),
                 Stats = parsed.GetValue(stats),

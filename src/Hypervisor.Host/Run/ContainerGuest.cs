@@ -1,6 +1,7 @@
 using Hypervisor.Core;
 using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Machine;
+using Hypervisor.Guests.Common;
 using Hypervisor.Guests.Container;
 using Hypervisor.Guests.Container.Files;
 using Hypervisor.Guests.Debug;
@@ -28,6 +29,9 @@ internal sealed class ContainerGuest : IRunningGuest
 
     /// <inheritdoc/>
     public DebugTarget? DebugTarget => null;
+
+    /// <inheritdoc/>
+    public BoardGuest? Board => null;
 
     /// <inheritdoc/>
     public string Engine { get; }

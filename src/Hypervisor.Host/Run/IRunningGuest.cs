@@ -1,4 +1,5 @@
 using Hypervisor.Core.Machine;
+using Hypervisor.Guests.Common;
 using Hypervisor.Guests.Debug;
 
 namespace Hypervisor.Host.Run;
@@ -11,6 +12,9 @@ internal interface IRunningGuest : IDisposable
 
     /// <summary>The guest as a debugger sees it; null where none can be attached.</summary>
     DebugTarget? DebugTarget { get; }
+
+    /// <summary>The guest where it owns a board; null for others.</summary>
+    BoardGuest? Board { get; }
 
     /// <summary>The engine's name.</summary>
     string Engine { get; }

@@ -78,7 +78,9 @@ internal static class MachineGuests
             EpochNanoseconds = Epoch(),
         }, host.Timers);
         guest.Boot(images);
-        return new MachineGuest(DebugTarget.Of(guest), engine.Name, guest.Input, [guest, .. disks]);
+        if (options.SignatureFile is not null)
+            SignatureFile.Check(guest, options.Kernel!);
+        return new MachineGuest(DebugTarget.Of(guest), guest, engine.Name, guest.Input, [guest, .. disks]);
     }
 
     private static MachineGuest CreatePara(
@@ -95,18 +97,20 @@ internal static class MachineGuests
             EpochNanoseconds = Epoch(),
         });
         guest.Boot(images);
-        return new MachineGuest(DebugTarget.Of(machine), engine.Name, guest.Input, [guest, machine, .. disks]);
+        return new MachineGuest(DebugTarget.Of(machine), null, engine.Name, guest.Input, [guest, machine, .. disks]);
     }
 
     private static ulong Epoch() => (ulong)(DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100;
 
     private delegate int InputTaker(ReadOnlySpan<byte> bytes);
 
-    private sealed class MachineGuest(DebugTarget target, string engine, InputTaker input, IReadOnlyList<IDisposable> parts) : IRunningGuest
+    private sealed class MachineGuest(DebugTarget target, BoardGuest? board, string engine, InputTaker input, IReadOnlyList<IDisposable> parts) : IRunningGuest
     {
         public VirtualMachine Machine => target.Machine;
 
         public DebugTarget? DebugTarget => target;
+
+        public BoardGuest? Board => board;
 
         public string Engine => engine;
 

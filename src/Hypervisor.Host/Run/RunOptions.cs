@@ -55,6 +55,12 @@ internal sealed record RunOptions
 
     public double? TimeoutSeconds { get; init; }
 
+    /// <summary>Where a test program's signature goes; null for nowhere.</summary>
+    public string? SignatureFile { get; init; }
+
+    /// <summary>Bytes in a line of the signature.</summary>
+    public int SignatureGranularity { get; init; } = 4;
+
     /// <summary>Whether a guest's reboot ends the run, as power-off does.</summary>
     public bool NoReboot { get; init; }
 
@@ -79,6 +85,10 @@ internal sealed record RunOptions
             throw new HypervisorException($"There is no engine '{options.Engine}'; choose from {string.Join(", ", Engines)}.");
         if (options.TimeoutSeconds is { } seconds && !(seconds > 0 && seconds < 1e9))
             throw new HypervisorException($"--timeout {seconds} is no time to wait; give seconds above zero.");
+        if (!Run.SignatureFile.Granularities.Contains(options.SignatureGranularity))
+            throw new HypervisorException($"--signature-granularity {options.SignatureGranularity}: give one of {string.Join(", ", Run.SignatureFile.Granularities)}.");
+        if (options.SignatureFile is not null && (options.Mode is ContainerMode or ParaMode))
+            throw new HypervisorException("--signature is of programs that own a machine: choose --mode bare, full or assisted.");
         if (options.GdbPort is < 0 or > 65535)
             throw new HypervisorException($"--gdb {options.GdbPort} is no port; give 1 to 65535, or 0 for any that is free.");
         if (options.Mode == ContainerMode)

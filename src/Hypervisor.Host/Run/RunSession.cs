@@ -15,6 +15,7 @@ internal static class RunSession
     public static int Run(RunOptions options, CancellationToken cancellation)
     {
         using FileStream? statsFile = InputFile.CreateOutput(options.StatsFile);
+        using FileStream? signatureFile = InputFile.CreateOutput(options.SignatureFile);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         long start = Stopwatch.GetTimestamp();
         RawTerminal? terminal = null;
@@ -42,6 +43,8 @@ internal static class RunSession
                 }
 
                 terminal.Dispose();
+                if (signatureFile is not null)
+                    SignatureFile.Write(guest.Board!, options.SignatureGranularity, signatureFile);
                 return ExitCodeOf(options, exit, ended.IsCancellationRequested, cancellation);
             }
         }
@@ -90,7 +93,9 @@ internal static class RunSession
         {
             if (known.Code != 0 && known.Reason.Length > 0)
                 Console.Error.WriteLine($"hv: {known.Reason}.");
-            return known.Code;
+
+            // A process has eight bits for its code: what they would make a success of stays a failure.
+            return known.Code != 0 && (known.Code & 0xFF) == 0 ? ExitCode.GuestFailed : known.Code;
         }
 
         cancellation.ThrowIfCancellationRequested();
