@@ -15,6 +15,11 @@ internal static unsafe class HandlerMap
     /// <summary>The handler of a single operation, or 0 where the dispatcher does it.</summary>
     public static Handler Single(Opcode opcode, bool dynamicRounding)
     {
+        // The later extensions by their ranges, so that a program which uses none of them pays for none.
+        if (opcode is >= Opcode.Clmul and <= Opcode.Xperm8)
+            return BitPermutations(opcode);
+        if (opcode >= Opcode.Flh)
+            return Half(opcode, dynamicRounding);
         Handler handler = Base(opcode);
         if (handler == 0)
             handler = MultiplyAndBits(opcode);
@@ -22,10 +27,6 @@ internal static unsafe class HandlerMap
             handler = Atomics(opcode);
         if (handler == 0)
             handler = FloatMoves(opcode);
-        if (handler == 0)
-            handler = HalfMoves(opcode);
-        if (handler == 0)
-            handler = dynamicRounding ? HalfRounded<DynamicRounding>(opcode) : HalfRounded<StaticRounding>(opcode);
         if (handler == 0)
             handler = dynamicRounding ? FloatRounded<DynamicRounding>(opcode) : FloatRounded<StaticRounding>(opcode);
         return handler;
@@ -144,15 +145,6 @@ internal static unsafe class HandlerMap
         Opcode.Bexti => P(&Step<Rri<Bext>>),
         Opcode.Binvi => P(&Step<Rri<Binv>>),
         Opcode.Bseti => P(&Step<Rri<Bset>>),
-        Opcode.Clmul => P(&Step<Rrr<Clmul>>),
-        Opcode.Clmulr => P(&Step<Rrr<Clmulr>>),
-        Opcode.Clmulh => P(&Step<Rrr<Clmulh>>),
-        Opcode.Pack => P(&Step<Rrr<Pack>>),
-        Opcode.Packh => P(&Step<Rrr<Packh>>),
-        Opcode.Packw => P(&Step<Rrr<Packw>>),
-        Opcode.Brev8 => P(&Step<Rrr<Brev8>>),
-        Opcode.Xperm4 => P(&Step<Rrr<Xperm4>>),
-        Opcode.Xperm8 => P(&Step<Rrr<Xperm8>>),
         _ => 0,
     };
 
@@ -213,6 +205,28 @@ internal static unsafe class HandlerMap
         Opcode.FmvWX => P(&Step<MoveFromXWord>),
         _ => 0,
     };
+
+    private static Handler BitPermutations(Opcode opcode) => opcode switch
+    {
+        Opcode.Clmul => P(&Step<Rrr<Clmul>>),
+        Opcode.Clmulr => P(&Step<Rrr<Clmulr>>),
+        Opcode.Clmulh => P(&Step<Rrr<Clmulh>>),
+        Opcode.Pack => P(&Step<Rrr<Pack>>),
+        Opcode.Packh => P(&Step<Rrr<Packh>>),
+        Opcode.Packw => P(&Step<Rrr<Packw>>),
+        Opcode.Brev8 => P(&Step<Rrr<Brev8>>),
+        Opcode.Xperm4 => P(&Step<Rrr<Xperm4>>),
+        Opcode.Xperm8 => P(&Step<Rrr<Xperm8>>),
+        _ => 0,
+    };
+
+    private static Handler Half(Opcode opcode, bool dynamicRounding)
+    {
+        Handler handler = HalfMoves(opcode);
+        if (handler == 0)
+            handler = dynamicRounding ? HalfRounded<DynamicRounding>(opcode) : HalfRounded<StaticRounding>(opcode);
+        return handler;
+    }
 
     private static Handler HalfMoves(Opcode opcode) => opcode switch
     {
