@@ -44,13 +44,27 @@ public sealed class ExtensionTruthTests
         "svadu", "svnapot", "svpbmt",
     ];
 
-    public static TheoryData<string> Modes => [.. MachineFactory.Modes, "para"];
+    /// <summary>Each mode, from machine mode and from supervisor mode above the built-in firmware.</summary>
+    public static TheoryData<string, bool> Modes
+    {
+        get
+        {
+            var cases = new TheoryData<string, bool> { { "para", true } };
+            foreach (string mode in MachineFactory.Modes)
+            {
+                cases.Add(mode, false);
+                cases.Add(mode, true);
+            }
+
+            return cases;
+        }
+    }
 
     [Theory]
     [MemberData(nameof(Modes))]
-    public void DeviceTree_EveryExtensionNamed_ExecutesAndNoOtherDoes(string mode)
+    public void DeviceTree_EveryExtensionNamed_ExecutesAndNoOtherDoes(string mode, bool supervisor)
     {
-        byte[] kernel = Assembler.Assemble(Guest(mode == "para"), new AssemblerOptions { Name = "probe", TextBase = mode == "para" ? 0x8020_0000UL : 0x8000_0000 }).ToElf();
+        byte[] kernel = Assembler.Assemble(Guest(supervisor), new AssemblerOptions { Name = "probe", TextBase = supervisor ? 0x8020_0000UL : 0x8000_0000 }).ToElf();
         var loop = new EventLoop();
         var console = new ConsoleText();
         DeviceTree tree;
@@ -66,7 +80,7 @@ public sealed class ExtensionTruthTests
         else
         {
             using BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions { Engine = new Interpreter(), Console = console, RamBytes = 64 << 20 }, loop);
-            guest.Boot(new BootImages { Kernel = kernel });
+            guest.Boot(new BootImages { Kernel = kernel, BuiltInFirmware = supervisor });
             tree = TreeOf(guest.Machine);
             Assert.Equal(0, loop.Run(guest.Machine, 5_000_000).Code);
         }
