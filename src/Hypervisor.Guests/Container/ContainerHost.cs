@@ -348,7 +348,6 @@ public sealed class ContainerHost : IPersonality, IDisposable
         {
             VmExitReason.Breakpoint => Signals.SIGTRAP,
             VmExitReason.IllegalInstruction or VmExitReason.PrivilegedInstruction => Signals.SIGILL,
-            VmExitReason.AccessFault when exit.Cause is (ulong)TrapCause.LoadAddressMisaligned or (ulong)TrapCause.StoreAddressMisaligned => Signals.SIGBUS,
             _ => Signals.SIGSEGV,
         };
         SignalAction action = task.Process.Actions[signal];

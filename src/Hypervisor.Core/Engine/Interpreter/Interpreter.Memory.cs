@@ -23,13 +23,13 @@ internal sealed unsafe partial class Interpreter
 
         AccessKind kind = shape.IsStore ? AccessKind.Store : AccessKind.Load;
         bool aligned = (address & (uint)(shape.Size - 1)) == 0;
-        if (!aligned && shape.IsAtomic)
-        {
-            return Trap(hart, op, shape.IsStore ? TrapCause.StoreAddressMisaligned : TrapCause.LoadAddressMisaligned, address, out exit);
-        }
-
         if (!Translate(hart, op, address, kind, out Translation first, out SlowOutcome outcome, out exit))
             return outcome;
+
+        // Where misaligned loads and stores pass, misaligned atomics must be access faults: software is not to emulate them
+        // (privileged specification, section 3.6.3.3).
+        if (!aligned && shape.IsAtomic)
+            return Trap(hart, op, shape.IsStore ? TrapCause.StoreAccessFault : TrapCause.LoadAccessFault, address, out exit);
         bool crosses = (address & 0xFFF) + (uint)shape.Size > GuestMemory.PageSize;
         Translation second = default;
         if (crosses && !Translate(hart, op, (address | 0xFFF) + 1, kind, out second, out outcome, out exit))
