@@ -68,7 +68,7 @@ internal static class HardwareProbe
                 return -Errno.EFAULT;
             bool known = TryGet(key, out ulong value, out bool bits);
             has &= known && (bits ? (value & wanted) == wanted : value == wanted);
-            if (!known && (!task.TryWrite(pair, -1L) || !task.TryWrite(pair + 8, 0UL)))
+            if (!known && !task.TryWrite(pair, -1L))
                 return -Errno.EFAULT;
         }
 
