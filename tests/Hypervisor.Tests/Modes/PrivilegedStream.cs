@@ -24,6 +24,18 @@ internal static class PrivilegedStream
         "mcountinhibit", "0x30c", "0xda0", "pmpcfg2", "pmpaddr9",
     ];
 
+    /// <summary>
+    /// Those that QEMU 7.2 answers as the specification says, with the bits that can be compared: it keeps bits of extensions it was
+    /// told to leave out, bit 0 of addresses, and upper halves of 32-bit registers.
+    /// </summary>
+    private static readonly (string Name, ulong Bits)[] s_peerCsrs =
+    [
+        ("mstatus", 0xC_79AA), ("sstatus", 0xC_6122), ("mscratch", ulong.MaxValue), ("sscratch", ulong.MaxValue), ("mie", 0xAAA), ("sie", 0xAAA),
+        ("mip", 0xA2A), ("sip", 0x222), ("mideleg", 0x222), ("medeleg", 0xB1FF), ("mcounteren", uint.MaxValue), ("scounteren", uint.MaxValue),
+        ("senvcfg", 0xC1), ("mepc", ~1UL), ("sepc", ~1UL), ("mcause", ulong.MaxValue), ("scause", ulong.MaxValue), ("mtval", ulong.MaxValue),
+        ("stval", ulong.MaxValue), ("fcsr", ulong.MaxValue), ("frm", ulong.MaxValue), ("mhartid", ulong.MaxValue), ("0x30c", 0), ("0xda0", 0),
+    ];
+
     private const string Prelude = """
             .option norvc
             .text
@@ -174,14 +186,55 @@ internal static class PrivilegedStream
         return text.Append(Epilogue).ToString();
     }
 
-    private static void Step(StringBuilder text, Random random, int step)
+    /// <summary>The same with only what QEMU 7.2 does too, ending with the log in hexadecimal on the serial port.</summary>
+    public static string GenerateForPeer(int seed, int steps)
     {
+        var random = new Random(seed);
+
+        // Of several interrupts QEMU takes the one of the lowest number, so that each program has one kind only.
+        int interrupt = 1 << new[] { 1, 5, 9 }[seed % 3];
+
+        // QEMU's machine timer is due from reset on, and its device tree lies elsewhere.
+        var text = new StringBuilder(Prelude).AppendLine("\n    li t0, 0x2004000\n    li t1, -1\n    sd t1, 0(t0)");
+        foreach (string register in s_registers)
+            text.AppendLine($"    li {register}, 0");
+        for (int i = 0; i < steps; i++)
+            Step(text, random, i, interrupt);
+        return text.Append(Epilogue.Replace("csrr s4, instret", "li s4, 0\n    andi a5, a5, -2\n    andi s2, s2, -2", StringComparison.Ordinal)
+            .Replace("    li t0, 0x100000", PrintLog + "    li t0, 0x100000", StringComparison.Ordinal)).ToString();
+    }
+
+    private const string PrintLog = """
+            addi s1, x29, 64
+            li s0, 0x80200000
+            li t0, 0x10000000
+        1:  ld t1, 0(s0)
+            li t2, 60
+        2:  srl t3, t1, t2
+            andi t3, t3, 15
+            addi t3, t3, 48
+            sb t3, 0(t0)
+            addi t2, t2, -4
+            bgez t2, 2b
+            li t3, 10
+            sb t3, 0(t0)
+            addi s0, s0, 8
+            bltu s0, s1, 1b
+
+        """;
+
+    private static void Step(StringBuilder text, Random random, int step, int peerInterrupt = 0)
+    {
+        bool peer = peerInterrupt != 0;
         string a = Pick(random, s_registers);
         string b = Pick(random, s_registers);
         switch (random.Next(13))
         {
             case < 5:
-                Csr(text, random, a, b);
+                if (peer)
+                    PeerCsr(text, random, a, b, peerInterrupt);
+                else
+                    Csr(text, random, a, b);
                 break;
             case 5:
                 text.AppendLine($"    li {a}, 0x{(ulong)random.NextInt64():x}");
@@ -194,9 +247,9 @@ internal static class PrivilegedStream
                 break;
             case 8:
                 // From machine mode only: a page of the data region gets other rights, in either space.
-                text.AppendLine($"    li x30, 0x8010{(random.Next(2) == 0 ? 3 : 5)}000\n    li x31, 0x{Page(random):x}");
+                text.AppendLine($"    li x30, 0x8010{(random.Next(2) == 0 ? 3 : 5)}000\n    li x31, 0x{Page(random, peer):x}");
                 text.AppendLine($"    sd x31, {random.Next(8) * 8}(x30)");
-                text.AppendLine(Pick(random, ["    sfence.vma", $"    sfence.vma s1, zero", "    sfence.vma zero, a1", "    sfence.w.inval\n    sinval.vma s1, zero\n    sfence.inval.ir"]));
+                text.AppendLine(Pick(random, ["    sfence.vma", $"    sfence.vma s1, zero", "    sfence.vma zero, a1", peer ? "    nop" : "    sfence.w.inval\n    sinval.vma s1, zero\n    sfence.inval.ir"]));
                 text.AppendLine("    sfence.vma");
                 break;
             case 9:
@@ -206,7 +259,7 @@ internal static class PrivilegedStream
                 Execute(text, random, a);
                 break;
             default:
-                Access(text, random, a, b);
+                Access(text, random, a, b, peer);
                 break;
         }
     }
@@ -232,6 +285,28 @@ internal static class PrivilegedStream
             text.AppendLine($"    {operation} {a}, {csr}, {Pick(random, [b, "zero"])}");
     }
 
+    /// <summary>As <see cref="Csr"/>, and what was read is cut down to the bits that can be compared.</summary>
+    private static void PeerCsr(StringBuilder text, Random random, string a, string b, int interrupt)
+    {
+        (string csr, ulong bits) = s_peerCsrs[random.Next(s_peerCsrs.Length)];
+        string operation = Pick(random, ["csrrw", "csrrs", "csrrc"]);
+        if (csr is "mstatus" or "sstatus")
+            text.AppendLine($"    li x30, 0x{random.Next(1 << 24) & 0x0C_61AA:x}\n    {Pick(random, ["csrrs", "csrrc"])} {a}, {csr}, x30");
+        else if (csr == "medeleg")
+            text.AppendLine($"    li x30, 0x{random.Next(1 << 16) & 0xB1FF:x}\n    {operation} {a}, medeleg, x30");
+        else if (csr is "mip" or "sip")
+            text.AppendLine($"    li x30, 0x{random.Next(1 << 12) & 0x222:x}\n    {operation} {a}, {csr}, x30");
+        else if (csr is "mie" or "sie" or "mideleg")
+            text.AppendLine($"    li x30, 0x{random.Next(1 << 12) & (csr == "mideleg" ? 0x222 : interrupt):x}\n    {operation} {a}, {csr}, x30");
+        else if (csr is "fcsr" or "frm" or "mhartid")
+            text.AppendLine(csr == "mhartid" ? $"    csrr {a}, mhartid" : $"    csrrw {a}, {csr}, {b}"); // To QEMU csrrs is no write where its register holds zero.
+        else if (csr == "senvcfg")
+            text.AppendLine($"    li x30, 0x{random.Next(256) & 0xC1:x}\n    {operation} {a}, {csr}, x30");
+        else
+            text.AppendLine($"    {operation} {a}, {csr}, {Pick(random, [b, "zero"])}");
+        text.AppendLine($"    li x30, 0x{bits:x}\n    and {a}, {a}, x30");
+    }
+
     /// <summary>mret to another mode; from below machine mode every line traps and nothing happens.</summary>
     private static void GoTo(StringBuilder text, int mode, int step)
     {
@@ -254,9 +329,18 @@ internal static class PrivilegedStream
             text.AppendLine($"    {change} sstatus, {a}\n    ld zero, 0(x30)");
     }
 
-    private static void Access(StringBuilder text, Random random, string a, string b)
+    private static void Access(StringBuilder text, Random random, string a, string b, bool peer)
     {
         int page = random.Next(8);
+        if (peer)
+        {
+            // No atomics, which QEMU does as a load first; no cache blocks, which it does not know; and aligned, as it rounds the
+            // addresses of accesses to nothing.
+            text.AppendLine($"    li x30, 0x{0xC000_0000UL + (ulong)page * 4096 + (ulong)random.Next(512) * 8:x}");
+            text.AppendLine(Pick(random, [$"    ld {a}, 0(x30)", $"    lb {a}, 0(x30)", $"    lhu {a}, 0(x30)", $"    sd {b}, 0(x30)", $"    sw {b}, 0(x30)", $"    sb {b}, 0(x30)", $"    lr.d {a}, (x30)"]));
+            return;
+        }
+
         text.AppendLine($"    li x30, 0x{0xC000_0000UL + (ulong)page * 4096 + (ulong)(random.Next(2) == 0 ? random.Next(512) * 8 : random.Next(4096)):x}");
         text.AppendLine(random.Next(12) switch
         {
@@ -276,12 +360,14 @@ internal static class PrivilegedStream
     }
 
     /// <summary>An entry for a data page: any rights, now and then a memory type or a claim to be part of 64 KiB.</summary>
-    private static ulong Page(Random random)
+    private static ulong Page(Random random, bool peer)
     {
         ulong entry = (0x80110UL + (uint)random.Next(4)) << 10 | (uint)random.Next(256);
-        if (random.Next(3) == 0)
+        if (!peer && random.Next(3) == 0)
             entry |= (ulong)random.Next(4) << 61;
-        return random.Next(10) == 0 ? entry | 1UL << 63 | 8UL << 10 : entry;
+
+        // QEMU sets A before it looks whether the claim is right.
+        return random.Next(10) == 0 ? entry | 1UL << 63 | 8UL << 10 | (peer ? 0xC0UL : 0) : entry;
     }
 
     private static string Pick(Random random, string[] from) => from[random.Next(from.Length)];
