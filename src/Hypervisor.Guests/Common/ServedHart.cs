@@ -52,9 +52,12 @@ internal static unsafe class ServedHart
         return ExitVerdict.Resume;
     }
 
-    private static void Deliver(HartContext hart, TrapCause cause, ulong value)
+    /// <summary>Gives the guest an exception that was found outside the engine, and counts it as the engine counts its own.</summary>
+    public static void Deliver(HartContext hart, TrapCause cause, ulong value)
     {
         TrapUnit.Enter(hart.State, ref hart.State->Privileged, (ulong)cause, value);
+        hart.State->UsedBefore++;
+        hart.State->TrapsTaken++;
         hart.ContextStale = true;
     }
 

@@ -105,8 +105,7 @@ internal sealed unsafe class ParaPersonality(ParaMachine machine) : IPersonality
     {
         if (MmioEmulation.TryComplete(hart.State, in exit, machine.Bus, out ulong address))
             return;
-        TrapUnit.Enter(hart.State, ref hart.State->Privileged, (ulong)MmioEmulation.FaultOf(in exit), address);
-        hart.ContextStale = true;
+        ServedHart.Deliver(hart, MmioEmulation.FaultOf(in exit), address);
     }
 
     private static ExitVerdict Sleep(ParaHart hart)
