@@ -63,6 +63,9 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     /// <summary>Bytes of arena in use at most, before everything is dropped and decoded anew.</summary>
     public long Capacity { get; set; } = 64L << 20;
 
+    /// <summary>Whether code is decoded so that it counts its memory accesses: slower, and used for samples only.</summary>
+    public bool CountsAccesses { get; init; }
+
     /// <summary>Virtual addresses at which a debugger wants to stop; null for none. Changed only together with <see cref="Clear"/>.</summary>
     public IReadOnlySet<ulong>? Breakpoints { get; set; }
 

@@ -54,6 +54,12 @@ internal sealed unsafe class HartContext : IDisposable
 
     public HartState* State { get; }
 
+    /// <summary>An integer register, while the hart is not in guest code.</summary>
+    public ulong Register(int number) => State->X[number & 31];
+
+    /// <summary>Memory accesses met by counting code.</summary>
+    public ulong CountedAccesses => State->CountedAccesses;
+
     /// <summary>Address of the next instruction, while the hart is not in guest code.</summary>
     public ulong Pc => State->Pc;
 
@@ -85,6 +91,18 @@ internal sealed unsafe class HartContext : IDisposable
             ContextStale = true;
         }
     }
+
+    /// <summary>TLB entries made because an access found none.</summary>
+    public long TlbRefills { get; private set; }
+
+    /// <summary>Accesses done without a TLB entry: devices, misaligned ones, stores to pages that hold decoded code.</summary>
+    public long UncachedAccesses { get; set; }
+
+    /// <summary>Times that all translations were dropped.</summary>
+    public long TlbFlushes { get; private set; }
+
+    /// <summary>An access made a TLB entry.</summary>
+    public void CountRefill() => TlbRefills++;
 
     /// <summary>Another hart ordered a FENCE.I of this one: code decoded while a store to it was in flight is dropped at the next entry.</summary>
     public bool InstructionFencePending { get; set; }
@@ -247,6 +265,7 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>Drops all translations.</summary>
     public void FlushTlb()
     {
+        TlbFlushes++;
         for (int context = 0; context < _contexts; context++)
         {
             if ((_usedContexts & 1 << context) != 0)

@@ -48,6 +48,9 @@ internal unsafe struct HartState
     /// <summary>Exceptions the engine delivered since reset: each takes a unit of budget and retires nothing.</summary>
     public ulong TrapsTaken;
 
+    /// <summary>Loads, stores and atomics met by code that was decoded to count them.</summary>
+    public ulong CountedAccesses;
+
     /// <summary>Accrued exceptions (fflags), bits NX UF OF DZ NV.</summary>
     public uint Fflags;
 

@@ -6,11 +6,15 @@ public sealed partial class HypervisorHost
     /// <summary>How long the timer thread waits at most before it looks again, in nanoseconds.</summary>
     private const long LongestWait = 100_000_000;
 
+    /// <summary>Of a machine whose accesses are sampled, one slice in so many counts them.</summary>
+    private const int SlicesPerSample = 16;
+
     private readonly List<Thread> _threads = [];
 
     // An event, not a semaphore that spins before it waits: nearly every wait here is long, and the spinning would take a
     // processor from the guests.
     private readonly AutoResetEvent _timerSignal = new(false);
+    private long _timersLookAt = long.MaxValue;
     private SemaphoreSlim[] _cpuSignals = [];
     private volatile bool _stopping;
     private volatile Exception? _failure;
@@ -95,7 +99,9 @@ public sealed partial class HypervisorHost
             }
 
             long budget = Math.Clamp((long)((cpu.SliceEnd - start) * rate), 1000, 1L << 40);
-            SliceEnd end = vcpu.RunSlice(budget, vcpu.Machine.CodeCacheFor(cpu.Number), out long retired);
+            SliceEnd end = vcpu.Machine.SamplesAccesses && cpu.Slices % SlicesPerSample == 0
+                ? SampleSlice(cpu, vcpu, budget, out long retired)
+                : vcpu.RunSlice(budget, vcpu.Machine.CodeCacheFor(cpu.Number), out retired);
             lock (_gate)
             {
                 long now = CurrentTime();
@@ -105,6 +111,17 @@ public sealed partial class HypervisorHost
                 CloseSlice(cpu, vcpu, end, used, now);
             }
         }
+    }
+
+    /// <summary>A slice with code that counts its memory accesses.</summary>
+    private static SliceEnd SampleSlice(PhysicalCpu cpu, VCpu vcpu, long budget, out long retired)
+    {
+        ulong accesses = vcpu.CountedAccesses;
+        long misses = vcpu.Hart.TlbRefills + vcpu.Hart.UncachedAccesses;
+        SliceEnd end = vcpu.RunSlice(budget, vcpu.Machine.CountingCacheFor(cpu.Number), out retired);
+        vcpu.Meter.SampledAccesses += (long)(vcpu.CountedAccesses - accesses);
+        vcpu.Meter.SampledMisses += vcpu.Hart.TlbRefills + vcpu.Hart.UncachedAccesses - misses;
+        return end;
     }
 
     private void RunTimers()
@@ -117,20 +134,25 @@ public sealed partial class HypervisorHost
             {
                 long now = CurrentTime();
                 due = _timers.TakeDue(now);
-                wait = Math.Clamp(_timers.NextDeadline - now, 0, LongestWait);
+                wait = (Math.Clamp(_timers.NextDeadline - now, 0, LongestWait) + 999_999) / 1_000_000;
+                _timersLookAt = now + (wait * 1_000_000);
             }
 
             if (due is not null)
                 due();
             else
-                _timerSignal.WaitOne((int)((wait + 999_999) / 1_000_000)); // The system's waits count milliseconds: rounded up, for nobody to spin.
+                _timerSignal.WaitOne((int)wait); // The system's waits count milliseconds: rounded up, for nobody to spin.
         }
     }
 
     private void RealTimerArmed(long deadline)
     {
-        if (_timers.NextDeadline == deadline)
+        // Under the lock. A guest sets its timer again and again, mostly to times at which the thread looks anyway.
+        if (deadline < _timersLookAt)
+        {
+            _timersLookAt = deadline;
             _timerSignal.Set();
+        }
     }
 
     private void Signal(PhysicalCpu cpu)

@@ -76,6 +76,9 @@ public sealed class VCpu : IDisposable
 
     internal HartContext Hart { get; }
 
+    /// <summary>Memory accesses met by counting code.</summary>
+    internal ulong CountedAccesses => Hart.CountedAccesses;
+
     /// <summary>Address of the next instruction, while the vCPU is not in guest code.</summary>
     internal ulong Pc => Hart.Pc;
 
@@ -187,7 +190,8 @@ public sealed class VCpu : IDisposable
             // The instruction that exits takes a unit of budget, whether it is completed on the guest's behalf or faults:
             // a guest that only ever exits still comes to the end of its slice.
             left--;
-            Meter.Retired++;
+            if (exit.Reason != VmExitReason.TranslationMiss)
+                Meter.Retired++;
             ExitVerdict verdict = Personality.OnExit(this, in exit);
             if (verdict == ExitVerdict.Resume)
                 continue;

@@ -22,6 +22,12 @@ public sealed class VCpuMeter
     /// <summary>Slices run.</summary>
     public long Slices { get; internal set; }
 
+    /// <summary>Memory accesses in the slices that were sampled.</summary>
+    internal long SampledAccesses { get; set; }
+
+    /// <summary>Those of them that found no TLB entry.</summary>
+    internal long SampledMisses { get; set; }
+
     /// <summary>Exits for a reason.</summary>
     public long Exits(VmExitReason reason) => _exits[(int)reason];
 
@@ -45,6 +51,8 @@ public sealed class VCpuMeter
         WaitNanoseconds += other.WaitNanoseconds;
         ChargedNanoseconds += other.ChargedNanoseconds;
         Slices += other.Slices;
+        SampledAccesses += other.SampledAccesses;
+        SampledMisses += other.SampledMisses;
         for (int i = 0; i < _exits.Length; i++)
             _exits[i] += other._exits[i];
     }

@@ -16,6 +16,7 @@ public sealed class VirtualMachine : IDisposable
     // Replaced as a whole on change, so that readers need no lock and no copy.
     private volatile VCpu[] _vcpus = [];
     private readonly List<CodeCache?> _codeCaches = [];
+    private readonly List<CodeCache?> _countingCaches = [];
     private readonly Lock _lock = new();
     private readonly ManualResetEventSlim _ended = new();
     private MachineExit? _exit;
@@ -133,13 +134,37 @@ public sealed class VirtualMachine : IDisposable
         }
     }
 
+    /// <summary>Whether some slices are run with code that counts memory accesses, to tell how often the TLB hits.</summary>
+    internal bool SamplesAccesses { get; set; }
+
+    /// <summary>Blocks of guest code decoded so far.</summary>
+    internal long BlocksDecoded
+    {
+        get
+        {
+            lock (_lock)
+                return _codeCaches.Sum(cache => cache?.BlocksBuilt ?? 0);
+        }
+    }
+
+    /// <summary>A host thread's second code cache, whose code counts memory accesses.</summary>
+    internal CodeCache CountingCacheFor(int hostThread)
+    {
+        lock (_lock)
+        {
+            while (_countingCaches.Count <= hostThread)
+                _countingCaches.Add(null);
+            return _countingCaches[hostThread] ??= new CodeCache(Memory) { Breakpoints = _breakpoints, CountsAccesses = true };
+        }
+    }
+
     /// <summary>Has code decoded anew with breakpoints in it. No vCPU may be in guest code.</summary>
     internal void SetBreakpoints(IReadOnlySet<ulong>? breakpoints)
     {
         lock (_lock)
         {
             _breakpoints = breakpoints;
-            foreach (CodeCache? cache in _codeCaches)
+            foreach (CodeCache? cache in _codeCaches.Concat(_countingCaches))
             {
                 if (cache is null)
                     continue;
@@ -154,7 +179,7 @@ public sealed class VirtualMachine : IDisposable
     {
         foreach (VCpu vcpu in _vcpus)
             vcpu.Dispose();
-        foreach (CodeCache? cache in _codeCaches)
+        foreach (CodeCache? cache in _codeCaches.Concat(_countingCaches))
             cache?.Dispose();
         Memory.Dispose();
         _ended.Dispose();

@@ -11,11 +11,15 @@ namespace Hypervisor.Guests.Assisted;
 /// interrupts, while a second stage of translation keeps the guest in its memory. Only device accesses, waits and pages
 /// touched for the first time leave it.
 /// </summary>
-internal sealed class AssistedMode(VirtualMachine machine, Board board) : IBoardMode, IPersonality
+internal sealed class AssistedMode(VirtualMachine machine, Board board) : IBoardMode, IPersonality, ICounted
 {
+    private long _filled;
+
     private readonly SecondStage _stage = new(machine.Memory);
 
     public string Name => "assisted";
+
+    public IEnumerable<(string Name, long Value)> Counters => [("second-stage pages filled", Interlocked.Read(ref _filled))];
 
     public VCpu AddHart(ulong number, IExecutionEngine engine)
     {
@@ -42,6 +46,7 @@ internal sealed class AssistedMode(VirtualMachine machine, Board board) : IBoard
         {
             case VmExitReason.TranslationMiss:
                 _stage.Fill(exit.Value);
+                Interlocked.Increment(ref _filled);
                 return ExitVerdict.Resume;
             case VmExitReason.MmioRead:
             case VmExitReason.MmioWrite:

@@ -36,6 +36,12 @@ internal sealed unsafe class FullHart
 
     public ShadowTables Shadows { get; }
 
+    /// <summary>Exceptions given to the guest, by cause.</summary>
+    public long[] Reflected { get; } = new long[64];
+
+    /// <summary>Interrupts given to the guest, by number.</summary>
+    public long[] Injected { get; } = new long[64];
+
     public HartContext Hart => _vcpu.Hart;
 
     public HartState* State => _vcpu.Hart.State;
@@ -60,6 +66,7 @@ internal sealed unsafe class FullHart
     /// <summary>Gives an exception to the guest's own handler. The program counter stands at the instruction.</summary>
     public void Reflect(ulong cause, ulong value)
     {
+        Reflected[cause & 63]++;
         TrapUnit.Enter(State, ref Virtual, cause, value);
         State->UsedBefore++;
         State->TrapsTaken++;
@@ -72,6 +79,7 @@ internal sealed unsafe class FullHart
         int number = Hart.HoldsInterrupts ? -1 : TrapUnit.PendingInterrupt(in Virtual);
         if (number < 0)
             return;
+        Injected[number & 63]++;
         TrapUnit.Enter(State, ref Virtual, Interrupt | (uint)number, 0);
         SyncMode();
     }

@@ -13,8 +13,33 @@ namespace Hypervisor.Guests.Full;
 /// engine and is done here on virtual registers; every exception is given back to the guest's own handlers.
 /// </summary>
 /// <remarks>Invariant for the unsafe code: register numbers are five bits of the instruction.</remarks>
-internal sealed unsafe class FullMode(VirtualMachine machine, Board board) : IBoardMode, IPersonality
+internal sealed unsafe class FullMode(VirtualMachine machine, Board board) : IBoardMode, IPersonality, ICounted
 {
+    public IEnumerable<(string Name, long Value)> Counters
+    {
+        get
+        {
+            List<FullHart> harts = [.. machine.VCpus.Select(HartOf)];
+            yield return ("shadow entries filled", harts.Sum(hart => hart.Shadows.Fills));
+            yield return ("shadow misses that are the guest's own faults", harts.Sum(hart => hart.Shadows.Refusals));
+            yield return ("address-space switches", harts.Sum(hart => hart.Shadows.Switches));
+            yield return ("shadow spaces evicted", harts.Sum(hart => hart.Shadows.Evictions));
+            yield return ("shadow fences for everything", harts.Sum(hart => hart.Shadows.FullFences));
+            yield return ("shadow fences for one page", harts.Sum(hart => hart.Shadows.PageFences));
+            for (int i = 0; i < 64; i++)
+            {
+                if (harts.Sum(hart => hart.Reflected[i]) is > 0 and var count)
+                    yield return ($"exceptions given to the guest: {(TrapCause)i}", count);
+            }
+
+            for (int i = 0; i < 64; i++)
+            {
+                if (harts.Sum(hart => hart.Injected[i]) is > 0 and var count)
+                    yield return ($"interrupts given to the guest: {i}", count);
+            }
+        }
+    }
+
     public string Name => "full";
 
     public VCpu AddHart(ulong number, IExecutionEngine engine)

@@ -23,6 +23,24 @@ internal sealed unsafe class ShadowTables
     private ShadowSpace _current;
     private long _clock;
 
+    /// <summary>Entries made.</summary>
+    public long Fills { get; private set; }
+
+    /// <summary>Misses that the guest's own tables, or its PMP, refused too.</summary>
+    public long Refusals { get; private set; }
+
+    /// <summary>Writes of satp.</summary>
+    public long Switches => _clock;
+
+    /// <summary>Spaces dropped because others were used later.</summary>
+    public long Evictions { get; private set; }
+
+    /// <summary>Fences for everything.</summary>
+    public long FullFences { get; private set; }
+
+    /// <summary>Fences for one page.</summary>
+    public long PageFences { get; private set; }
+
     public ShadowTables(GuestMemory memory)
     {
         _memory = memory;
@@ -51,7 +69,11 @@ internal sealed unsafe class ShadowTables
                 var tables = new RamPageTables(_memory, protection);
                 TranslationStatus status = PageWalker.Walk(ref tables, p.Satp, address, kind, walkRights, out WalkResult walk);
                 if (status != TranslationStatus.Ok)
+                {
+                    Refusals++;
                     return status;
+                }
+
                 physical = walk.GuestPhysical;
                 shift = walk.PageShift;
                 rights = (walk.Readable ? ReadBit : 0) | (walk.Writable ? WriteBit : 0) | (walk.Executable ? ExecuteBit : 0);
@@ -59,13 +81,17 @@ internal sealed unsafe class ShadowTables
         }
 
         if (!Pmp.Allows(in p, physical, kind, mode))
+        {
+            Refusals++;
             return TranslationStatus.AccessFault;
+        }
 
         // Under MPRV machine mode fetches by other rules than it loads and stores: an entry then serves its own kind only.
         if (context == TlbContext.Machine && (p.Mstatus & MstatusBits.Mprv) != 0)
             rights &= kind == AccessKind.Fetch ? ExecuteBit : ReadBit | WriteBit;
         rights &= Allowed(in p, physical, mode);
         ShadowSpace space = context == TlbContext.Machine ? _machine : _current;
+        Fills++;
         space.Fill(address, context, (physical & ~0xFFFUL) | rights, (nint)_memory.HostPage(physical), shift);
         return TranslationStatus.Ok;
     }
@@ -100,6 +126,7 @@ internal sealed unsafe class ShadowTables
             }
 
             chosen.DropAll();
+            Evictions++;
         }
 
         chosen.Satp = satp;
@@ -114,6 +141,10 @@ internal sealed unsafe class ShadowTables
     public bool Fence(ulong? address, ulong? asid)
     {
         bool all = false;
+        if (address is null)
+            FullFences++;
+        else
+            PageFences++;
         foreach (ShadowSpace space in _spaces)
         {
             if (asid is { } number && ((space.Satp >> 44) & 0xFFFF) != (number & 0xFFFF))

@@ -3,6 +3,7 @@ using Hypervisor.Core;
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Machine;
 using Hypervisor.Core.Scheduling;
+using Hypervisor.Guests.Common;
 using Hypervisor.Host.Cli;
 
 namespace Hypervisor.Host.Run;
@@ -58,7 +59,7 @@ internal static class RunSession
     private static MachineExit? RunOnce(RunOptions options, HypervisorHost host, IRunningGuest guest, FileStream? statsFile,
         long start, CancellationToken ended, Action beforeReport)
     {
-        List<TimedPersonality> timed = options.Stats || statsFile is not null ? TimeExits(guest.Machine) : [];
+        List<TimedPersonality> timed = options.Stats || statsFile is not null ? TimeExits(guest) : [];
         using GdbServer? gdb = options.GdbPort is { } port ? new GdbServer(guest.DebugTarget!, port) : null;
         if (gdb is not null)
             Console.Error.WriteLine($"hv: waiting for gdb: gdb-multiarch -ex 'target remote localhost:{gdb.Port}'");
@@ -110,17 +111,37 @@ internal static class RunSession
         return ExitCode.TimedOut;
     }
 
-    private static List<TimedPersonality> TimeExits(VirtualMachine machine)
+    private static List<TimedPersonality> TimeExits(IRunningGuest guest)
     {
+        VirtualMachine machine = guest.Machine;
+        machine.SamplesAccesses = true;
+        var kinds = new ExitKinds(guest.Board);
         var wrappers = new Dictionary<IPersonality, TimedPersonality>();
         foreach (VCpu vcpu in machine.VCpus)
         {
             if (!wrappers.TryGetValue(vcpu.Personality, out TimedPersonality? wrapper))
-                wrappers.Add(vcpu.Personality, wrapper = new TimedPersonality(vcpu.Personality));
+                wrappers.Add(vcpu.Personality, wrapper = new TimedPersonality(vcpu.Personality, kinds));
             vcpu.Personality = wrapper;
         }
 
         return [.. wrappers.Values];
+    }
+
+    private static List<(string Name, long Value)> CountersOf(IRunningGuest guest)
+    {
+        List<(string, long)> counters = guest.Board?.Mode is ICounted counted ? [.. counted.Counters] : [];
+        counters.Add(("TLB entries made", guest.Machine.VCpus.Sum(vcpu => vcpu.Hart.TlbRefills)));
+        counters.Add(("accesses past the TLB", guest.Machine.VCpus.Sum(vcpu => vcpu.Hart.UncachedAccesses)));
+        counters.Add(("TLB flushes", guest.Machine.VCpus.Sum(vcpu => vcpu.Hart.TlbFlushes)));
+        counters.Add(("blocks of code decoded", guest.Machine.BlocksDecoded));
+        return counters;
+    }
+
+    private static double? HitRateOf(VirtualMachine machine)
+    {
+        long accesses = machine.EndedVCpus.SampledAccesses + machine.VCpus.Sum(vcpu => vcpu.Meter.SampledAccesses);
+        long misses = machine.EndedVCpus.SampledMisses + machine.VCpus.Sum(vcpu => vcpu.Meter.SampledMisses);
+        return accesses == 0 ? null : Math.Max(0, 1 - ((double)misses / accesses));
     }
 
     private static void Report(
@@ -138,9 +159,11 @@ internal static class RunSession
             GuestSeconds = host.PhysicalCpus.Sum(cpu => cpu.BusyNanoseconds) / 1e9,
             CpuSeconds = process.TotalProcessorTime.TotalSeconds,
             Exits = RunStatistics.SumExits(guest.Machine),
-            ExitNanoseconds = timed.SelectMany(each => each.Means())
-                .GroupBy(each => each.Reason)
-                .ToDictionary(each => each.Key, each => each.Sum(one => one.MeanNanoseconds * one.Count) / each.Sum(one => one.Count)),
+            Times = [.. timed.SelectMany(each => each.Times()).GroupBy(each => (each.Reason, each.Kind))
+                .Select(each => new ExitTime(each.Key.Reason, each.Key.Kind, each.Sum(one => one.Count), each.Sum(one => one.Nanoseconds)))],
+            Kinds = new ExitKinds(guest.Board),
+            Counters = CountersOf(guest),
+            TlbHitRate = HitRateOf(guest.Machine),
             MemoryResidentBytes = process.WorkingSet64,
         };
         if (options.Stats)

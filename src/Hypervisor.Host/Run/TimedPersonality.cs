@@ -4,30 +4,35 @@ using Hypervisor.Core.Machine;
 
 namespace Hypervisor.Host.Run;
 
+/// <summary>What was measured of one kind of exit.</summary>
+internal readonly record struct ExitTime(VmExitReason Reason, ulong Kind, long Count, double Nanoseconds);
+
 /// <summary>
 /// Times the handling of exits, around a personality. Only put in when figures are asked for: reading the clock costs more
 /// than many an exit. A container's first task is timed, those it forks are not.
 /// </summary>
-internal sealed class TimedPersonality(IPersonality inner) : IPersonality
+internal sealed class TimedPersonality(IPersonality inner, ExitKinds kinds) : IPersonality
 {
-    private static readonly int s_reasons = Enum.GetValues<VmExitReason>().Length;
+    private readonly Dictionary<(VmExitReason Reason, ulong Kind), Tally>[] _tallies = [.. Enumerable.Range(0, Stripes).Select(_ => new Dictionary<(VmExitReason, ulong), Tally>())];
 
-    private readonly long[] _ticks = new long[s_reasons];
-    private readonly long[] _counts = new long[s_reasons];
+    /// <summary>Harts run side by side: each has a table of its own, by its number, and takes no lock for it.</summary>
+    private const int Stripes = RunOptions.MostVCpus;
+
+    private sealed class Tally
+    {
+        public long Count;
+        public long Ticks;
+    }
 
     /// <inheritdoc/>
     public string Name => inner.Name;
 
-    /// <summary>Mean nanoseconds of handling an exit, by reason; none for reasons that did not occur.</summary>
-    public IEnumerable<(VmExitReason Reason, long Count, double MeanNanoseconds)> Means()
-    {
-        for (int i = 0; i < s_reasons; i++)
-        {
-            long count = Interlocked.Read(ref _counts[i]);
-            if (count > 0)
-                yield return ((VmExitReason)i, count, Math.Max(0, Interlocked.Read(ref _ticks[i]) * (1e9 / Stopwatch.Frequency) / count));
-        }
-    }
+    /// <summary>The personality within.</summary>
+    public IPersonality Inner => inner;
+
+    /// <summary>What was measured. Only once the machine has stopped.</summary>
+    public IEnumerable<ExitTime> Times() => _tallies.SelectMany(each => each).GroupBy(each => each.Key, each => each.Value)
+        .Select(each => new ExitTime(each.Key.Reason, each.Key.Kind, each.Sum(one => one.Count), each.Sum(one => one.Ticks) * (1e9 / Stopwatch.Frequency)));
 
     /// <inheritdoc/>
     public ExitVerdict BeforeSlice(VCpu vcpu) => inner.BeforeSlice(vcpu);
@@ -38,10 +43,18 @@ internal sealed class TimedPersonality(IPersonality inner) : IPersonality
     /// <inheritdoc/>
     public ExitVerdict OnExit(VCpu vcpu, in VmExit exit)
     {
+        Dictionary<(VmExitReason, ulong), Tally> tallies = _tallies[vcpu.Id % Stripes];
+        var key = (exit.Reason, kinds.KeyOf(vcpu, in exit));
+        if (!tallies.TryGetValue(key, out Tally? tally))
+        {
+            tally = new Tally();
+            tallies.Add(key, tally);
+        }
+
         long start = Stopwatch.GetTimestamp();
         ExitVerdict verdict = inner.OnExit(vcpu, in exit);
-        Interlocked.Add(ref _ticks[(int)exit.Reason], Stopwatch.GetTimestamp() - start);
-        Interlocked.Increment(ref _counts[(int)exit.Reason]);
+        tally.Ticks += Stopwatch.GetTimestamp() - start;
+        tally.Count++;
         return verdict;
     }
 

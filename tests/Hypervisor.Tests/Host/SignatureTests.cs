@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Hypervisor.Tests.Support;
 
 namespace Hypervisor.Tests.Host;
@@ -93,6 +94,29 @@ public sealed class SignatureTests : IDisposable
         using var hv = new HvProcess("run", "--mode", mode, "--kernel", stripped, "--signature", _folder["none"], "--timeout", "20");
         Assert.Equal(2, hv.WaitForExit());
         Assert.Contains("begin_signature", hv.Errors);
+    }
+
+    [PeerTheory("riscv64-linux-gnu-gcc")]
+    [MemberData(nameof(Modes))]
+    public void Statistics_OfAMachine_AddUp(string mode)
+    {
+        string elf = Build(result: 1);
+        using var hv = new HvProcess("run", "--mode", mode, "--kernel", elf, "--stats", "--stats-json", _folder["stats.json"], "--timeout", "20");
+        Assert.Equal(0, hv.WaitForExit());
+        Assert.Contains("of sampled accesses hit the TLB", hv.Errors);
+        using JsonDocument stats = JsonDocument.Parse(File.ReadAllText(_folder["stats.json"]));
+        Assert.InRange(stats.RootElement.GetProperty("tlbHitRate").GetDouble(), 0.0, 1.0);
+        JsonElement[] kinds = [.. stats.RootElement.GetProperty("exitKinds").EnumerateArray()];
+        foreach (IGrouping<string?, JsonElement> reason in kinds.GroupBy(each => each.GetProperty("reason").GetString()))
+            Assert.Equal(stats.RootElement.GetProperty("exits").GetProperty(reason.Key!).GetInt64(), reason.Sum(each => each.GetProperty("count").GetInt64()));
+        JsonElement counters = stats.RootElement.GetProperty("counters");
+        Assert.True(counters.GetProperty("TLB entries made").GetInt64() > 0);
+        if (mode != "full")
+            return;
+        Assert.Equal(1, kinds.Single(each => each.GetProperty("kind").GetString() == "mtvec").GetProperty("count").GetInt64());
+        Assert.Equal(1, kinds.Single(each => each.GetProperty("kind").GetString() == "mret").GetProperty("count").GetInt64());
+        Assert.Equal(1, counters.GetProperty("exceptions given to the guest: IllegalInstruction").GetInt64());
+        Assert.True(counters.GetProperty("shadow entries filled").GetInt64() >= 3);
     }
 
     private string Build(int result)

@@ -105,6 +105,12 @@ internal sealed unsafe class BlockBuilder
                 Raw = instruction.Raw,
             };
             count++;
+            if (code.CountsAccesses && MemoryShape.Of(instruction.Opcode).Size != 0)
+            {
+                Op* counter = NextSlot(FusedKind.None);
+                counter->Handler = _handlers.Count;
+            }
+
             Flow flow = Emit(in instruction, pc, offset - start, count);
             for (int i = from; i < _slots; i++)
                 _infos[i] = info;

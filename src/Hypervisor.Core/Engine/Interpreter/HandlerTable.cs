@@ -24,6 +24,7 @@ internal sealed unsafe class HandlerTable
         CrossPage = Resolve((nint)(Next)(&Handlers.CrossPage));
         Stale = Resolve((nint)(Next)(&Handlers.Stale));
         Break = Resolve((nint)(Next)(&Handlers.Break));
+        Count = Resolve((nint)(Next)(&Handlers.Count));
         WideConstant = Resolve((nint)(Next)(&Handlers.WideConstant));
         Move = Resolve((nint)(Next)(&Handlers.Step<Steps.Move>));
     }
@@ -37,6 +38,8 @@ internal sealed unsafe class HandlerTable
     public nint Stale { get; }
 
     public nint Break { get; }
+
+    public nint Count { get; }
 
     public nint WideConstant { get; }
 

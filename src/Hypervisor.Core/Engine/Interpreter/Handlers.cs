@@ -222,6 +222,15 @@ internal static unsafe class Handlers
         s->Event = (int)EngineEvent.Slow;
     }
 
+    /// <summary>Before an access, in code decoded to count them.</summary>
+    [MethodImpl(Hot)]
+    public static void Count(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    {
+        s->CountedAccesses++;
+        op++;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
     /// <summary>A debugger's breakpoint.</summary>
     [MethodImpl(Hot)]
     public static void Break(Op* op, HartState* s, TlbEntry* tlb, long budget)

@@ -37,13 +37,19 @@ internal sealed unsafe partial class Interpreter
 
         if (first.HostPage == null || (crosses && second.HostPage == null))
         {
+            hart.UncachedAccesses++;
             if (!aligned || shape.IsAtomic)
                 return Trap(hart, op, shape.IsStore ? TrapCause.StoreAccessFault : TrapCause.LoadAccessFault, address, out exit);
             return DoDevice(hart, op, shape, first.GuestPhysical, address, out exit);
         }
 
         if (aligned && (shape.IsStore ? FillStore(hart, address, in first) : FillLoad(hart, address, in first)))
+        {
+            hart.CountRefill();
             return SlowOutcome.Again;
+        }
+
+        hart.UncachedAccesses++;
 
         byte* host = first.HostPage + (address & 0xFFF);
         if (shape.IsAtomic)
