@@ -21,6 +21,9 @@ public sealed unsafe class GuestMemory : IDisposable
     /// <summary>Bytes in a page.</summary>
     public const int PageSize = 4096;
 
+    /// <summary>The most memory of a guest: pages are numbered by int, and tables grow with it.</summary>
+    private const ulong MostBytes = 1UL << 40;
+
     private readonly HostPages _pages;
     private readonly byte* _start;
     private readonly ulong _base;
@@ -29,7 +32,9 @@ public sealed unsafe class GuestMemory : IDisposable
 
     /// <summary>Creates zeroed RAM.</summary>
     /// <param name="region">Where it lies and how large it is.</param>
-    /// <exception cref="HypervisorException">The region is empty, misaligned, wraps, or exceeds what the host has.</exception>
+    /// <exception cref="HypervisorException">
+    /// The region is empty, misaligned or wraps; or it exceeds 1 TiB or, on systems that do not commit memory lazily, what the host has.
+    /// </exception>
     public GuestMemory(MemoryRegion region)
     {
         if (region.Size == 0 || (region.Size & (PageSize - 1)) != 0 || (region.Base & (PageSize - 1)) != 0)
@@ -39,9 +44,9 @@ public sealed unsafe class GuestMemory : IDisposable
             throw new HypervisorException(
                 $"Guest memory at 0x{region.Base:x} of 0x{region.Size:x} bytes passes the end of the 56-bit physical address space.");
         ulong available = (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        if (region.Size > available)
+        if (region.Size > (HostPages.AreLazy ? MostBytes : available))
             throw new HypervisorException(
-                $"A guest wants {region.Size >> 20} MiB of memory and the host has {available >> 20} MiB; ask for less.");
+                $"A guest wants {region.Size >> 20} MiB of memory and {(HostPages.AreLazy ? $"at most {MostBytes >> 20} MiB are possible" : $"the host has {available >> 20} MiB")}; ask for less.");
         _pages = HostPages.Allocate((nuint)region.Size);
         _start = _pages.Base;
         _base = region.Base;

@@ -24,6 +24,9 @@ internal sealed unsafe partial class HostPages : IDisposable
 
     ~HostPages() => Release();
 
+    /// <summary>Whether pages cost nothing until they are touched, so that more may be reserved than the host has.</summary>
+    public static bool AreLazy => OperatingSystem.IsLinux() || OperatingSystem.IsMacOS();
+
     /// <summary>The first byte.</summary>
     public byte* Base => _base;
 
@@ -35,7 +38,7 @@ internal sealed unsafe partial class HostPages : IDisposable
     public static HostPages Allocate(nuint length)
     {
         length = (length + 4095) & ~(nuint)4095;
-        if (OperatingSystem.IsLinux() || OperatingSystem.IsMacOS())
+        if (AreLazy)
         {
             int flags = MapPrivate | (OperatingSystem.IsLinux() ? 0x20 | 0x4000 : 0x1000 | 0x40);
             nint address = Map(0, length, ProtReadWrite, flags, -1, 0);

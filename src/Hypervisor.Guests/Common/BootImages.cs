@@ -23,7 +23,6 @@ internal sealed record BootImages
     private const ulong FirmwareInfoMagic = 0x4942_534F;
     private const ulong FirmwareInfoVersion = 2;
     private const ulong SupervisorMode = 1;
-    private const ulong PageMask = GuestMemory.PageSize - 1;
 
     /// <summary>How far above the start of RAM a kernel goes that does not say: where fw_jump images look for it.</summary>
     private const ulong DefaultKernelOffset = 0x20_0000;
@@ -46,6 +45,9 @@ internal sealed record BootImages
     /// <summary>The kernel's command line; null for none.</summary>
     public string? CommandLine { get; init; }
 
+    /// <summary>A flattened device tree to show the guest in place of the board's own, as it is; empty for none.</summary>
+    public ReadOnlyMemory<byte> DeviceTree { get; init; }
+
     /// <summary>Entropy for the kernel; empty for none.</summary>
     public ReadOnlyMemory<byte> RandomSeed { get; init; }
 
@@ -56,18 +58,17 @@ internal sealed record BootImages
     /// <exception cref="HypervisorException">Something does not fit.</exception>
     internal BootLayout Load(BoardGuest guest)
     {
-        GuestMemory memory = guest.Machine.Memory;
-        ulong ram = memory.Region.Base;
+        var memory = new BootMemory(guest.Machine.Memory);
         bool hasFirmware = !Firmware.IsEmpty;
-        ulong entry = hasFirmware ? LoadImage(memory, Firmware, "firmware", ram, out _) : 0;
-        ulong kernel = LoadImage(memory, Kernel, KernelName, hasFirmware ? ram + DefaultKernelOffset : ram, out ElfImage? elf);
+        ulong entry = hasFirmware ? LoadImage(memory, Firmware, "firmware", memory.Start, out _) : 0;
+        ulong kernel = LoadImage(memory, Kernel, KernelName, hasFirmware ? memory.Start + DefaultKernelOffset : memory.Start, out ElfImage? elf);
         if (!hasFirmware)
             entry = kernel;
         ulong treeAddress = LoadRest(memory, guest.Board, new BoardTree());
         ulong info = 0;
         if (hasFirmware)
         {
-            info = Below(treeAddress, GuestMemory.PageSize, ram, "firmware information");
+            info = memory.Below(treeAddress, GuestMemory.PageSize, "firmware information");
             WriteFirmwareInfo(memory, info, kernel);
         }
 
@@ -82,86 +83,67 @@ internal sealed record BootImages
     /// <exception cref="HypervisorException">Something does not fit.</exception>
     internal (ulong Entry, ulong DeviceTree) LoadForSupervisor(Board board, IReadOnlyList<string> extensions)
     {
-        GuestMemory memory = board.Memory;
-        ulong entry = LoadImage(memory, Kernel, KernelName, memory.Region.Base + DefaultKernelOffset, out _);
+        var memory = new BootMemory(board.Memory);
+        ulong entry = LoadImage(memory, Kernel, KernelName, memory.Start + DefaultKernelOffset, out _);
         return (entry, LoadRest(memory, board, new BoardTree { MachineMode = false, Extensions = extensions }));
     }
 
     /// <summary>Loads blobs, RAM disk and device tree, the latter two below the end of RAM; where the tree lies.</summary>
-    private ulong LoadRest(GuestMemory memory, Board board, BoardTree tree)
+    private ulong LoadRest(BootMemory memory, Board board, BoardTree tree)
     {
-        ulong ram = memory.Region.Base;
         foreach ((ulong place, ReadOnlyMemory<byte> bytes) in Blobs)
-            Write(memory, place, bytes.Span, $"data at 0x{place:x}");
+            memory.Put(place, bytes.Span, 0, $"data at 0x{place:x}");
 
-        ulong top = ram + memory.Region.Size;
+        ulong top = memory.End;
         MemoryRegion? disk = null;
         if (!InitialRamDisk.IsEmpty)
         {
-            top = Below(top, (ulong)InitialRamDisk.Length, ram, "initial RAM disk");
+            top = memory.Below(top, (ulong)InitialRamDisk.Length, "initial RAM disk");
             disk = new MemoryRegion(top, (ulong)InitialRamDisk.Length);
-            Write(memory, top, InitialRamDisk.Span, "initial RAM disk");
+            memory.Put(top, InitialRamDisk.Span, 0, "initial RAM disk");
         }
 
-        byte[] flat = (tree with { CommandLine = CommandLine, InitialRamDisk = disk, RandomSeed = RandomSeed }).Build(board);
-        ulong address = Below(top, (ulong)flat.Length, ram, "device tree");
-        Write(memory, address, flat, "device tree");
+        byte[] flat = DeviceTree.IsEmpty
+            ? (tree with { CommandLine = CommandLine, InitialRamDisk = disk, RandomSeed = RandomSeed }).Build(board)
+            : DeviceTree.ToArray();
+        ulong address = memory.Below(top, (ulong)flat.Length, "device tree");
+        memory.Put(address, flat, 0, "device tree");
         return address;
     }
 
     /// <summary>Loads an ELF, a Linux Image or raw bytes; its entry.</summary>
-    private static ulong LoadImage(GuestMemory memory, ReadOnlyMemory<byte> file, string name, ulong address, out ElfImage? elf)
+    private static ulong LoadImage(BootMemory memory, ReadOnlyMemory<byte> file, string name, ulong address, out ElfImage? elf)
     {
         elf = null;
+        if (file.IsEmpty)
+            throw new HypervisorException($"'{name}' is empty; give an ELF, a Linux Image or a raw image.");
         if (ElfImage.IsElf(file.Span))
         {
             elf = ElfImage.Parse(file, name);
             foreach (ElfSegment segment in elf.Segments)
-            {
-                if (!memory.Contains(segment.PhysicalAddress, segment.MemorySize))
-                    throw DoesNotFit(memory, name, segment.PhysicalAddress, segment.MemorySize);
-                Write(memory, segment.PhysicalAddress, segment.Data.Span, name);
-            }
-
+                memory.Put(segment.PhysicalAddress, segment.Data.Span, segment.MemorySize, name);
             return elf.ToPhysical(elf.Entry);
         }
 
         if (LinuxImage.TryParse(file, name, out LinuxImage? image))
         {
             ulong load = image.LoadAddress(address);
-            if (!memory.Contains(load, image.MemorySize))
-                throw DoesNotFit(memory, name, load, image.MemorySize);
-            Write(memory, load, image.Data.Span, name);
+            memory.Put(load, image.Data.Span, image.MemorySize, name);
             return load;
         }
 
-        Write(memory, address, file.Span, name);
+        memory.Put(address, file.Span, 0, name);
         return address;
     }
 
-    private static ulong Below(ulong top, ulong length, ulong bottom, string what)
-        => length <= top - bottom
-            ? (top - length) & ~PageMask
-            : throw new HypervisorException($"The {what} of {length} bytes does not fit into the guest's RAM; give it more memory.");
-
-    private static void Write(GuestMemory memory, ulong address, ReadOnlySpan<byte> bytes, string name)
-    {
-        if (!memory.TryWrite(address, bytes))
-            throw DoesNotFit(memory, name, address, (ulong)bytes.Length);
-    }
-
-    private static HypervisorException DoesNotFit(GuestMemory memory, string name, ulong address, ulong length)
-        => new($"'{name}' needs 0x{length:x} bytes at 0x{address:x}, but the guest's RAM is 0x{memory.Region.Size:x} bytes at 0x{memory.Region.Base:x}; "
-            + "give it more memory, or link the image for this address.");
-
     /// <summary>The structure by which firmware of the dynamic kind learns of the next stage (OpenSBI, fw_dynamic).</summary>
-    private static void WriteFirmwareInfo(GuestMemory memory, ulong address, ulong kernel)
+    private static void WriteFirmwareInfo(BootMemory memory, ulong address, ulong kernel)
     {
         Span<byte> info = stackalloc byte[48];
         ReadOnlySpan<ulong> words = [FirmwareInfoMagic, FirmwareInfoVersion, kernel, SupervisorMode, 0, 0];
         for (int i = 0; i < words.Length; i++)
             BinaryPrimitives.WriteUInt64LittleEndian(info[(i * 8)..], words[i]);
-        Write(memory, address, info, "firmware information");
+        memory.Put(address, info, 0, "firmware information");
     }
 
     private static ulong? Symbol(ElfImage? elf, string name)

@@ -77,9 +77,40 @@ public sealed class LinuxImage
             throw Bad(name, $"its header asks to be loaded {textOffset:x} bytes above the start of memory; the file is damaged");
         }
 
+        if (EndOfSections(bytes) is { } end && end > (ulong)bytes.Length)
+        {
+            throw Bad(name, $"it is truncated: its sections take {end} bytes, the file has {bytes.Length}; fetch it again");
+        }
+
         var version = BinaryPrimitives.ReadUInt32LittleEndian(bytes[32..]) & 0x7fff_ffff;
         result = new LinuxImage(name, image, textOffset, Math.Max(imageSize, (ulong)image.Length), version);
         return true;
+    }
+
+    /// <summary>
+    /// Where the last section of the file ends, by the PE headers that kernels with an EFI stub carry (PE format, sections 3
+    /// and 4); null where there are none.
+    /// </summary>
+    private static ulong? EndOfSections(ReadOnlySpan<byte> bytes)
+    {
+        const int headerOffset = 0x3C;
+        const int coffHeader = 24;
+        const int sectionHeader = 40;
+        if (!bytes.StartsWith("MZ"u8))
+            return null;
+        uint header = BinaryPrimitives.ReadUInt32LittleEndian(bytes[headerOffset..]);
+        if (header > 0x10000 || (int)header + coffHeader > bytes.Length || !bytes[(int)header..].StartsWith("PE\0\0"u8))
+            return header is > 0 and <= 0x10000 ? header + (ulong)coffHeader : null;
+        int sections = BinaryPrimitives.ReadUInt16LittleEndian(bytes[((int)header + 6)..]);
+        int first = (int)header + coffHeader + BinaryPrimitives.ReadUInt16LittleEndian(bytes[((int)header + 20)..]);
+        ulong end = (ulong)first + ((ulong)sections * sectionHeader);
+        for (int i = 0; i < sections && first + ((i + 1) * sectionHeader) <= bytes.Length; i++)
+        {
+            ReadOnlySpan<byte> section = bytes[(first + (i * sectionHeader))..];
+            end = Math.Max(end, (ulong)BinaryPrimitives.ReadUInt32LittleEndian(section[20..]) + BinaryPrimitives.ReadUInt32LittleEndian(section[16..]));
+        }
+
+        return end;
     }
 
     private static HypervisorException Bad(string name, string reason) => new($"Cannot load the Linux Image '{name}': {reason}.");

@@ -30,7 +30,10 @@ internal static class MemorySize
         return count << shift;
     }
 
-    /// <summary>Reads the size of a machine's RAM: whole pages, and no more than the host has.</summary>
+    /// <summary>The most RAM a guest can have: 64 GiB, of which the host gives only what the guest touches.</summary>
+    private const ulong MostRam = 64UL << 30;
+
+    /// <summary>Reads the size of a machine's RAM: whole pages. Says so on standard error where the host has less.</summary>
     /// <exception cref="HypervisorException">It cannot be that.</exception>
     public static ulong ParseRam(string text)
     {
@@ -38,8 +41,10 @@ internal static class MemorySize
         if ((bytes & 4095) != 0)
             throw new HypervisorException($"Memory of {bytes} bytes is not a whole number of 4 KiB pages; write a size such as 256M.");
         ulong host = (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (bytes > MostRam)
+            throw new HypervisorException($"--memory {text}: a guest has at most {MostRam >> 30} GiB; ask for less.");
         if (bytes > host)
-            throw new HypervisorException($"--memory {text} asks for {bytes >> 20} MiB and the host has {host >> 20} MiB; ask for less.");
+            Console.Error.WriteLine($"hv: --memory {text} is more than the {host >> 20} MiB that the host has: a guest that touches it all will not get it.");
         return bytes;
     }
 }

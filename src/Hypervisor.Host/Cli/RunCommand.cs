@@ -27,6 +27,7 @@ internal static class RunCommand
         };
         Option<string?> initrd = new("--initrd") { Description = "Initial RAM disk.", HelpName = "FILE" };
         Option<string[]> disks = new("--disk") { Description = "A raw disk image, as a virtio block device; may be repeated.", HelpName = "FILE" };
+        Option<string?> dtb = new("--dtb") { Description = "A flattened device tree to show the guest, as it is, in place of the board's own.", HelpName = "FILE" };
         Option<string?> append = new("--append") { Description = "The kernel's command line.", HelpName = "TEXT" };
         Option<string?> rootfs = new("--rootfs") { Description = "A host directory the container sees as / (read-only).", HelpName = "DIR" };
         Option<string[]> environment = new("--env") { Description = "A variable of the container's environment; may be repeated.", HelpName = "K=V" };
@@ -42,7 +43,7 @@ internal static class RunCommand
         Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
         var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal (Ctrl-A x ends a machine).")
         {
-            program, mode, memory, vcpus, kernel, firmware, initrd, disks, append, rootfs, environment, cpus, weight, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
+            program, mode, memory, vcpus, kernel, firmware, initrd, disks, dtb, append, rootfs, environment, cpus, weight, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(RunSession.Run(
             RunOptions.Check(new RunOptions
@@ -56,6 +57,7 @@ internal static class RunCommand
                 Firmware = parsed.GetValue(firmware)!,
                 InitialRamDisk = parsed.GetValue(initrd),
                 Disks = parsed.GetValue(disks) ?? [],
+                DeviceTree = parsed.GetValue(dtb),
                 CommandLine = parsed.GetValue(append),
                 RootDirectory = parsed.GetValue(rootfs),
                 Environment = parsed.GetValue(environment) ?? [],

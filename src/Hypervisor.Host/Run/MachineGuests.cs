@@ -54,6 +54,7 @@ internal static class MachineGuests
             InitialRamDisk = options.InitialRamDisk is { } initrd ? InputFile.Read(initrd, "initial RAM disk") : default,
             CommandLine = options.CommandLine,
             RandomSeed = seed,
+            DeviceTree = options.DeviceTree is { } tree ? ReadTree(tree) : default,
         };
         if (options.Firmware is not (RunOptions.NoFirmware or RunOptions.BuiltInFirmware))
             return images with { Firmware = InputFile.Read(options.Firmware, "firmware") };
@@ -63,6 +64,14 @@ internal static class MachineGuests
             throw new HypervisorException(
                 $"'{options.Kernel}' is a Linux Image, which stands on a firmware: give one with --firmware, such as OpenSBI's fw_dynamic.bin, or take --firmware builtin.");
         return images;
+    }
+
+    /// <summary>A device tree from a file, checked before a guest meets it.</summary>
+    private static byte[] ReadTree(string path)
+    {
+        byte[] tree = InputFile.Read(path, "device tree");
+        DeviceTree.Parse(tree, path);
+        return tree;
     }
 
     private static MachineGuest CreateBoard(

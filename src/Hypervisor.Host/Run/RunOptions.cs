@@ -40,6 +40,9 @@ internal sealed record RunOptions
 
     public IReadOnlyList<string> Disks { get; init; } = [];
 
+    /// <summary>A device tree to show the guest in place of the board's own; null for that.</summary>
+    public string? DeviceTree { get; init; }
+
     public string? CommandLine { get; init; }
 
     public string? RootDirectory { get; init; }
@@ -106,6 +109,8 @@ internal sealed record RunOptions
                 throw new HypervisorException($"'{options.Program}': a machine in mode {options.Mode} boots what --kernel names and takes no program.");
             if (options.Kernel is null)
                 throw new HypervisorException($"Mode {options.Mode} boots a machine: name what it boots with --kernel FILE.");
+            if (options.DeviceTree is not null && (options.InitialRamDisk is not null || options.CommandLine is not null))
+                throw new HypervisorException("--dtb is shown to the guest as it is: put the command line and the RAM disk into its /chosen, and leave --append and --initrd out.");
             if (options.Mode == ParaMode && options.Firmware is not (NoFirmware or BuiltInFirmware))
                 throw new HypervisorException("Mode para always uses the built-in SBI; leave --firmware out.");
         }
