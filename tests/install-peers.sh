@@ -11,6 +11,8 @@ need gdb-multiarch gdb-multiarch
 need dtc device-tree-compiler
 need cpio cpio
 need flex flex
+need mke2fs e2fsprogs
+need zstd zstd
 need bison bison
 need bc bc
 need make make

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings every real guest that the tests and benches boot into the cache and prints where each is, as NAME=PATH.
-# The first time it downloads some 250 MB and builds a kernel for some minutes; afterwards it is done at once.
+# The first time it downloads some 300 MB and builds a kernel for some minutes; afterwards it is done at once.
 # With HV_GUEST_OFFLINE=1 it only prints what is there already.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,4 +14,7 @@ if [ -n "$root" ]; then
   say firmware "$root/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"
   say initramfs "$(part "$here/initramfs.sh")"
 fi
+read -r disk initrd <<< "$(part "$here/debian-disk.sh")" || true
+say debian-disk "${disk:-}"
+say debian-initrd "${initrd:-}"
 say small-kernel "$(part "$here/small-kernel.sh")"
