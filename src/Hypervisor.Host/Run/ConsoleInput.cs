@@ -37,7 +37,7 @@ internal sealed class ConsoleInput
 
     private void Carry()
     {
-        Stream input = Console.OpenStandardInput();
+        Stream input = RawTerminal.OpenInput();
         var filter = new EscapeFilter();
         var buffer = new byte[4096];
         var toGuest = new List<byte>();

@@ -12,8 +12,13 @@ internal sealed class HvProcess : IDisposable
     private int _seen;
 
     public HvProcess(params string[] arguments)
+        : this("dotnet", [Path.Combine(AppContext.BaseDirectory, "hv.dll"), .. arguments])
     {
-        _process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "hv.dll"), .. arguments])
+    }
+
+    private HvProcess(string program, string[] arguments)
+    {
+        _process = Process.Start(new ProcessStartInfo(program, arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -22,6 +27,10 @@ internal sealed class HvProcess : IDisposable
         new Thread(() => Collect(_process.StandardOutput, _output)) { IsBackground = true }.Start();
         new Thread(() => Collect(_process.StandardError, _errors)) { IsBackground = true }.Start();
     }
+
+    /// <summary>A shell command on a terminal of its own, in which $HV is hv; what is typed here is typed there.</summary>
+    public static HvProcess OnTerminal(string command)
+        => new("script", ["-qfec", $"HV='dotnet {Path.Combine(AppContext.BaseDirectory, "hv.dll")}'; {command}", "/dev/null"]);
 
     /// <summary>All it printed so far.</summary>
     public string Output
