@@ -33,11 +33,11 @@ internal static class Comparison
 
     /// <summary>
     /// CSRs whose reads give QEMU's value to both: clocks and counters, names of the implementation, PMP addresses (our grain is
-    /// a page, QEMU's four bytes; section 3.7.1 leaves it open), and misa, whose letters name what is there, and medeleg for the
-    /// bit said below.
+    /// a page, QEMU's four bytes; section 3.7.1 leaves it open), and misa, whose letters name what is there, and medeleg, mepc and sepc
+    /// for the bits said below, and mcounteren and scounteren, whose upper halves QEMU 7.2 keeps.
     /// </summary>
     private static bool IsAdopted(int csr) => csr is (>= 0xB00 and <= 0xB1F) or (>= 0xC00 and <= 0xC1F) or (>= 0x3B0 and <= 0x3EF)
-        or (>= 0xF11 and <= 0xF13) or 0x301 or 0x302;
+        or (>= 0xF11 and <= 0xF13) or 0x301 or 0x302 or 0x141 or 0x341 or 0x106 or 0x306;
 
     /// <summary>Compares until one ends, or so many steps are made.</summary>
     /// <param name="own">Our machine, at the start of its first instruction.</param>

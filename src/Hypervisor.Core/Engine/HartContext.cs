@@ -170,6 +170,9 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>Budget units used in the run in progress, told by the engine before it calls out.</summary>
     public long ProgressInRun { get; set; }
 
+    /// <summary>Instructions completed, up to the last exit: environment calls and others that trap are not among them (section 3.3.1).</summary>
+    public long InstructionsRetired => (long)(State->UsedBefore - State->TrapsTaken);
+
     /// <summary>Budget units used in all runs, those of the run in progress included as far as the engine has told.</summary>
     public long UsedSoFar => (long)State->UsedBefore + ProgressInRun;
 

@@ -159,9 +159,10 @@ public sealed class VCpu : IDisposable
         Personality.PrepareRun(this);
         while (left > 0)
         {
+            long mark = Hart.InstructionsRetired;
             VmExit exit = _engine.Run(Hart, code, left);
             left -= exit.Retired;
-            Meter.Retired += exit.Retired;
+            Meter.Retired += Hart.InstructionsRetired - mark;
             Meter.Count(exit.Reason);
             if (Hart.PicosecondsPerInstruction != 0)
                 Hart.TimeAtEntry = timeBase + Hart.VirtualNanoseconds(budget - left);
@@ -190,9 +191,11 @@ public sealed class VCpu : IDisposable
             // The instruction that exits takes a unit of budget, whether it is completed on the guest's behalf or faults:
             // a guest that only ever exits still comes to the end of its slice.
             left--;
-            if (exit.Reason != VmExitReason.TranslationMiss)
-                Meter.Retired++;
+            mark = Hart.InstructionsRetired;
             ExitVerdict verdict = Personality.OnExit(this, in exit);
+
+            // A program that replaced itself counts from the beginning again.
+            Meter.Retired += Math.Max(0, Hart.InstructionsRetired - mark);
             if (verdict == ExitVerdict.Resume)
                 continue;
             end = verdict switch
@@ -212,6 +215,7 @@ public sealed class VCpu : IDisposable
     private long Step(MachineDebugger debugger, CodeCache code)
     {
         long used = 0;
+        long retired = Hart.InstructionsRetired;
         Hart.HoldsInterrupts = true;
         Personality.PrepareRun(this);
         VmExit exit;
@@ -234,7 +238,7 @@ public sealed class VCpu : IDisposable
         }
 
         Hart.HoldsInterrupts = false;
-        Meter.Retired += used;
+        Meter.Retired += Hart.InstructionsRetired - retired;
         DebugAction = DebugAction.Hold;
         debugger.Report(exit.Reason == VmExitReason.Debug ? StopOf(in exit) : new DebugStop(this, DebugStopKind.Step, Pc));
         return used;

@@ -41,7 +41,7 @@ internal static class RunCommand
         Option<int?> gdb = new("--gdb") { Description = "Hold a machine at its first instruction and wait for gdb-multiarch on this port of the loopback.", HelpName = "PORT" };
         Option<bool> stats = new("--stats") { Description = "Print instructions, MIPS and exits when the guest has ended." };
         Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
-        var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal (Ctrl-A x ends a machine).")
+        var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal. A machine gets every key, Ctrl-C too; Ctrl-A x ends it, Ctrl-A Ctrl-A is one Ctrl-A.")
         {
             program, mode, memory, vcpus, kernel, firmware, initrd, disks, dtb, append, rootfs, environment, cpus, weight, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
         };

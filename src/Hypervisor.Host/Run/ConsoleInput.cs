@@ -35,15 +35,42 @@ internal sealed class ConsoleInput
         }
     }
 
+    private static int Read(Stream input, byte[] buffer)
+    {
+        try
+        {
+            return input.Read(buffer);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            // A terminal that hung up, or no file to read from: the guest hears no more, and runs on.
+            Console.Error.WriteLine($"hv: standard input cannot be read: {problem.Message}");
+            return 0;
+        }
+    }
+
     private void Carry()
     {
-        Stream input = RawTerminal.OpenInput();
+        Stream input;
+        try
+        {
+            input = RawTerminal.OpenInput();
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            // Closed before hv began: there is no input.
+            Console.Error.WriteLine($"hv: standard input cannot be read: {problem.Message}");
+            _atEnd = true;
+            _guest?.InputEnded();
+            return;
+        }
+
         var filter = new EscapeFilter();
         var buffer = new byte[4096];
         var toGuest = new List<byte>();
         while (true)
         {
-            int count = input.Read(buffer);
+            int count = Read(input, buffer);
             if (count <= 0)
             {
                 _atEnd = true;

@@ -134,4 +134,42 @@ public sealed class BoardGuestTests
         guest.Boot(new BootImages { Kernel = program.ToElf() });
         return guest;
     }
+
+    [Fact]
+    public void Retired_OfAKnownProgram_IsExactInEveryMode()
+    {
+        AssembledProgram program = Assembler.Assemble("""
+            .option norvc
+            _start:
+                auipc t0, 0
+                addi t0, t0, 48
+                csrw mtvec, t0
+                addi t1, zero, 1000
+            1:  addi t1, t1, -1
+                bnez t1, 1b
+                .word 0xffffffff         # traps: does not retire
+                lui t2, 0x10000
+                lbu t3, 5(t2)            # a device
+                ecall                    # traps
+                wfi
+            2:  j 2b
+            trap:
+                csrr t4, mepc
+                addi t4, t4, 4
+                csrw mepc, t4
+                mret
+            """, new AssemblerOptions { Name = "known", TextBase = Board.RamAddress });
+        foreach (string mode in MachineFactory.Modes)
+        {
+            using BoardGuest guest = MachineFactory.Create(
+                mode, new BoardGuestOptions { Engine = new Interpreter(), Console = new ConsoleText(), RamBytes = 1 << 20 }, new EventLoop());
+            guest.Boot(new BootImages { Kernel = program.ToImage() });
+            VCpu vcpu = guest.Machine.VCpus[0];
+            for (int i = 0; i < 1000 && vcpu.RunSlice(100, guest.Machine.CodeCacheFor(0), out _) != SliceEnd.Blocked; i++)
+            {
+            }
+
+            Assert.Equal(4 + 2000 + 2 + 1 + (2 * 4), vcpu.Meter.Retired);
+        }
+    }
 }
