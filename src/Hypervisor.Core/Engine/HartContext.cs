@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Memory;
@@ -10,12 +11,16 @@ namespace Hypervisor.Core.Engine;
 /// thread at a time; only <see cref="RequestAttention"/> and <see cref="SetInterruptPending"/> may be called from others.
 /// </summary>
 /// <remarks>
-/// Invariant for the unsafe code: state and TLBs are one unmanaged block that lives as long as this object is undisposed,
-/// and every TLB entry points into <see cref="Memory"/>, which outlives it.
+/// Invariant for the unsafe code: the state lies in a pinned array that lives as long as this object, so that an interrupt
+/// that comes after disposal, from a timer or an input thread, finds memory; the TLBs, which only guest code and its exits
+/// touch, lie in pages given back at disposal; every TLB entry points into <see cref="Memory"/>, which outlives it.
 /// </remarks>
 internal sealed unsafe class HartContext : IDisposable
 {
-    private readonly HostPages _block;
+    private const int CacheLine = 64;
+
+    private readonly byte[] _stateBytes;
+    private readonly HostPages _tlbPages;
     private readonly int _contexts;
     private readonly ulong[] _fetchTags = new ulong[FetchEntries];
     private readonly ulong[] _fetchPages = new ulong[FetchEntries];
@@ -40,10 +45,11 @@ internal sealed unsafe class HartContext : IDisposable
         Translator = translator;
         Controls = controls;
         _contexts = singleContext ? 1 : 4;
-        nuint tlbOffset = ((nuint)sizeof(HartState) + 63) & ~(nuint)63;
-        _block = HostPages.Allocate(tlbOffset + (nuint)(_contexts * Tlb.ContextBytes));
-        State = (HartState*)_block.Base;
-        Tlbs = (TlbEntry*)(_block.Base + tlbOffset);
+        _stateBytes = GC.AllocateArray<byte>(sizeof(HartState) + CacheLine - 1, pinned: true);
+        nuint start = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_stateBytes));
+        State = (HartState*)((start + CacheLine - 1) & ~(nuint)(CacheLine - 1));
+        _tlbPages = HostPages.Allocate((nuint)(_contexts * Tlb.ContextBytes));
+        Tlbs = (TlbEntry*)_tlbPages.Base;
         State->ReservationAddress = HartState.NoReservation;
         State->Privileged.Stimecmp = ulong.MaxValue;
         State->Limit = Interpreter.BlockBuilder.MaxInstructions;
@@ -308,7 +314,7 @@ internal sealed unsafe class HartContext : IDisposable
     public void Dispose()
     {
         Memory.Code.UnregisterTlb(Tlbs);
-        _block.Dispose();
+        _tlbPages.Dispose();
     }
 
     private void DropFetches()

@@ -9,6 +9,9 @@ public sealed partial class HypervisorHost
     /// <summary>Of a machine whose accesses are sampled, one slice in so many counts them.</summary>
     private const int SlicesPerSample = 16;
 
+    /// <summary>How far a slice may overrun while others wait before the vCPU is fetched, in nanoseconds.</summary>
+    private const long Overrun = 1_000_000;
+
     private readonly List<Thread> _threads = [];
 
     // An event, not a semaphore that spins before it waits: nearly every wait here is long, and the spinning would take a
@@ -74,8 +77,6 @@ public sealed partial class HypervisorHost
 
     private void RunCpu(PhysicalCpu cpu)
     {
-        // Instructions for a nanosecond, learnt from slice to slice: the budget is what brings a vCPU out in time.
-        double rate = 0.2;
         while (!_stopping)
         {
             VCpu? vcpu;
@@ -84,6 +85,8 @@ public sealed partial class HypervisorHost
             {
                 start = CurrentTime();
                 vcpu = PickFor(cpu, start);
+                if (vcpu is not null && HasMoreVCpusThanCpus)
+                    RealTimerArmed(cpu.SliceEnd + Overrun);
             }
 
             if (vcpu is null)
@@ -98,7 +101,9 @@ public sealed partial class HypervisorHost
                 continue;
             }
 
-            long budget = Math.Clamp((long)((cpu.SliceEnd - start) * rate), 1000, 1L << 40);
+            // The budget brings a vCPU out in time as long as it goes on at its pace; one that turns to slow work, such as
+            // exits without end, is fetched by the timer thread.
+            long budget = Math.Clamp((long)((cpu.SliceEnd - start) * vcpu.Rate), 1000, 1L << 40);
             SliceEnd end = vcpu.Machine.SamplesAccesses && cpu.Slices % SlicesPerSample == 0
                 ? SampleSlice(cpu, vcpu, budget, out long retired)
                 : vcpu.RunSlice(budget, vcpu.Machine.CodeCacheFor(cpu.Number), out retired);
@@ -106,8 +111,10 @@ public sealed partial class HypervisorHost
             {
                 long now = CurrentTime();
                 long used = Math.Max(1, now - start);
+                if (end == SliceEnd.Attention && now >= cpu.SliceEnd)
+                    end = SliceEnd.Expired;
                 if (end == SliceEnd.Expired)
-                    rate = Math.Clamp(rate * 0.5 + 0.5 * retired / used, 0.001, 20);
+                    vcpu.Rate = Math.Clamp(vcpu.Rate * 0.5 + 0.5 * retired / used, 0.001, 20);
                 CloseSlice(cpu, vcpu, end, used, now);
             }
         }
@@ -134,7 +141,8 @@ public sealed partial class HypervisorHost
             {
                 long now = CurrentTime();
                 due = _timers.TakeDue(now);
-                wait = (Math.Clamp(_timers.NextDeadline - now, 0, LongestWait) + 999_999) / 1_000_000;
+                long next = Math.Min(_timers.NextDeadline, FetchOverdue(now));
+                wait = (Math.Clamp(next - now, 0, LongestWait) + 999_999) / 1_000_000;
                 _timersLookAt = now + (wait * 1_000_000);
             }
 
@@ -143,6 +151,24 @@ public sealed partial class HypervisorHost
             else
                 _timerSignal.WaitOne((int)wait); // The system's waits count milliseconds: rounded up, for nobody to spin.
         }
+    }
+
+    /// <summary>Brings vCPUs out that are long past their slices; when to look again. Under the lock.</summary>
+    private long FetchOverdue(long now)
+    {
+        long next = long.MaxValue;
+        if (!HasMoreVCpusThanCpus)
+            return next;
+        foreach (PhysicalCpu cpu in _cpus)
+        {
+            if (cpu.Current is not { } vcpu)
+                continue;
+            if (now >= cpu.SliceEnd + Overrun)
+                vcpu.Kick();
+            next = Math.Min(next, Math.Max(cpu.SliceEnd, now) + Overrun);
+        }
+
+        return next;
     }
 
     private void RealTimerArmed(long deadline)

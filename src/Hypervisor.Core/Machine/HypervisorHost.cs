@@ -24,6 +24,8 @@ public sealed partial class HypervisorHost : IDisposable
     private readonly HostTimers _timerService;
     private readonly RealClock? _realClock;
     private PhysicalCpu? _active;
+    private readonly Stack<int> _freeIds = new();
+    private int _vcpuCount;
     private long _now;
 
     /// <summary>Makes a host with no machines.</summary>
@@ -69,6 +71,7 @@ public sealed partial class HypervisorHost : IDisposable
         {
             _machines.Add(machine);
             machine.Ended = OnEnded;
+            machine.Leave = WaitUntilOff;
             machine.VCpuAdded = vcpu => Start(vcpu, parameters);
         }
 
@@ -92,8 +95,7 @@ public sealed partial class HypervisorHost : IDisposable
     public void Remove(VirtualMachine machine)
     {
         machine.PowerOff(new MachineExit(1, "taken off its host"));
-        if (_options.Clock == HostClock.Real)
-            WaitUntilStopped(machine);
+        WaitUntilOff(machine);
     }
 
     /// <summary>Takes all machines off the host and stops its threads.</summary>
@@ -104,18 +106,27 @@ public sealed partial class HypervisorHost : IDisposable
             machine.PowerOff(new MachineExit(1, "host disposed"));
     }
 
+    /// <summary>Whether vCPUs may have to wait for each other.</summary>
+    private bool HasMoreVCpusThanCpus => _vcpuCount > _cpus.Length;
+
+    private void WaitUntilOff(VirtualMachine machine)
+    {
+        if (_options.Clock == HostClock.Real)
+            WaitUntilStopped(machine);
+    }
+
     private void Start(VCpu vcpu, in SchedulingParameters parameters)
     {
         lock (_gate)
         {
-            int id = _vcpus.IndexOf(null);
-            if (id < 0)
+            if (!_freeIds.TryPop(out int id))
             {
                 id = _vcpus.Count;
                 _vcpus.Add(null);
             }
 
             _vcpus[id] = vcpu;
+            _vcpuCount++;
             vcpu.SchedulingId = id;
             vcpu.WakeRequested = Wake;
             long now = CurrentTime();
@@ -225,6 +236,8 @@ public sealed partial class HypervisorHost : IDisposable
     {
         _scheduler.Remove(vcpu.SchedulingId, now);
         _vcpus[vcpu.SchedulingId] = null;
+        _freeIds.Push(vcpu.SchedulingId);
+        _vcpuCount--;
         vcpu.SchedulingId = -1;
         vcpu.WakeRequested = null;
     }

@@ -93,6 +93,9 @@ public sealed class VCpu : IDisposable
     /// <summary>The host loop's: since when the vCPU has been waiting for a physical CPU.</summary>
     internal long WaitingSince { get; set; }
 
+    /// <summary>The host loop's: instructions a nanosecond, learnt from slice to slice in real time.</summary>
+    internal double Rate { get; set; } = 0.2;
+
     /// <summary>The host loop's hook for waking: null while the vCPU is on no host loop.</summary>
     internal Action<VCpu>? WakeRequested { get; set; }
 

@@ -17,6 +17,7 @@ public sealed class VirtualMachine : IDisposable
     private volatile VCpu[] _vcpus = [];
     private readonly List<CodeCache?> _codeCaches = [];
     private readonly List<CodeCache?> _countingCaches = [];
+    private readonly List<int> _ownTimers = [];
     private readonly Lock _lock = new();
     private readonly ManualResetEventSlim _ended = new();
     private MachineExit? _exit;
@@ -56,6 +57,9 @@ public sealed class VirtualMachine : IDisposable
 
     /// <summary>Called once, on the thread that ended the machine, after <see cref="Exit"/> is set and every vCPU was kicked.</summary>
     internal Action<VirtualMachine>? Ended { get; set; }
+
+    /// <summary>Takes the machine off its host loop; returns when none of its vCPUs runs. Null while it is on none.</summary>
+    internal Action<VirtualMachine>? Leave { get; set; }
 
     /// <summary>Called for each vCPU added after the machine was put on a host loop (a container's new task).</summary>
     internal Action<VCpu>? VCpuAdded { get; set; }
@@ -174,9 +178,33 @@ public sealed class VirtualMachine : IDisposable
         }
     }
 
-    /// <summary>Releases vCPUs, code caches and RAM. No host loop may hold the machine any more.</summary>
+    /// <summary>Makes a timer that lasts as long as the machine.</summary>
+    internal int CreateTimer(Action fired)
+    {
+        int timer = Timers.CreateTimer(fired);
+        lock (_lock)
+            _ownTimers.Add(timer);
+        return timer;
+    }
+
+    /// <summary>Ends the machine where it lives and takes it off its host loop.</summary>
+    internal void Halt()
+    {
+        PowerOff(new MachineExit(1, "disposed"));
+        Leave?.Invoke(this);
+        Leave = null;
+    }
+
+    /// <summary>
+    /// Ends the machine where it still lives, takes it off its host, and releases vCPUs, code caches and RAM. Not to be called
+    /// from one of its own exits, as it waits for its vCPUs to come out.
+    /// </summary>
     public void Dispose()
     {
+        Halt();
+        foreach (int timer in _ownTimers)
+            Timers.DeleteTimer(timer);
+        _ownTimers.Clear();
         foreach (VCpu vcpu in _vcpus)
             vcpu.Dispose();
         foreach (CodeCache? cache in _codeCaches.Concat(_countingCaches))

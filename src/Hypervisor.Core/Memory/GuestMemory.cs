@@ -27,7 +27,7 @@ public sealed unsafe class GuestMemory : IDisposable
     private readonly HostPages _pages;
     private readonly byte* _start;
     private readonly ulong _base;
-    private readonly ulong _size;
+    private ulong _size;
     private readonly byte[] _flags;
 
     /// <summary>Creates zeroed RAM.</summary>
@@ -65,7 +65,12 @@ public sealed unsafe class GuestMemory : IDisposable
     internal Span<byte> PageFlags => _flags;
 
     /// <summary>Releases the memory. No vCPU of the machine may run any more.</summary>
-    public void Dispose() => _pages.Dispose();
+    public void Dispose()
+    {
+        // A device that is asked late finds no RAM rather than pages of somebody else.
+        _size = 0;
+        _pages.Dispose();
+    }
 
     /// <summary>Whether all of the range is RAM.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

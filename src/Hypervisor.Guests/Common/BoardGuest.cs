@@ -136,6 +136,7 @@ internal sealed class BoardGuest : IDisposable
     /// <summary>Gives timers, vCPUs and memory back. No host loop may hold the machine any more.</summary>
     public void Dispose()
     {
+        Machine.Halt();
         _htif?.Dispose();
         Board.Dispose();
         Machine.Dispose();

@@ -15,7 +15,7 @@ internal static unsafe class ServedHart
     {
         CsrFile.Reset(ref hart.State->Privileged, number);
         VCpu vcpu = machine.AddVCpu(hart, personality, engine);
-        var timer = new SupervisorTimer(machine.Timers, () => Due(vcpu));
+        var timer = new SupervisorTimer(machine, () => Due(vcpu));
         hart.TimerChanged = _ => timer.Follow(in hart.State->Privileged);
         return vcpu;
     }

@@ -1,5 +1,6 @@
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Hart;
+using Hypervisor.Core.Machine;
 using Hypervisor.Core.Time;
 
 namespace Hypervisor.Guests.Common;
@@ -11,12 +12,12 @@ internal sealed class SupervisorTimer
     private readonly int _timer;
 
     /// <summary>Creates it unarmed.</summary>
-    /// <param name="timers">The machine's time.</param>
+    /// <param name="machine">The machine, in whose time it is and with which it ends.</param>
     /// <param name="due">Called when the deadline passes.</param>
-    public SupervisorTimer(ITimerService timers, Action due)
+    public SupervisorTimer(VirtualMachine machine, Action due)
     {
-        _timers = timers;
-        _timer = timers.CreateTimer(due);
+        _timers = machine.Timers;
+        _timer = machine.CreateTimer(due);
     }
 
     /// <summary>Arms it for the deadline of a hart, or disarms it where the hart has none.</summary>

@@ -24,12 +24,12 @@ internal sealed unsafe class FullHart
     /// <summary>What the guest sees in its CSRs.</summary>
     public PrivilegedState Virtual;
 
-    public FullHart(VCpu vcpu, ShadowTables shadows, ITimerService timers, ulong number)
+    public FullHart(VCpu vcpu, ShadowTables shadows, ulong number)
     {
         _vcpu = vcpu;
         Shadows = shadows;
         CsrFile.Reset(ref Virtual, number);
-        _timer = new SupervisorTimer(timers, TimerDue);
+        _timer = new SupervisorTimer(vcpu.Machine, TimerDue);
         SyncMode();
         SyncRights();
     }

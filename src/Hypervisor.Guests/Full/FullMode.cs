@@ -48,7 +48,7 @@ internal sealed unsafe class FullMode(VirtualMachine machine, Board board) : IBo
         var controls = new ExitControls { Exceptions = ExitControls.AllExceptions, DeviceAccessExits = true };
         var hart = new HartContext(machine.Memory, new ShadowTranslator(shadows), controls);
         VCpu vcpu = machine.AddVCpu(hart, this, engine);
-        vcpu.Data = new FullHart(vcpu, shadows, machine.Timers, number);
+        vcpu.Data = new FullHart(vcpu, shadows, number);
         return vcpu;
     }
 

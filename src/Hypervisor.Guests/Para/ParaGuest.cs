@@ -40,11 +40,13 @@ internal sealed record ParaGuestOptions
 /// <summary>A paravirtual guest put together: harts, board, SBI and paravirtual extension on one machine.</summary>
 internal sealed class ParaGuest : IDisposable
 {
+    private readonly VirtualMachine _machine;
     private readonly SbiConsole _console;
 
     /// <summary>Gives an empty machine the harts and devices of a paravirtual guest; its image is in RAM already or comes before it runs.</summary>
     public ParaGuest(VirtualMachine machine, ParaGuestOptions options)
     {
+        _machine = machine;
         _console = new SbiConsole(options.Console);
         ParaMachine? para = null;
         Board = new Board(machine.Memory, machine.Timers, new BoardOptions
@@ -108,6 +110,10 @@ internal sealed class ParaGuest : IDisposable
         return taken;
     }
 
-    /// <summary>Gives the devices' timers back. The machine is disposed of by its owner.</summary>
-    public void Dispose() => Board.Dispose();
+    /// <summary>Ends the guest and gives the devices' timers back. The machine is disposed of by its owner.</summary>
+    public void Dispose()
+    {
+        _machine.Halt();
+        Board.Dispose();
+    }
 }

@@ -72,8 +72,8 @@ internal sealed class ParaMachine : ISbiPlatform
     public ParaHart Add(VCpu vcpu)
     {
         var hart = new ParaHart(vcpu);
-        hart.Timer = _machine.Timers.CreateTimer(() => TimerExpired(hart));
-        hart.BlockTimer = _machine.Timers.CreateTimer(vcpu.Wake);
+        hart.Timer = _machine.CreateTimer(() => TimerExpired(hart));
+        hart.BlockTimer = _machine.CreateTimer(vcpu.Wake);
         vcpu.Data = hart;
         _harts.Add(hart);
         return hart;

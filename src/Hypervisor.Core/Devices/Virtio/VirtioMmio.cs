@@ -161,11 +161,16 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
         }
     }
 
-    /// <summary>Gives the timer back.</summary>
+    /// <summary>Gives the timer back; input that still arrives finds no queue.</summary>
     public void Dispose()
     {
-        if (_resume != NoTimer)
+        if (_resume == NoTimer)
+            return;
+        lock (_lock)
+        {
+            Reset();
             _timers.DeleteTimer(_resume);
+        }
     }
 
     private VirtioQueue? SelectedQueue => _queueSelect < (uint)_queues.Length ? _queues[_queueSelect] : null;
