@@ -1,20 +1,42 @@
 #!/usr/bin/env bash
-# Builds a small initial RAM disk from Debian's busybox and prints its path: it mounts what a shell wants and gives a shell on
-# the console; leaving the shell powers the machine off.
+# Builds a small initial RAM disk from Debian's busybox and prints its path: it loads the drivers that Debian's kernel has as
+# modules, mounts what a shell wants and gives a shell on the console; leaving the shell powers the machine off.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${HV_GUEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hv-guests}
-root=$(bash "$here/fetch.sh" busybox-static)
-key=$(sha256sum "$0" | cut -c1-16)
+root=$(bash "$here/fetch.sh" busybox-static linux-image-riscv64)
+modules=$( (ls -d "$root"/usr/lib/modules/* "$root"/lib/modules/* 2>/dev/null || true) | sort -V | tail -n 1)
+[ -n "$modules" ] || { echo "Debian's kernel package brought no modules" >&2; exit 1; }
+key=$( (cat "$0"; basename "$modules") | sha256sum | cut -c1-16)
 disk="$cache/initramfs-$key.cpio"
 exec 9>"$cache/initramfs.lock"
 flock 9
 if [ ! -s "$disk" ]; then
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
-  mkdir -p "$work"/{bin,dev,proc,sys,tmp,etc}
+  mkdir -p "$work"/{bin,dev,proc,sys,tmp,etc/udhcpc,mnt}
   cp "$root/usr/bin/busybox" "$work/bin/"
   ln -s busybox "$work/bin/sh"
+  # In the order of their needs.
+  target="$work/lib/modules/$(basename "$modules")"
+  mkdir -p "$target"
+  for module in virtio_mmio virtio_blk failover net_failover virtio_net; do
+    file=$(find "$modules/kernel" -name "$module.ko.xz")
+    [ -n "$file" ] || continue
+    xz -dc "$file" > "$target/$module.ko"
+    echo "$module.ko" >> "$target/order"
+  done
+  cat > "$work/etc/udhcpc/default.script" <<'DHCP'
+#!/bin/sh
+case "$1" in
+  deconfig) ifconfig "$interface" up ;;
+  bound|renew)
+    ifconfig "$interface" "$ip" netmask "$subnet"
+    for gateway in $router; do route add default gw "$gateway" dev "$interface"; done
+    for server in $dns; do echo "nameserver $server"; done > /etc/resolv.conf ;;
+esac
+DHCP
+  chmod +x "$work/etc/udhcpc/default.script"
   echo 'root::0:0:root:/:/bin/sh' > "$work/etc/passwd"
   cat > "$work/init" <<'INIT'
 #!/bin/sh
@@ -23,6 +45,9 @@ export PATH=/bin HOME=/ TERM=vt100 PS1='guest# '
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev 2>/dev/null
+modules=/lib/modules/$(uname -r)
+for module in $(cat "$modules/order" 2>/dev/null); do insmod "$modules/$module" 2>/dev/null; done
+ifconfig lo up 2>/dev/null
 console=$(cat /sys/class/tty/console/active 2>/dev/null)
 console=${console##* }
 stty -F "/dev/${console:-console}" -onlcr 2>/dev/null

@@ -17,6 +17,7 @@ internal sealed unsafe class ParaHart
     // Cache-block instructions and memory types are allowed in S-mode, and the hart sets A and D bits; no Sstc (timers are set by call).
     private const ulong Environment = 0xF0 | CsrFile.EnvMemoryTypes | CsrFile.EnvSetsAccessedAndDirty;
     private const ulong AllCounters = uint.MaxValue;
+    private const ulong SupervisorCounters = 7;
 
     private readonly AddressTranslator _translator;
     private int _status = (int)SbiHartStatus.Stopped;
@@ -171,6 +172,9 @@ internal sealed unsafe class ParaHart
         privileged.Medeleg = DelegatedExceptions;
         privileged.Mideleg = InterruptBits.Supervisor;
         privileged.Mcounteren = AllCounters;
+
+        // What user mode may read is the supervisor's choice, which Linux leaves to firmware: its vDSO reads the time.
+        privileged.Scounteren = SupervisorCounters;
         privileged.Menvcfg = Environment;
         privileged.Mip = pending;
         CsrFile.SyncFp(state, in privileged);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Hypervisor.Host.Networks;
 using Hypervisor.Host.Run;
 
 namespace Hypervisor.Host.Cli;
@@ -27,6 +28,9 @@ internal static class RunCommand
         };
         Option<string?> initrd = new("--initrd") { Description = "Initial RAM disk.", HelpName = "FILE" };
         Option<string[]> disks = new("--disk") { Description = "A raw disk image, as a virtio block device; may be repeated.", HelpName = "FILE" };
+        Option<string?> net = new("--net") { Description = "A network of this name for the machine, with a router that is its DHCP and name server.", HelpName = "NAME" };
+        Option<string[]> publish = new("--publish") { Description = "A port of the host's loopback that leads to a port of the machine, such as 8080:80; may be repeated.", HelpName = "HOST:GUEST" };
+        Option<string?> pcap = new("--pcap") { Description = "Write the network's frames to a capture file for tcpdump or Wireshark.", HelpName = "FILE" };
         Option<string?> dtb = new("--dtb") { Description = "A flattened device tree to show the guest, as it is, in place of the board's own.", HelpName = "FILE" };
         Option<string?> append = new("--append") { Description = "The kernel's command line.", HelpName = "TEXT" };
         Option<string?> rootfs = new("--rootfs") { Description = "A host directory the container sees as / (read-only).", HelpName = "DIR" };
@@ -43,7 +47,7 @@ internal static class RunCommand
         Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
         var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal. A machine gets every key, Ctrl-C too; Ctrl-A x ends it, Ctrl-A Ctrl-A is one Ctrl-A.")
         {
-            program, mode, memory, vcpus, kernel, firmware, initrd, disks, dtb, append, rootfs, environment, cpus, weight, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
+            program, mode, memory, vcpus, kernel, firmware, initrd, disks, net, publish, pcap, dtb, append, rootfs, environment, cpus, weight, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(RunSession.Run(
             RunOptions.Check(new RunOptions
@@ -57,6 +61,9 @@ internal static class RunCommand
                 Firmware = parsed.GetValue(firmware)!,
                 InitialRamDisk = parsed.GetValue(initrd),
                 Disks = parsed.GetValue(disks) ?? [],
+                Network = parsed.GetValue(net),
+                Published = [.. (parsed.GetValue(publish) ?? []).Select(PortMapping.Parse)],
+                CaptureFile = parsed.GetValue(pcap),
                 DeviceTree = parsed.GetValue(dtb),
                 CommandLine = parsed.GetValue(append),
                 RootDirectory = parsed.GetValue(rootfs),

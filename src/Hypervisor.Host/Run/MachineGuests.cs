@@ -9,6 +9,7 @@ using Hypervisor.Guests.Common;
 using Hypervisor.Guests.Debug;
 using Hypervisor.Guests.Para;
 using Hypervisor.Host.Cli;
+using Hypervisor.Host.Networks;
 
 namespace Hypervisor.Host.Run;
 
@@ -25,20 +26,33 @@ internal static class MachineGuests
         var engine = new Interpreter();
         engine.PrepareInBackground();
         BootImages images = ReadImages(options);
-        var disks = new List<FileBlockBackend>();
+        var parts = new List<IDisposable>();
         try
         {
-            foreach (string disk in options.Disks)
-                disks.Add(new FileBlockBackend(disk));
-            List<VirtioDevice> devices = [.. disks.Select((disk, i) => new VirtioBlock(disk, $"disk{i}"))];
+            var devices = new List<VirtioDevice>();
+            foreach (string path in options.Disks)
+            {
+                var disk = new FileBlockBackend(path);
+                parts.Add(disk);
+                devices.Add(new VirtioBlock(disk, $"disk{devices.Count}"));
+            }
+
+            if (options.Network is { } network)
+            {
+                var networks = new HostNetworks(host);
+                parts.Add(networks);
+                networks.Add(new NetworkOptions { Name = network, CaptureFile = options.CaptureFile });
+                devices.Add(networks.Connect(network, "guest", options.Published));
+            }
+
             return options.Mode == RunOptions.ParaMode
-                ? CreatePara(options, host, engine, images, devices, disks)
-                : CreateBoard(options, host, engine, images, devices, disks);
+                ? CreatePara(options, host, engine, images, devices, parts)
+                : CreateBoard(options, host, engine, images, devices, parts);
         }
         catch
         {
-            foreach (FileBlockBackend disk in disks)
-                disk.Dispose();
+            foreach (IDisposable part in parts)
+                part.Dispose();
             throw;
         }
     }
@@ -75,7 +89,7 @@ internal static class MachineGuests
     }
 
     private static MachineGuest CreateBoard(
-        RunOptions options, HypervisorHost host, Interpreter engine, BootImages images, List<VirtioDevice> devices, List<FileBlockBackend> disks)
+        RunOptions options, HypervisorHost host, Interpreter engine, BootImages images, List<VirtioDevice> devices, List<IDisposable> parts)
     {
         BoardGuest guest = MachineFactory.Create(options.Mode, new BoardGuestOptions
         {
@@ -89,11 +103,11 @@ internal static class MachineGuests
         guest.Boot(images);
         if (options.SignatureFile is not null)
             SignatureFile.Check(guest, options.Kernel!);
-        return new MachineGuest(DebugTarget.Of(guest), guest, engine.Name, guest.Input, [guest, .. disks]);
+        return new MachineGuest(DebugTarget.Of(guest), guest, engine.Name, guest.Input, [guest, .. parts]);
     }
 
     private static MachineGuest CreatePara(
-        RunOptions options, HypervisorHost host, Interpreter engine, BootImages images, List<VirtioDevice> devices, List<FileBlockBackend> disks)
+        RunOptions options, HypervisorHost host, Interpreter engine, BootImages images, List<VirtioDevice> devices, List<IDisposable> parts)
     {
         var memory = new GuestMemory(new MemoryRegion(Board.RamAddress, options.Memory ?? DefaultMemory));
         var machine = new VirtualMachine("guest", memory, host.Timers);
@@ -106,7 +120,7 @@ internal static class MachineGuests
             EpochNanoseconds = Epoch(),
         });
         guest.Boot(images);
-        return new MachineGuest(DebugTarget.Of(machine), null, engine.Name, guest.Input, [guest, machine, .. disks]);
+        return new MachineGuest(DebugTarget.Of(machine), null, engine.Name, guest.Input, [guest, machine, .. parts]);
     }
 
     private static ulong Epoch() => (ulong)(DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100;

@@ -1,4 +1,5 @@
 using Hypervisor.Core;
+using Hypervisor.Host.Networks;
 
 namespace Hypervisor.Host.Run;
 
@@ -39,6 +40,15 @@ internal sealed record RunOptions
     public string? InitialRamDisk { get; init; }
 
     public IReadOnlyList<string> Disks { get; init; } = [];
+
+    /// <summary>The name of the machine's network; null for none.</summary>
+    public string? Network { get; init; }
+
+    /// <summary>The machine's ports that the host's loopback leads to.</summary>
+    public IReadOnlyList<PortMapping> Published { get; init; } = [];
+
+    /// <summary>Where a capture of the network goes; null for nowhere.</summary>
+    public string? CaptureFile { get; init; }
 
     /// <summary>A device tree to show the guest in place of the board's own; null for that.</summary>
     public string? DeviceTree { get; init; }
@@ -94,8 +104,12 @@ internal sealed record RunOptions
             throw new HypervisorException("--signature is of programs that own a machine: choose --mode bare, full or assisted.");
         if (options.GdbPort is < 0 or > 65535)
             throw new HypervisorException($"--gdb {options.GdbPort} is no port; give 1 to 65535, or 0 for any that is free.");
+        if (options.Network is null && (options.Published.Count > 0 || options.CaptureFile is not null))
+            throw new HypervisorException("--publish and --pcap are of a network: give the machine one with --net NAME.");
         if (options.Mode == ContainerMode)
         {
+            if (options.Network is not null)
+                throw new HypervisorException("--net is of machines: choose --mode bare, full, assisted or para.");
             if (options.GdbPort is not null)
                 throw new HypervisorException("--gdb attaches to a machine's harts, which a container has none of: choose --mode bare, full, assisted or para.");
             if (options.Kernel is not null)

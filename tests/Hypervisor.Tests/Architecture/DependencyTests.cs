@@ -15,9 +15,10 @@ public sealed class DependencyTests
         ["Hart"] = ["Isa", "Time", "State"],
         ["Memory"] = ["Hart", "Isa", "Time", "State"],
         ["Engine"] = ["Hart", "Memory", "Isa", "Time", "State"],
-        ["Devices"] = ["Hart", "Memory", "Isa", "Time", "State"],
+        ["Network"] = ["Time", "State"],
+        ["Devices"] = ["Network", "Hart", "Memory", "Isa", "Time", "State"],
         ["Scheduling"] = ["Time", "State"],
-        ["Machine"] = ["Scheduling", "Devices", "Engine", "Hart", "Memory", "Isa", "Time", "State"],
+        ["Machine"] = ["Scheduling", "Devices", "Network", "Engine", "Hart", "Memory", "Isa", "Time", "State"],
     };
 
     [Fact]

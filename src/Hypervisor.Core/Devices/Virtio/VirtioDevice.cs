@@ -3,7 +3,7 @@ using Hypervisor.Core.State;
 namespace Hypervisor.Core.Devices.Virtio;
 
 /// <summary>
-/// What a kind of virtio device does, apart from how a driver reaches it. All calls come under the transport's lock.
+/// What a kind of virtio device does, apart from how a driver reaches it. All calls but those to <see cref="AfterProcess"/> come under the transport's lock.
 /// </summary>
 internal abstract class VirtioDevice
 {
@@ -34,6 +34,11 @@ internal abstract class VirtioDevice
     /// <param name="chain">Room for one request at a time.</param>
     /// <returns>False where a request made no sense: the driver must reset the device.</returns>
     public abstract bool Process(int index, VirtioQueue queue, VirtioChain chain);
+
+    /// <summary>Called after queues were processed, without the transport's lock: here a device may call on others.</summary>
+    public virtual void AfterProcess()
+    {
+    }
 
     /// <summary>Forgets what belongs to a driver.</summary>
     public virtual void Reset()

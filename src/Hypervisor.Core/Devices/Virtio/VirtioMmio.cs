@@ -15,6 +15,7 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
     private const uint Vendor = 0x5652_5648;
     private const uint QueueInterrupt = 1;
     private const uint ConfigurationInterrupt = 2;
+    private const ulong QueueNotify = 0x50;
     private const ulong ConfigurationBase = 0x100;
     private const int NoTimer = -1;
 
@@ -92,6 +93,8 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
             if (queue < (uint)_queues.Length)
                 Serve((int)queue);
         }
+
+        _device?.AfterProcess();
     }
 
     /// <inheritdoc/>
@@ -112,6 +115,8 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
             return;
         lock (_lock)
             WriteRegister(offset, (uint)value);
+        if (offset == QueueNotify)
+            _device.AfterProcess();
     }
 
     /// <inheritdoc/>
@@ -220,7 +225,7 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
             case 0x44:
                 SetQueueReady(value);
                 break;
-            case 0x50:
+            case QueueNotify:
                 if (value < (uint)_queues.Length)
                     Serve((int)value);
                 break;
@@ -323,6 +328,8 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
             for (int i = 0; i < _queues.Length; i++)
                 Serve(i);
         }
+
+        _device?.AfterProcess();
     }
 
     /// <summary>Serves one round of a queue. A device that is not live must not touch it (§2.1.2, §3.1).</summary>

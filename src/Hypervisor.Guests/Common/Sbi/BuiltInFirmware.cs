@@ -21,6 +21,7 @@ internal sealed unsafe class BuiltInFirmware : ISbiPlatform, IPersonality
     private const ulong CacheBlocks = 0xF0;
     private const ulong Environment = CacheBlocks | CsrFile.EnvMemoryTypes | CsrFile.EnvSetsAccessedAndDirty | CsrFile.EnvTimerCompare;
     private const ulong AllCounters = uint.MaxValue;
+    private const ulong SupervisorCounters = 7;
     private const int EcallLength = 4;
 
     private readonly VirtualMachine _machine;
@@ -250,6 +251,9 @@ internal sealed unsafe class BuiltInFirmware : ISbiPlatform, IPersonality
         p.Medeleg = DelegatedExceptions;
         p.Mideleg = InterruptBits.Supervisor;
         p.Mcounteren = AllCounters;
+
+        // What user mode may read is the supervisor's choice, which Linux leaves to firmware: its vDSO reads the time.
+        p.Scounteren = SupervisorCounters;
         p.Menvcfg = Environment;
         p.Mode = PrivilegeMode.Supervisor;
         Pmp.OpenAll(ref p);

@@ -1,0 +1,80 @@
+using System.Globalization;
+using System.Net.Http;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text.RegularExpressions;
+using Hypervisor.Tests.Support;
+
+namespace Hypervisor.Tests.RealGuests;
+
+/// <summary>Linux on a virtual network: its own drivers and programs at one end, the host's at the other.</summary>
+public sealed class LinuxNetworkTests : IDisposable
+{
+    private const string Prompt = "guest# ";
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    public static TheoryData<string, string> Cases => new()
+    {
+        { "small-kernel", "full" }, { "small-kernel", "assisted" }, { "small-kernel", "para" }, { "kernel", "assisted" },
+    };
+
+    [RealGuestTheory("kernel", "small-kernel", "initramfs")]
+    [MemberData(nameof(Cases))]
+    public async Task Network_OfAMachine_GivesAddressNamesAndPorts(string kernel, string mode)
+    {
+        string capture = _folder["frames.pcap"];
+        using var hv = new HvProcess(
+            ["run", "--mode", mode, "--kernel", RealGuest.File(kernel)!, .. mode == "para" ? (string[])[] : ["--firmware", "builtin"],
+            "--initrd", RealGuest.File("initramfs")!, "--append", mode == "para" ? "console=hvc0" : "console=ttyS0",
+            "--net", "lan", "--publish", "80", "--publish", "7", "--pcap", capture, "--timeout", "150"]);
+        hv.WaitFor(Prompt, 120);
+        Assert.Contains("lease of 10.0.2.10 obtained from 10.0.2.1", Ask(hv, "udhcpc -i eth0 -n -q -S 2>&1"));
+        Assert.Contains("3 packets received", Ask(hv, "ping -c 3 -i 0.1 10.0.2.1"));
+        Assert.Matches("Name:\\s+guest.internal\nAddress: 10.0.2.10", Ask(hv, "nslookup guest.internal 10.0.2.1"));
+        Assert.Contains("server can't find nobody.internal: NXDOMAIN", Ask(hv, "nslookup nobody.internal"));
+
+        // A web server in the guest, asked from the host: many small connections, then a large one.
+        Ask(hv, "mkdir -p /www; echo small > /www/small; dd if=/dev/urandom of=/www/large bs=64k count=64 2>/dev/null; httpd -p 80 -h /www; nc -ll -p 7 -e /bin/cat </dev/null &");
+        string sum = Regex.Match(Ask(hv, "sha256sum /www/large"), "[0-9a-f]{64}").Value;
+        int port = PublishedPort(hv, 80);
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(60) };
+        for (int i = 0; i < 20; i++)
+            Assert.Equal("small\n", await client.GetStringAsync(new Uri($"http://127.0.0.1:{port}/small")));
+        byte[] large = await client.GetByteArrayAsync(new Uri($"http://127.0.0.1:{port}/large"));
+        Assert.Equal(64 * 65536, large.Length);
+        Assert.Equal(sum, Convert.ToHexStringLower(SHA256.HashData(large)));
+
+        // The other way round, and back: what the host sends comes back whole.
+        byte[] sent = RandomNumberGenerator.GetBytes(500_000);
+        using (var echo = new TcpClient())
+        {
+            await echo.ConnectAsync("127.0.0.1", PublishedPort(hv, 7));
+            NetworkStream stream = echo.GetStream();
+            Task sending = Task.Run(async () =>
+            {
+                await stream.WriteAsync(sent);
+                echo.Client.Shutdown(SocketShutdown.Send);
+            });
+            var received = new MemoryStream();
+            await stream.CopyToAsync(received);
+            await sending;
+            Assert.Equal(sent, received.ToArray());
+        }
+
+        hv.Type("poweroff -f\n");
+        Assert.Equal(0, hv.WaitForExit());
+        Assert.True(new FileInfo(capture).Length > large.Length + sent.Length * 2, "the capture holds what passed");
+    }
+
+    private static string Ask(HvProcess hv, string command)
+    {
+        hv.Type(command + "\n");
+        return hv.WaitFor(Prompt, 60).Replace("\r", "", StringComparison.Ordinal);
+    }
+
+    private static int PublishedPort(HvProcess hv, int guestPort)
+        => int.Parse(Regex.Match(hv.Errors, $@"localhost:(\d+) leads to port {guestPort} of 'guest'").Groups[1].Value, CultureInfo.InvariantCulture);
+}
