@@ -2,6 +2,7 @@ using Hypervisor.Core;
 using Hypervisor.Core.Devices;
 using Hypervisor.Core.Devices.Virtio;
 using Hypervisor.Core.Memory;
+using Hypervisor.Core.Network;
 using Hypervisor.Core.State;
 
 namespace Hypervisor.Tests.Devices;
@@ -35,6 +36,9 @@ public sealed class DeviceFuzzTests
             Bus.Add(0x5_0000, new VirtioMmio(Memory, Timers, plic.Line(2), Console), "console");
             Bus.Add(0x6_0000, new VirtioMmio(Memory, Timers, plic.Line(3), new VirtioRng(new byte[32])), "rng");
             Bus.Add(0x7_0000, new VirtioMmio(Memory, Timers, plic.Line(4), null), "empty");
+            var network = new VirtualSwitch(Timers);
+            Bus.Add(0x8_0000, new VirtioMmio(Memory, Timers, plic.Line(5), new VirtioNet(network.Plug("one"), MacAddress.Local(1))), "one card");
+            Bus.Add(0x9_0000, new VirtioMmio(Memory, Timers, plic.Line(6), new VirtioNet(network.Plug("other"), MacAddress.Local(2))), "other card");
         }
 
         public void Dispose() => Memory.Dispose();

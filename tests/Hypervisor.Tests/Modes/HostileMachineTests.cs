@@ -4,6 +4,7 @@ using Hypervisor.Core.Devices.Virtio;
 using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Isa;
 using Hypervisor.Core.Machine;
+using Hypervisor.Core.Network;
 using Hypervisor.Core.Scheduling;
 using Hypervisor.Guests;
 using Hypervisor.Guests.Common;
@@ -120,13 +121,15 @@ public sealed class HostileMachineTests
     private static BoardGuest Create(string mode, string source, HypervisorHost host, int harts = 1)
     {
         AssembledProgram program = Assembler.Assemble(source, new AssemblerOptions { Name = "guest", TextBase = Board.RamAddress });
+        var network = new VirtualSwitch(host.Timers);
         BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions
         {
             Engine = new Interpreter(),
             Console = new ConsoleText(),
             Harts = harts,
             RamBytes = 1 << 20,
-            Devices = [new VirtioBlock(new MemoryBlockBackend(new byte[64 << 10], readOnly: false), "disk"), new VirtioConsole(new ConsoleText()), new VirtioRng(new byte[32])],
+            Devices = [new VirtioBlock(new MemoryBlockBackend(new byte[64 << 10], readOnly: false), "disk"), new VirtioConsole(new ConsoleText()), new VirtioRng(new byte[32]),
+                new VirtioNet(network.Plug("one"), MacAddress.Local(1)), new VirtioNet(network.Plug("other"), MacAddress.Local(2))],
         }, host.Timers);
         guest.Boot(new BootImages { Kernel = program.ToElf() });
         return guest;
