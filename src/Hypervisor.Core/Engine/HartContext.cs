@@ -63,6 +63,9 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>An integer register, while the hart is not in guest code.</summary>
     public ulong Register(int number) => State->X[number & 31];
 
+    /// <summary>The counters that counter CSRs are made of, while the hart is not in guest code.</summary>
+    public CsrCounters Counters => new(State->UsedBefore, (ulong)Nanoseconds(0) / NanosecondsPerTick, State->UsedBefore - State->TrapsTaken);
+
     /// <summary>Memory accesses met by counting code.</summary>
     public ulong CountedAccesses => State->CountedAccesses;
 

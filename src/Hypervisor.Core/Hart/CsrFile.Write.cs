@@ -213,6 +213,19 @@ internal static unsafe partial class CsrFile
         return CsrEffects.TimerChanged | CsrEffects.InterruptsChanged;
     }
 
+    /// <summary>Stops or lets run one counter, 0 for cycles or 2 for instructions, from outside the guest, and gives it a value.</summary>
+    public static void SetCounter(ref PrivilegedState p, int counter, bool inhibited, ulong? value, in CsrCounters counters)
+    {
+        ulong bit = 1UL << counter;
+        WriteCountInhibit(ref p, inhibited ? p.Mcountinhibit | bit : p.Mcountinhibit & ~bit, in counters);
+        if (value is not { } wanted)
+            return;
+        if (counter == 0)
+            p.McycleOffset = inhibited ? wanted : wanted - counters.Cycle;
+        else
+            p.MinstretOffset = inhibited ? wanted : wanted - counters.Retired;
+    }
+
     /// <summary>An inhibited counter keeps its value in its offset; one let go again counts on from there.</summary>
     private static void WriteCountInhibit(ref PrivilegedState p, ulong value, in CsrCounters counters)
     {

@@ -55,7 +55,7 @@ internal sealed unsafe class DebugTarget
         // Floating-point state shows even where the guest has it switched off.
         if (csr is CsrNumber.Fflags or CsrNumber.Frm or CsrNumber.Fcsr)
             copy.Mstatus |= MstatusBits.Fs;
-        CsrCounters counters = CountersOf(vcpu);
+        CsrCounters counters = vcpu.Hart.Counters;
         return CsrFile.TryAccess(vcpu.Hart.State, ref copy, csr, CsrOperation.Set, 0, true, false, in counters, out value, out _);
     }
 
@@ -65,7 +65,7 @@ internal sealed unsafe class DebugTarget
         ref PrivilegedState p = ref _stateOf(vcpu);
         PrivilegeMode mode = p.Mode;
         p.Mode = PrivilegeMode.Machine;
-        CsrCounters counters = CountersOf(vcpu);
+        CsrCounters counters = vcpu.Hart.Counters;
         bool written = CsrFile.TryAccess(vcpu.Hart.State, ref p, csr, CsrOperation.Write, value, false, true, in counters, out _, out CsrEffects effects);
         p.Mode = mode;
         if (written)
@@ -77,7 +77,7 @@ internal sealed unsafe class DebugTarget
     public int Read(VCpu vcpu, ulong address, Span<byte> destination)
     {
         int done = 0;
-        while (done < destination.Length && TryTranslate(vcpu, address + (ulong)done, out ulong physical))
+        while (done < destination.Length && GuestWalk.TryTranslate(Machine.Memory, in _stateOf(vcpu), address + (ulong)done, out ulong physical))
         {
             int part = PartOf(physical, destination.Length - done);
             if (!Machine.Memory.TryRead(physical, destination.Slice(done, part)))
@@ -95,7 +95,7 @@ internal sealed unsafe class DebugTarget
         {
             for (int done = 0; done < source.Length;)
             {
-                if (!TryTranslate(vcpu, address + (ulong)done, out ulong physical))
+                if (!GuestWalk.TryTranslate(Machine.Memory, in _stateOf(vcpu), address + (ulong)done, out ulong physical))
                     return false;
                 int part = PartOf(physical, source.Length - done);
                 if (!Machine.Memory.Contains(physical, (ulong)part) || (pass == 1 && !Machine.Memory.TryWrite(physical, source.Slice(done, part))))
@@ -108,48 +108,4 @@ internal sealed unsafe class DebugTarget
     }
 
     private static int PartOf(ulong physical, int wanted) => (int)Math.Min((ulong)wanted, GuestMemory.PageSize - (physical & PageMask));
-
-    private static CsrCounters CountersOf(VCpu vcpu)
-    {
-        HartState* s = vcpu.Hart.State;
-        return new CsrCounters(s->UsedBefore, (ulong)vcpu.Hart.Nanoseconds(0) / HartContext.NanosecondsPerTick, s->UsedBefore - s->TrapsTaken);
-    }
-
-    /// <summary>
-    /// Walks the guest's tables as its current mode would (privileged specification, section 12.3.2), but asks no
-    /// permissions and marks nothing as accessed: a debugger leaves no trace.
-    /// </summary>
-    private bool TryTranslate(VCpu vcpu, ulong address, out ulong physical)
-    {
-        const ulong valid = 1;
-        const ulong leaf = 0xE;
-        const ulong frames = (1UL << 44) - 1;
-        physical = address;
-        ref PrivilegedState p = ref _stateOf(vcpu);
-        int levels = (int)(p.Satp >> 60) switch { 8 => 3, 9 => 4, 10 => 5, _ => 0 };
-        if (p.Mode == PrivilegeMode.Machine || levels == 0)
-            return true;
-        int unused = 64 - (12 + (9 * levels));
-        if ((ulong)((long)(address << unused) >> unused) != address)
-            return false;
-        ulong table = (p.Satp & frames) << 12;
-        for (int level = levels - 1; level >= 0; level--)
-        {
-            int shift = 12 + (9 * level);
-            if (!Machine.Memory.TryRead(table + ((address >> shift & 0x1FF) * sizeof(ulong)), out ulong entry) || (entry & valid) == 0)
-                return false;
-            ulong frame = entry >> 10 & frames;
-            if ((entry & leaf) != 0)
-            {
-                // A 64 KiB page (Svnapot) keeps its size where the low bits of its frame number would be.
-                int bits = entry >> 63 != 0 && level == 0 ? 16 : shift;
-                physical = (frame << 12 >> bits << bits) | (address & ((1UL << bits) - 1));
-                return true;
-            }
-
-            table = frame << 12;
-        }
-
-        return false;
-    }
 }

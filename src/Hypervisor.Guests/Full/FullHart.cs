@@ -47,8 +47,7 @@ internal sealed unsafe class FullHart
     public HartState* State => _vcpu.Hart.State;
 
     /// <summary>The counters as the guest's instruction that just left the engine reads them.</summary>
-    public CsrCounters Counters => new(State->UsedBefore, (ulong)Hart.Nanoseconds(0) / HartContext.NanosecondsPerTick,
-        State->UsedBefore - State->TrapsTaken);
+    public CsrCounters Counters => Hart.Counters;
 
     /// <summary>Sets or clears bits of the virtual mip. Any thread.</summary>
     public void SetInterrupt(ulong mask, bool pending)

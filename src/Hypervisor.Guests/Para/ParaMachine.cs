@@ -40,12 +40,16 @@ internal sealed class ParaMachine : ISbiPlatform
         Channels = new EventChannels(_harts, hartCount, Board.SlotCount, slot => VirtioSlots.HasDevice(bus, slot));
         Paging = new DirectPaging(machine.Memory, IsRoot);
         _isSharedInfo = Channels.IsSharedInfo;
-        Sbi = StandardExtensions.Create(this, console);
+        StealTime = new StealTimeExtension(this);
+        Sbi = StandardExtensions.Create(this, console, StealTime);
         Sbi.Register(new ParaExtension(this));
     }
 
     /// <summary>Device space.</summary>
     public IPhysicalBus Bus { get; }
+
+    /// <summary>Tells harts for how long they had to wait.</summary>
+    public StealTimeExtension StealTime { get; }
 
     /// <summary>The extensions it offers.</summary>
     public SbiRegistry Sbi { get; }
@@ -220,7 +224,42 @@ internal sealed class ParaMachine : ISbiPlatform
     }
 
     /// <inheritdoc/>
+    public bool TryReadVirtual(int hart, ulong address, out ulong value)
+    {
+        value = 0;
+        return GuestWalk.TryTranslate(Memory, in StateOf(hart), address, out ulong physical) && Memory.TryRead(physical, out value);
+    }
+
+    /// <inheritdoc/>
+    public VCpuMeter MeterOf(int hart) => _harts[hart].VCpu.Meter;
+
+    /// <inheritdoc/>
+    public void SetCounter(int hart, int counter, bool inhibited, ulong? value)
+    {
+        CsrCounters counters = _harts[hart].Hart.Counters;
+        CsrFile.SetCounter(ref StateOf(hart), counter, inhibited, value, in counters);
+    }
+
+    /// <inheritdoc/>
+    public bool SetsAccessedAndDirty(int hart, bool? value)
+    {
+        ref PrivilegedState p = ref StateOf(hart);
+        if (value is { } wanted)
+        {
+            p.Menvcfg = wanted ? p.Menvcfg | CsrFile.EnvSetsAccessedAndDirty : p.Menvcfg & ~CsrFile.EnvSetsAccessedAndDirty;
+            ServedHart.Follow(_harts[hart].VCpu, CsrEffects.ContextChanged | CsrEffects.TranslationChanged);
+        }
+
+        return (p.Menvcfg & CsrFile.EnvSetsAccessedAndDirty) != 0;
+    }
+
+    /// <inheritdoc/>
+    public void ClearSoftwareInterrupt(int hart) => _harts[hart].SetInterrupt(InterruptBits.Ssi, false);
+
+    /// <inheritdoc/>
     public void End(MachineExit exit) => _machine.PowerOff(exit);
+
+    private ref PrivilegedState StateOf(int hart) => ref ServedHart.StateOf(_harts[hart].VCpu);
 
     private bool IsRoot(ulong address)
     {

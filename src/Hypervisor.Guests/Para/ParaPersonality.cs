@@ -29,7 +29,11 @@ internal sealed unsafe class ParaPersonality(ParaMachine machine) : IPersonality
     public string Name => "para";
 
     /// <inheritdoc/>
-    public ExitVerdict BeforeSlice(VCpu vcpu) => ExitVerdict.Resume;
+    public ExitVerdict BeforeSlice(VCpu vcpu)
+    {
+        machine.StealTime.Update(vcpu.Id, vcpu.Meter);
+        return ExitVerdict.Resume;
+    }
 
     /// <inheritdoc/>
     public void PrepareRun(VCpu vcpu)

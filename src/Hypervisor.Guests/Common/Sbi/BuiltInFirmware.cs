@@ -28,6 +28,7 @@ internal sealed unsafe class BuiltInFirmware : ISbiPlatform, IPersonality
     private readonly IBoardMode _mode;
     private readonly IPersonality _inner;
     private readonly SbiRegistry _sbi;
+    private readonly StealTimeExtension _stealTime;
     private readonly HartRecord[] _harts;
     private readonly Lock _lock = new();
 
@@ -51,7 +52,8 @@ internal sealed unsafe class BuiltInFirmware : ISbiPlatform, IPersonality
         _mode = mode;
         _inner = machine.VCpus[0].Personality;
         _harts = [.. machine.VCpus.Select(_ => new HartRecord())];
-        _sbi = StandardExtensions.Create(this, console);
+        _stealTime = new StealTimeExtension(this);
+        _sbi = StandardExtensions.Create(this, console, _stealTime);
         foreach (VCpu vcpu in machine.VCpus)
         {
             vcpu.Personality = this;
@@ -96,6 +98,7 @@ internal sealed unsafe class BuiltInFirmware : ISbiPlatform, IPersonality
                 break;
         }
 
+        _stealTime.Update(vcpu.Id, vcpu.Meter);
         return _inner.BeforeSlice(vcpu);
     }
 
@@ -200,6 +203,42 @@ internal sealed unsafe class BuiltInFirmware : ISbiPlatform, IPersonality
         target.Opaque = opaque;
         Set(hart, SbiHartStatus.Suspended);
     }
+
+    /// <inheritdoc/>
+    public bool TryReadVirtual(int hart, ulong address, out ulong value)
+    {
+        value = 0;
+        return GuestWalk.TryTranslate(Memory, in _mode.StateOf(_machine.VCpus[hart]), address, out ulong physical) && Memory.TryRead(physical, out value);
+    }
+
+    /// <inheritdoc/>
+    public VCpuMeter MeterOf(int hart) => _machine.VCpus[hart].Meter;
+
+    /// <inheritdoc/>
+    public void SetCounter(int hart, int counter, bool inhibited, ulong? value)
+    {
+        VCpu vcpu = _machine.VCpus[hart];
+        CsrCounters counters = vcpu.Hart.Counters;
+        CsrFile.SetCounter(ref _mode.StateOf(vcpu), counter, inhibited, value, in counters);
+        _mode.Follow(vcpu, CsrNumber.Mcountinhibit, CsrEffects.None);
+    }
+
+    /// <inheritdoc/>
+    public bool SetsAccessedAndDirty(int hart, bool? value)
+    {
+        VCpu vcpu = _machine.VCpus[hart];
+        ref PrivilegedState p = ref _mode.StateOf(vcpu);
+        if (value is { } wanted)
+        {
+            p.Menvcfg = wanted ? p.Menvcfg | CsrFile.EnvSetsAccessedAndDirty : p.Menvcfg & ~CsrFile.EnvSetsAccessedAndDirty;
+            _mode.Follow(vcpu, CsrNumber.Menvcfg, CsrEffects.ContextChanged | CsrEffects.TranslationChanged);
+        }
+
+        return (p.Menvcfg & CsrFile.EnvSetsAccessedAndDirty) != 0;
+    }
+
+    /// <inheritdoc/>
+    public void ClearSoftwareInterrupt(int hart) => _mode.SetInterrupt(_machine.VCpus[hart], InterruptBits.Ssi, false);
 
     /// <inheritdoc/>
     public void End(MachineExit exit) => _machine.PowerOff(exit);

@@ -73,6 +73,21 @@ internal interface ISbiPlatform
     /// <param name="opaque">What it finds in a1 there.</param>
     void SuspendHart(int hart, ulong? resumeAddress, ulong opaque);
 
+    /// <summary>Reads 8 bytes at an address of the calling hart's address space; false where they are not there.</summary>
+    bool TryReadVirtual(int hart, ulong address, out ulong value);
+
+    /// <summary>What a hart used so far.</summary>
+    VCpuMeter MeterOf(int hart);
+
+    /// <summary>Stops or lets run a counter of the calling hart, 0 for cycles or 2 for instructions, and gives it a value.</summary>
+    void SetCounter(int hart, int counter, bool inhibited, ulong? value);
+
+    /// <summary>Whether the calling hart sets A and D bits itself (Svadu); changed first where a value is given.</summary>
+    bool SetsAccessedAndDirty(int hart, bool? value);
+
+    /// <summary>Clears the calling hart's supervisor software interrupt.</summary>
+    void ClearSoftwareInterrupt(int hart);
+
     /// <summary>Ends the machine.</summary>
     void End(MachineExit exit);
 }

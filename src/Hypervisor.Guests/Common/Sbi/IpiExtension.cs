@@ -1,7 +1,7 @@
 namespace Hypervisor.Guests.Common.Sbi;
 
 /// <summary>sPI (SBI 2.0, section 7): interrupts between harts.</summary>
-internal sealed class IpiExtension(ISbiPlatform platform) : ISbiExtension
+internal sealed class IpiExtension(ISbiPlatform platform, SbiEvents events) : ISbiExtension
 {
     public string Name => "IPI";
 
@@ -15,12 +15,20 @@ internal sealed class IpiExtension(ISbiPlatform platform) : ISbiExtension
             return SbiError.NotSupported;
         if (!HartMask.TryParse(call.A0, call.A1, platform.HartCount, out HartMask harts))
             return SbiError.InvalidParam;
+        Send(call.Hart, harts);
+        return SbiError.Success;
+    }
+
+    /// <summary>Interrupts a set of harts.</summary>
+    public void Send(int caller, HartMask harts)
+    {
+        events.Count(caller, SbiEvent.IpiSent);
         for (int hart = 0; hart < platform.HartCount; hart++)
         {
-            if (harts.Contains(hart))
-                platform.SendSoftwareInterrupt(hart);
+            if (!harts.Contains(hart))
+                continue;
+            events.Count(hart, SbiEvent.IpiReceived);
+            platform.SendSoftwareInterrupt(hart);
         }
-
-        return SbiError.Success;
     }
 }

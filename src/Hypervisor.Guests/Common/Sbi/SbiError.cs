@@ -1,6 +1,6 @@
 namespace Hypervisor.Guests.Common.Sbi;
 
-/// <summary>The error values of the SBI (SBI 2.0, section 3, table 1).</summary>
+/// <summary>The error values of the SBI (SBI 3.0, section 3, table 1).</summary>
 internal enum SbiError : long
 {
     Success = 0,
@@ -13,4 +13,5 @@ internal enum SbiError : long
     AlreadyStarted = -7,
     AlreadyStopped = -8,
     NoSharedMemory = -9,
+    DeniedLocked = -14,
 }

@@ -1,7 +1,7 @@
 namespace Hypervisor.Guests.Common.Sbi;
 
 /// <summary>TIME (SBI 2.0, section 6): the hart's timer.</summary>
-internal sealed class TimeExtension(ISbiPlatform platform) : ISbiExtension
+internal sealed class TimeExtension(ISbiPlatform platform, SbiEvents events) : ISbiExtension
 {
     public string Name => "TIME";
 
@@ -13,6 +13,7 @@ internal sealed class TimeExtension(ISbiPlatform platform) : ISbiExtension
     {
         if (call.Function != 0)
             return SbiError.NotSupported;
+        events.Count(call.Hart, SbiEvent.SetTimer);
         platform.SetTimer(call.Hart, call.A0);
         return SbiError.Success;
     }

@@ -42,6 +42,22 @@ internal sealed class FakePlatform : ISbiPlatform, IDisposable
 
     public void SuspendHart(int hart, ulong? resumeAddress, ulong opaque) => Log.Add($"suspend {hart} {resumeAddress:x} {opaque:x}");
 
+    public VCpuMeter[] Meters { get; } = [new(), new(), new()];
+
+    public Dictionary<(int Hart, int Counter), (bool Inhibited, ulong? Value)> Counters { get; } = [];
+
+    public bool HardwareSetsBits { get; private set; } = true;
+
+    public bool TryReadVirtual(int hart, ulong address, out ulong value) => Memory.TryRead(address, out value);
+
+    public VCpuMeter MeterOf(int hart) => Meters[hart];
+
+    public void SetCounter(int hart, int counter, bool inhibited, ulong? value) => Counters[(hart, counter)] = (inhibited, value);
+
+    public bool SetsAccessedAndDirty(int hart, bool? value) => HardwareSetsBits = value ?? HardwareSetsBits;
+
+    public void ClearSoftwareInterrupt(int hart) => Log.Add($"clear {hart}");
+
     public void End(MachineExit exit) => Log.Add($"end {exit.Code}");
 
     public void Dispose() => Memory.Dispose();

@@ -48,7 +48,7 @@ public sealed class SbiRegistryTests
     public void Call_Always_AllocatesNothing()
     {
         using var platform = new FakePlatform();
-        SbiRegistry registry = StandardExtensions.Create(platform, new FakeConsole());
+        SbiRegistry registry = StandardExtensions.Create(platform, new FakeConsole(), new StealTimeExtension(platform));
         var call = new SbiCall(0, SbiExtensionId.Base, 0);
         registry.Call(in call);
         long before = GC.GetAllocatedBytesForCurrentThread();

@@ -16,7 +16,7 @@ public sealed class StandardExtensionsTests : IDisposable
     private readonly FakeConsole _console = new();
     private readonly SbiRegistry _sbi;
 
-    public StandardExtensionsTests() => _sbi = StandardExtensions.Create(_platform, _console);
+    public StandardExtensionsTests() => _sbi = StandardExtensions.Create(_platform, _console, new StealTimeExtension(_platform));
 
     public void Dispose() => _platform.Dispose();
 
@@ -58,10 +58,13 @@ public sealed class StandardExtensionsTests : IDisposable
     [InlineData(0x48534D, 4)]
     [InlineData(0x53525354, 1)]
     [InlineData(0x4442434E, 3)]
-    [InlineData(0x00, 0)]
-    [InlineData(0x03, 0)]
     [InlineData(0x09, 0)]
-    [InlineData(0x504D55, 0)]
+    [InlineData(0x504D55, 7)]
+    [InlineData(0x53555350, 1)]
+    [InlineData(0x43505043, 1)]
+    [InlineData(0x535441, 1)]
+    [InlineData(0x46574654, 2)]
+    [InlineData(0x4E41434C, 0)]
     public void Call_UnknownFunctionOrExtension_IsNotSupported(ulong extension, ulong function)
         => Expect(SbiError.NotSupported, extension, function);
 
@@ -76,7 +79,7 @@ public sealed class StandardExtensionsTests : IDisposable
     [InlineData(0x48534D, 1)]
     [InlineData(0x53525354, 1)]
     [InlineData(0x4442434E, 1)]
-    [InlineData(0x504D55, 0)]
+    [InlineData(0x504D55, 1)]
     [InlineData(AllOnes, 0)]
     public void Base_Probe_TellsWhatIsThere(ulong extension, ulong there)
     {
