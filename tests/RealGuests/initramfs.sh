@@ -51,7 +51,7 @@ ifconfig lo up 2>/dev/null
 console=$(cat /sys/class/tty/console/active 2>/dev/null)
 console=${console##* }
 stty -F "/dev/${console:-console}" -onlcr 2>/dev/null
-echo "up with $(nproc) harts after $(cut -d' ' -f1 /proc/uptime) s on ${console:-console}"
+echo "up with $(nproc) harts after $(cut -d' ' -f1 /proc/uptime) s on ${console:-console}" > "/dev/${console:-console}"
 setsid sh -c "exec sh -i </dev/${console:-console} >/dev/${console:-console} 2>&1"
 poweroff -f
 INIT

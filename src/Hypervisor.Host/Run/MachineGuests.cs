@@ -111,16 +111,28 @@ internal static class MachineGuests
     {
         var memory = new GuestMemory(new MemoryRegion(Board.RamAddress, options.Memory ?? DefaultMemory));
         var machine = new VirtualMachine("guest", memory, host.Timers);
+        var output = new StandardOutputSink(System.Console.OpenStandardOutput());
+
+        // Kernels without a driver for the SBI's console, such as Debian's, find a hvc0 all the same.
+        var console = new VirtioConsole(output);
+        devices.Add(console);
         var guest = new ParaGuest(machine, new ParaGuestOptions
         {
             Engine = engine,
-            Console = new StandardOutputSink(System.Console.OpenStandardOutput()),
+            Console = output,
             Harts = options.VCpus,
             Devices = devices,
             EpochNanoseconds = Epoch(),
         });
         guest.Boot(images);
-        return new MachineGuest(DebugTarget.Of(machine), null, engine.Name, guest.Input, [guest, machine, .. parts]);
+        return new MachineGuest(DebugTarget.Of(machine), null, engine.Name, Input, [guest, machine, .. parts]);
+
+        int Input(ReadOnlySpan<byte> bytes)
+        {
+            int taken = guest.Input(bytes);
+            console.Receive(bytes[..taken]);
+            return taken;
+        }
     }
 
     private static ulong Epoch() => (ulong)(DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100;

@@ -49,6 +49,37 @@ public sealed class LinuxBootTests
         Assert.Contains("SBI specification v2.0 detected", UseShell(hv, harts));
     }
 
+    public static TheoryData<string, int> ParaCases => new() { { "kernel", 1 }, { "kernel", 4 }, { "small-kernel", 1 }, { "small-kernel", 8 } };
+
+    [RealGuestTheory("kernel", "small-kernel", "initramfs")]
+    [MemberData(nameof(ParaCases))]
+    public void Boot_AsParaGuest_FindsWhatTheHypervisorOffers(string kernel, int harts)
+    {
+        using var hv = new HvProcess(
+            "run", "--mode", "para", "--vcpus", harts.ToString(CultureInfo.InvariantCulture), "--kernel", RealGuest.File(kernel)!,
+            "--initrd", RealGuest.File("initramfs")!, "--append", "console=hvc0", "--timeout", "150");
+        hv.WaitFor(Prompt, 120);
+        hv.Type("dmesg\n");
+        string boot = hv.WaitFor(Prompt, 60);
+        Assert.Contains("SBI specification v2.0 detected", boot);
+        Assert.Contains("SBI implementation ID=0x4856", boot);
+        Assert.DoesNotContain("Kernel panic", boot);
+        Assert.DoesNotContain("WARNING:", boot);
+        Assert.DoesNotContain("BUG:", boot);
+        if (kernel == "kernel")
+        {
+            // Debian's has drivers for more of it.
+            Assert.Contains("SBI SUSP extension detected", boot);
+            Assert.Contains("16 firmware and 2 hardware counters", boot);
+        }
+        else
+        {
+            Assert.Contains("Computing paravirt steal-time", boot);
+        }
+
+        UseShell(hv, harts, isUp: true);
+    }
+
     [RealGuestTheory("small-kernel", "firmware", "initramfs")]
     [InlineData("full", false)]
     [InlineData("assisted", true)]
@@ -81,10 +112,10 @@ public sealed class LinuxBootTests
         "--firmware", builtIn ? "builtin" : RealGuest.File("firmware")!, "--initrd", RealGuest.File("initramfs")!, "--append", "console=ttyS0", "--timeout", "150", .. more]);
 
     /// <summary>Types what a user would and checks what comes back; everything printed up to the prompt.</summary>
-    private static string UseShell(HvProcess hv, int harts)
+    private static string UseShell(HvProcess hv, int harts, bool isUp = false)
     {
-        string boot = hv.WaitFor(Prompt, 120);
-        Assert.Contains($"up with {harts} harts", boot);
+        string boot = isUp ? "" : hv.WaitFor(Prompt, 120);
+        Assert.Contains($"up with {harts} harts", hv.Output);
         hv.Type("uname -s -m; grep -c ^processor /proc/cpuinfo\n");
         string answer = hv.WaitFor(Prompt).Replace("\r", "", StringComparison.Ordinal);
         Assert.Contains($"\nLinux riscv64\n{harts}\n", answer);

@@ -94,6 +94,13 @@ internal sealed class HvProcess : IDisposable
         return _process.ExitCode;
     }
 
+    /// <summary>Ends it on the spot, as a power failure would.</summary>
+    public void Kill()
+    {
+        _process.Kill();
+        _process.WaitForExit();
+    }
+
     public void Dispose()
     {
         if (!_process.HasExited)

@@ -40,6 +40,14 @@ internal static class Peer
     /// <summary>Runs a program to its end and returns what it printed; fails the test when it fails or takes a minute.</summary>
     public static string Run(string program, params string[] arguments)
     {
+        (int code, string output) = Try(program, arguments);
+        Assert.True(code == 0, $"{program} {string.Join(' ', arguments)} ended with {code}: {output}");
+        return output;
+    }
+
+    /// <summary>Runs a program to its end; its exit code and what it printed, where it failed its errors first. Fails the test when it takes a minute.</summary>
+    public static (int Code, string Output) Try(string program, params string[] arguments)
+    {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();
@@ -50,8 +58,7 @@ internal static class Peer
             Assert.Fail($"{program} {string.Join(' ', arguments)} did not end within a minute");
         }
 
-        Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}: {errors.Result}{output.Result}");
-        return output.Result;
+        return (process.ExitCode, process.ExitCode == 0 ? output.Result : errors.Result + output.Result);
     }
 }
 
