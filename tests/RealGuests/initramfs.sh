@@ -52,6 +52,12 @@ console=$(cat /sys/class/tty/console/active 2>/dev/null)
 console=${console##* }
 stty -F "/dev/${console:-console}" -onlcr 2>/dev/null
 echo "up with $(nproc) harts after $(cut -d' ' -f1 /proc/uptime) s on ${console:-console}" > "/dev/${console:-console}"
+# A command line with hv.run="…" has that done in place of a shell.
+script=$(sed -n 's/.*hv\.run="\([^"]*\)".*/\1/p' /proc/cmdline)
+if [ -n "$script" ]; then
+  sh -c "$script" > "/dev/${console:-console}" 2>&1
+  poweroff -f
+fi
 setsid sh -c "exec sh -i </dev/${console:-console} >/dev/${console:-console} 2>&1"
 poweroff -f
 INIT

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Hypervisor.Host.Manifest;
 
 namespace Hypervisor.Host.Cli;
 
@@ -24,6 +25,8 @@ internal static class GuestArguments
                 return i + 1 < arguments.Length
                     ? ([.. arguments[..i], arguments[i + 1]], [.. arguments[(i + 2)..]])
                     : ([.. arguments[..i]], []);
+            if (ManifestReader.IsManifest(argument) && !argument.StartsWith('-'))
+                break; // A manifest takes no arguments: all are ours.
             if (!argument.StartsWith('-') || argument == "-")
                 return ([.. arguments[..(i + 1)]], [.. arguments[(i + 1)..]]);
             if (byName.TryGetValue(argument, out Option? option) && option.Arity.MinimumNumberOfValues > 0)

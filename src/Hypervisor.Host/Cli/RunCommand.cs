@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Hypervisor.Core;
+using Hypervisor.Host.Manifest;
 using Hypervisor.Host.Networks;
 using Hypervisor.Host.Run;
 
@@ -13,7 +15,7 @@ internal static class RunCommand
     {
         Argument<string?> program = new("program")
         {
-            Description = "A riscv64 Linux program to run as a container; what follows it are its arguments.",
+            Description = "A riscv64 Linux program to run as a container; what follows it are its arguments. Or a manifest of many guests, FILE.yaml.",
             Arity = ArgumentArity.ZeroOrOne,
         };
         Option<string> mode = new("--mode") { Description = $"How to host the guest: {string.Join(", ", RunOptions.Modes)}.", HelpName = "MODE", DefaultValueFactory = _ => RunOptions.ContainerMode };
@@ -49,7 +51,24 @@ internal static class RunCommand
         {
             program, mode, memory, vcpus, kernel, firmware, initrd, disks, net, publish, pcap, dtb, append, rootfs, environment, cpus, weight, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
         };
-        command.SetAction((parsed, cancellation) => Task.FromResult(RunSession.Run(
+        command.SetAction((parsed, cancellation) => Task.FromResult(parsed.GetValue(program) is { } name && ManifestReader.IsManifest(name)
+            ? RunManifest(name, parsed, cancellation)
+            : RunOne(parsed, cancellation)));
+        return command;
+
+        int RunManifest(string file, ParseResult parsed, CancellationToken cancellation)
+        {
+            // Whatever else was said is of one guest, and a manifest has its own words for it.
+            foreach (Option option in command.Options)
+            {
+                if (option != timeout && option != stats && parsed.GetResult(option) is { Implicit: false })
+                    throw new HypervisorException($"{option.Name} is of one guest: write it into '{file}' for the machine it is meant for.");
+            }
+
+            return ManifestSession.Run(file, parsed.GetValue(timeout), parsed.GetValue(stats), cancellation);
+        }
+
+        int RunOne(ParseResult parsed, CancellationToken cancellation) => RunSession.Run(
             RunOptions.Check(new RunOptions
             {
                 Program = parsed.GetValue(program),
@@ -79,7 +98,6 @@ internal static class RunCommand
                 Stats = parsed.GetValue(stats),
                 StatsFile = parsed.GetValue(statsJson),
             }),
-            cancellation)));
-        return command;
+            cancellation);
     }
 }

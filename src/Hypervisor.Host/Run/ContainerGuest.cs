@@ -9,7 +9,13 @@ using Hypervisor.Host.Cli;
 
 namespace Hypervisor.Host.Run;
 
-/// <summary>A Linux program as a container on this terminal.</summary>
+/// <summary>Where a container's output goes.</summary>
+/// <param name="Output">Takes what it prints.</param>
+/// <param name="Error">Takes what it complains.</param>
+/// <param name="Terminal">Whether it believes to be on a terminal.</param>
+internal sealed record ContainerConsole(ContainerOutput Output, ContainerOutput Error, bool Terminal);
+
+/// <summary>A Linux program as a container.</summary>
 internal sealed class ContainerGuest : IRunningGuest
 {
     private const ulong DefaultMemory = 512 << 20;
@@ -39,9 +45,16 @@ internal sealed class ContainerGuest : IRunningGuest
     /// <inheritdoc/>
     public bool WantsKeys => false;
 
+    /// <summary>Builds a container ready to run on this terminal.</summary>
+    /// <exception cref="HypervisorException">The program cannot be found or run.</exception>
+    public static ContainerGuest Create(RunOptions options, HypervisorHost host) => Create(options, host, new ContainerConsole(
+        new StandardOutputSink(Console.OpenStandardOutput()).Write,
+        new StandardOutputSink(Console.OpenStandardError()).Write,
+        Terminal: !Console.IsInputRedirected && !Console.IsOutputRedirected));
+
     /// <summary>Builds a container ready to run.</summary>
     /// <exception cref="HypervisorException">The program cannot be found or run.</exception>
-    public static ContainerGuest Create(RunOptions options, HypervisorHost host)
+    public static ContainerGuest Create(RunOptions options, HypervisorHost host, ContainerConsole console)
     {
         ulong memory = options.Memory ?? DefaultMemory;
         (string path, ReadOnlyMemory<byte>? image) = Find(options);
@@ -66,9 +79,9 @@ internal sealed class ContainerGuest : IRunningGuest
                 CpuLimit = options.Cpus,
                 Seed = Random.Shared.Next(),
                 Input = guest._input,
-                Output = new StandardOutputSink(Console.OpenStandardOutput()).Write,
-                Error = new StandardOutputSink(Console.OpenStandardError()).Write,
-                Terminal = !Console.IsInputRedirected && !Console.IsOutputRedirected,
+                Output = console.Output,
+                Error = console.Error,
+                Terminal = console.Terminal,
             });
             return guest;
         }

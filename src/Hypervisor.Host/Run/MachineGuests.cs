@@ -18,41 +18,65 @@ internal static class MachineGuests
 {
     private const ulong DefaultMemory = 256 << 20;
     private const int SeedBytes = 32;
+    private const string DefaultName = "guest";
 
-    /// <summary>Builds a machine ready to run.</summary>
+    /// <summary>Builds a machine ready to run on this terminal.</summary>
     /// <exception cref="HypervisorException">A file cannot be read or booted.</exception>
     public static IRunningGuest Create(RunOptions options, HypervisorHost host)
+    {
+        HostNetworks? networks = null;
+        try
+        {
+            List<VirtioDevice> cards = [];
+            if (options.Network is { } network)
+            {
+                networks = new HostNetworks(host);
+                networks.Add(new NetworkOptions { Name = network, CaptureFile = options.CaptureFile });
+                cards.Add(networks.Connect(network, DefaultName, options.Published));
+            }
+
+            return Create(options, host, DefaultName, new StandardOutputSink(System.Console.OpenStandardOutput()), cards, networks is null ? [] : [networks]);
+        }
+        catch
+        {
+            networks?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Builds a machine ready to run.</summary>
+    /// <param name="options">What it runs.</param>
+    /// <param name="host">The host it will be on.</param>
+    /// <param name="name">Its name.</param>
+    /// <param name="output">Takes what it prints.</param>
+    /// <param name="cards">Its network cards.</param>
+    /// <param name="owned">What ends with it.</param>
+    /// <exception cref="HypervisorException">A file cannot be read or booted.</exception>
+    public static IRunningGuest Create(
+        RunOptions options, HypervisorHost host, string name, IConsoleSink output, IReadOnlyList<VirtioDevice> cards, params ReadOnlySpan<IDisposable> owned)
     {
         var engine = new Interpreter();
         engine.PrepareInBackground();
         BootImages images = ReadImages(options);
-        var parts = new List<IDisposable>();
+        var disks = new List<FileBlockBackend>();
         try
         {
             var devices = new List<VirtioDevice>();
             foreach (string path in options.Disks)
             {
                 var disk = new FileBlockBackend(path);
-                parts.Add(disk);
+                disks.Add(disk);
                 devices.Add(new VirtioBlock(disk, $"disk{devices.Count}"));
             }
 
-            if (options.Network is { } network)
-            {
-                var networks = new HostNetworks(host);
-                parts.Add(networks);
-                networks.Add(new NetworkOptions { Name = network, CaptureFile = options.CaptureFile });
-                devices.Add(networks.Connect(network, "guest", options.Published));
-            }
-
-            return options.Mode == RunOptions.ParaMode
-                ? CreatePara(options, host, engine, images, devices, parts)
-                : CreateBoard(options, host, engine, images, devices, parts);
+            devices.AddRange(cards);
+            var plan = new Plan(name, output, engine, images, devices, [.. disks, .. owned]);
+            return options.Mode == RunOptions.ParaMode ? CreatePara(options, host, plan) : CreateBoard(options, host, plan);
         }
         catch
         {
-            foreach (IDisposable part in parts)
-                part.Dispose();
+            foreach (FileBlockBackend disk in disks)
+                disk.Dispose();
             throw;
         }
     }
@@ -88,44 +112,41 @@ internal static class MachineGuests
         return tree;
     }
 
-    private static MachineGuest CreateBoard(
-        RunOptions options, HypervisorHost host, Interpreter engine, BootImages images, List<VirtioDevice> devices, List<IDisposable> parts)
+    private static MachineGuest CreateBoard(RunOptions options, HypervisorHost host, Plan plan)
     {
         BoardGuest guest = MachineFactory.Create(options.Mode, new BoardGuestOptions
         {
-            Engine = engine,
-            Console = new StandardOutputSink(System.Console.OpenStandardOutput()),
+            Name = plan.Name,
+            Engine = plan.Engine,
+            Console = plan.Output,
             RamBytes = options.Memory ?? DefaultMemory,
             Harts = options.VCpus,
-            Devices = devices,
+            Devices = plan.Devices,
             EpochNanoseconds = Epoch(),
         }, host.Timers);
-        guest.Boot(images);
+        guest.Boot(plan.Images);
         if (options.SignatureFile is not null)
             SignatureFile.Check(guest, options.Kernel!);
-        return new MachineGuest(DebugTarget.Of(guest), guest, engine.Name, guest.Input, [guest, .. parts]);
+        return new MachineGuest(DebugTarget.Of(guest), guest, plan.Engine.Name, guest.Input, [guest, .. plan.Parts]);
     }
 
-    private static MachineGuest CreatePara(
-        RunOptions options, HypervisorHost host, Interpreter engine, BootImages images, List<VirtioDevice> devices, List<IDisposable> parts)
+    private static MachineGuest CreatePara(RunOptions options, HypervisorHost host, Plan plan)
     {
         var memory = new GuestMemory(new MemoryRegion(Board.RamAddress, options.Memory ?? DefaultMemory));
-        var machine = new VirtualMachine("guest", memory, host.Timers);
-        var output = new StandardOutputSink(System.Console.OpenStandardOutput());
-
+        var machine = new VirtualMachine(plan.Name, memory, host.Timers);
         // Kernels without a driver for the SBI's console, such as Debian's, find a hvc0 all the same.
-        var console = new VirtioConsole(output);
-        devices.Add(console);
+        var console = new VirtioConsole(plan.Output);
+        plan.Devices.Add(console);
         var guest = new ParaGuest(machine, new ParaGuestOptions
         {
-            Engine = engine,
-            Console = output,
+            Engine = plan.Engine,
+            Console = plan.Output,
             Harts = options.VCpus,
-            Devices = devices,
+            Devices = plan.Devices,
             EpochNanoseconds = Epoch(),
         });
-        guest.Boot(images);
-        return new MachineGuest(DebugTarget.Of(machine), null, engine.Name, Input, [guest, machine, .. parts]);
+        guest.Boot(plan.Images);
+        return new MachineGuest(DebugTarget.Of(machine), null, plan.Engine.Name, Input, [guest, machine, .. plan.Parts]);
 
         int Input(ReadOnlySpan<byte> bytes)
         {
@@ -136,6 +157,9 @@ internal static class MachineGuests
     }
 
     private static ulong Epoch() => (ulong)(DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100;
+
+    /// <summary>What a machine is put together from, read and opened.</summary>
+    private sealed record Plan(string Name, IConsoleSink Output, Interpreter Engine, BootImages Images, List<VirtioDevice> Devices, IReadOnlyList<IDisposable> Parts);
 
     private delegate int InputTaker(ReadOnlySpan<byte> bytes);
 
