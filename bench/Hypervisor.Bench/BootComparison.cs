@@ -132,7 +132,7 @@ internal static partial class BootComparison
         }
     }
 
-    private static string Shell(string scripts, string script, params string[] arguments)
+    internal static string Shell(string scripts, string script, params string[] arguments)
     {
         using Process process = Process.Start(new ProcessStartInfo("bash", [Path.Combine(scripts, script), .. arguments]) { RedirectStandardOutput = true })!;
         string output = process.StandardOutput.ReadToEnd().Trim();
@@ -140,19 +140,19 @@ internal static partial class BootComparison
         return process.ExitCode == 0 ? output : throw new InvalidOperationException($"{script} ended with {process.ExitCode}");
     }
 
-    private static double Median(IEnumerable<double> values)
+    internal static double Median(IEnumerable<double> values)
     {
         double[] sorted = [.. values.Order()];
         return sorted[sorted.Length / 2];
     }
 
-    private static string? Option(string[] arguments, string name)
+    internal static string? Option(string[] arguments, string name)
     {
         int at = Array.IndexOf(arguments, name);
         return at >= 0 && at + 1 < arguments.Length ? arguments[at + 1] : null;
     }
 
-    private static string Root()
+    internal static string Root()
     {
         for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {

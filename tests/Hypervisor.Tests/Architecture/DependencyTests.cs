@@ -75,7 +75,7 @@ public sealed class DependencyTests
     [Fact]
     public void Unsafe_StandsInNamedFilesOnly()
     {
-        string list = File.ReadAllText(Path.Combine(Root, "tests/Hypervisor.Tests/Architecture/unsafe-files.txt"));
+        string list = File.ReadAllText(Path.Combine(Repository.Root, "tests/Hypervisor.Tests/Architecture/unsafe-files.txt"));
         var allowed = list.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
             .Where(line => !line.StartsWith('#'))
             .ToHashSet();
@@ -100,22 +100,9 @@ public sealed class DependencyTests
         }
     }
 
-    private static string Root { get; } = FindRoot();
+    private static string Relative(string file) => Path.GetRelativePath(Repository.Root, file).Replace('\\', '/');
 
-    private static string FindRoot()
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "Hypervisor.sln")))
-                return folder.FullName;
-        }
-
-        throw new DirectoryNotFoundException("Hypervisor.sln lies in no folder above the tests");
-    }
-
-    private static string Relative(string file) => Path.GetRelativePath(Root, file).Replace('\\', '/');
-
-    private static IEnumerable<string> SourceFiles(string folder) => Directory.EnumerateFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories)
+    private static IEnumerable<string> SourceFiles(string folder) => Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.cs", SearchOption.AllDirectories)
         .Where(file => !Relative(file).Contains("/obj/", StringComparison.Ordinal) && !Relative(file).Contains("/bin/", StringComparison.Ordinal));
 
     private static bool UsesUnsafe(string file) => File.ReadLines(file)
