@@ -44,6 +44,9 @@ internal sealed class VirtioChain(GuestMemory memory)
         WritableLength = 0;
     }
 
+    /// <summary>Gives the request the name under which it is returned, where that is known last.</summary>
+    public void Name(ushort head) => Head = head;
+
     /// <summary>Adds a buffer; false where it is not all RAM, where there are too many or too large, or where a readable one follows a writable one.</summary>
     public bool TryAdd(ulong address, uint length, bool writable)
     {

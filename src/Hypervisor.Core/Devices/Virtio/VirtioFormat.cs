@@ -12,6 +12,7 @@ internal static class VirtioFormat
     public const ulong FeatureIndirect = 1UL << 28;
     public const ulong FeatureEventIndex = 1UL << 29;
     public const ulong FeatureVersion1 = 1UL << 32;
+    public const ulong FeaturePacked = 1UL << 34;
 
     // Descriptor flags, §2.7.5.
     public const ushort DescriptorNext = 1;

@@ -39,7 +39,8 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
     /// <param name="timers">The machine's time; continues queues whose guest adds without end.</param>
     /// <param name="line">Its interrupt.</param>
     /// <param name="device">The device, of which this becomes the only transport; null for an empty slot.</param>
-    public VirtioMmio(GuestMemory memory, ITimerService timers, IInterruptLine line, VirtioDevice? device)
+    /// <param name="packed">Whether packed queues are offered beside split ones.</param>
+    public VirtioMmio(GuestMemory memory, ITimerService timers, IInterruptLine line, VirtioDevice? device, bool packed = true)
     {
         _timers = timers;
         _line = line;
@@ -50,7 +51,8 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
             return;
         _resume = timers.CreateTimer(Resume);
         _chain = new VirtioChain(memory);
-        _offered = device.Features | VirtioFormat.FeatureVersion1 | VirtioFormat.FeatureIndirect | VirtioFormat.FeatureEventIndex;
+        _offered = device.Features | VirtioFormat.FeatureVersion1 | VirtioFormat.FeatureIndirect | VirtioFormat.FeatureEventIndex
+            | (packed ? VirtioFormat.FeaturePacked : 0);
         for (int i = 0; i < _queues.Length; i++)
             _queues[i] = new VirtioQueue(memory, device.QueueSize);
         device.Arrived = queue => Notify((uint)queue);
@@ -256,10 +258,10 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
                 queue.DescriptorTable = RegisterAccess.Deposit(queue.DescriptorTable, offset, 4, value);
                 break;
             case 0x90 or 0x94:
-                queue.AvailableRing = RegisterAccess.Deposit(queue.AvailableRing, offset, 4, value);
+                queue.DriverArea = RegisterAccess.Deposit(queue.DriverArea, offset, 4, value);
                 break;
             case 0xa0 or 0xa4:
-                queue.UsedRing = RegisterAccess.Deposit(queue.UsedRing, offset, 4, value);
+                queue.DeviceArea = RegisterAccess.Deposit(queue.DeviceArea, offset, 4, value);
                 break;
         }
     }
