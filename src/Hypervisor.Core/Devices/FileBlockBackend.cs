@@ -5,6 +5,8 @@ namespace Hypervisor.Core.Devices;
 /// <summary>A disk in a raw image file on the host.</summary>
 public sealed class FileBlockBackend : IBlockBackend, IDisposable
 {
+    private const int ZeroChunk = 1 << 20;
+
     private readonly SafeFileHandle _file;
 
     /// <summary>Opens an image.</summary>
@@ -81,6 +83,34 @@ public sealed class FileBlockBackend : IBlockBackend, IDisposable
         {
             return Failed(error);
         }
+    }
+
+    /// <inheritdoc/>
+    public bool TryZero(long offset, long length)
+    {
+        if (IsReadOnly)
+            return false;
+        if (FileHoles.TryPunch(_file, offset, length))
+            return true;
+        ReadOnlySpan<byte> zeroes = new byte[Math.Min(length, ZeroChunk)];
+        for (; length > 0; offset += zeroes.Length, length -= zeroes.Length)
+        {
+            if (!TryWrite(offset, zeroes[..(int)Math.Min(length, zeroes.Length)]))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public bool TryDiscard(long offset, long length)
+    {
+        if (IsReadOnly)
+            return false;
+
+        // Where the host's file system has no holes, the storage stays taken: that is allowed.
+        FileHoles.TryPunch(_file, offset, length);
+        return true;
     }
 
     /// <inheritdoc/>

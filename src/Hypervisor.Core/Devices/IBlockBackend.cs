@@ -22,6 +22,19 @@ public interface IBlockBackend
     /// <param name="source">The bytes.</param>
     bool TryWrite(long offset, ReadOnlySpan<byte> source);
 
+    /// <summary>Makes bytes zero; false where the host's storage failed or is read-only.</summary>
+    /// <param name="offset">Where to begin.</param>
+    /// <param name="length">How many; whole sectors of 512.</param>
+    bool TryZero(long offset, long length);
+
+    /// <summary>
+    /// Gives storage back to the host: nobody reads these bytes again before writing them, so that doing nothing is allowed.
+    /// False where the host's storage failed or is read-only.
+    /// </summary>
+    /// <param name="offset">Where to begin.</param>
+    /// <param name="length">How many bytes; whole sectors of 512.</param>
+    bool TryDiscard(long offset, long length);
+
     /// <summary>Makes all completed writes durable; false where the host's storage failed.</summary>
     bool TryFlush();
 }

@@ -40,5 +40,17 @@ public sealed class MemoryBlockBackend : IBlockBackend
     }
 
     /// <inheritdoc/>
+    public bool TryZero(long offset, long length)
+    {
+        if (IsReadOnly)
+            return false;
+        _bytes.AsSpan((int)offset, (int)length).Clear();
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public bool TryDiscard(long offset, long length) => TryZero(offset, length);
+
+    /// <inheritdoc/>
     public bool TryFlush() => true;
 }

@@ -125,6 +125,21 @@ public sealed unsafe class GuestMemory : IDisposable
     internal ReadOnlySpan<byte> Window(ulong address, int length)
         => Contains(address, (ulong)length) ? new ReadOnlySpan<byte>(_start + (address - _base), length) : default;
 
+    /// <summary>
+    /// Gives whole pages back to the host, to be zero when they are touched again; how many bytes. Parts of pages, and what is
+    /// not RAM, are left alone.
+    /// </summary>
+    internal long Release(ulong address, long length)
+    {
+        ulong first = (address + PageSize - 1) & ~(ulong)(PageSize - 1);
+        ulong end = address + (ulong)length & ~(ulong)(PageSize - 1);
+        if (length <= 0 || first < address || end <= first || !Contains(first, end - first))
+            return 0;
+        NoteHostWrite(first, (int)Math.Min((long)(end - first), int.MaxValue));
+        _pages.Discard((nuint)(first - _base), (nuint)(end - first));
+        return (long)(end - first);
+    }
+
     /// <summary>A window for writing without a copy; the caller has the range's cached code dropped by this call.</summary>
     internal Span<byte> WritableWindow(ulong address, int length)
     {

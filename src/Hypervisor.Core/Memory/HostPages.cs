@@ -10,6 +10,7 @@ internal sealed unsafe partial class HostPages : IDisposable
 {
     private const int ProtReadWrite = 3;
     private const int MapPrivate = 2;
+    private const int DontNeed = 4;
     private static readonly nint MapFailed = -1;
 
     private readonly bool _mapped;
@@ -59,6 +60,14 @@ internal sealed unsafe partial class HostPages : IDisposable
         }
     }
 
+    /// <summary>Gives pages back, to be zero when they are touched again. Both must be multiples of the page size, within the pages.</summary>
+    public void Discard(nuint offset, nuint length)
+    {
+        if (_mapped && OperatingSystem.IsLinux() && Advise((nint)(_base + offset), length, DontNeed) == 0)
+            return;
+        NativeMemory.Clear(_base + offset, length);
+    }
+
     public void Dispose()
     {
         Release();
@@ -81,6 +90,9 @@ internal sealed unsafe partial class HostPages : IDisposable
 
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
     private static partial nint Map(nint address, nuint length, int protection, int flags, int descriptor, nint offset);
+
+    [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
+    private static partial int Advise(nint address, nuint length, int advice);
 
     [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
     private static partial int Unmap(nint address, nuint length);

@@ -16,7 +16,7 @@ namespace Hypervisor.Host.Run;
 /// <summary>Builds whole machines from what the user named.</summary>
 internal static class MachineGuests
 {
-    private const ulong DefaultMemory = 256 << 20;
+    public const ulong DefaultMemory = 256 << 20;
     private const int SeedBytes = 32;
     private const string DefaultName = "guest";
 
@@ -137,6 +137,10 @@ internal static class MachineGuests
         // Kernels without a driver for the SBI's console, such as Debian's, find a hvc0 all the same.
         var console = new VirtioConsole(plan.Output);
         plan.Devices.Add(console);
+        var balloon = new VirtioBalloon(memory);
+        if (options.Balloon is { } back)
+            balloon.TargetPages = (uint)(back / GuestMemory.PageSize);
+        plan.Devices.Add(balloon);
         var guest = new ParaGuest(machine, new ParaGuestOptions
         {
             Engine = plan.Engine,

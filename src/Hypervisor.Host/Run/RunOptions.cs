@@ -30,6 +30,9 @@ internal sealed record RunOptions
     /// <summary>Bytes of memory; null for the mode's default.</summary>
     public ulong? Memory { get; init; }
 
+    /// <summary>Bytes of its memory that a para guest is asked to give back; null for none.</summary>
+    public ulong? Balloon { get; init; }
+
     public int VCpus { get; init; } = 1;
 
     /// <summary>The kernel's file; null for a container.</summary>
@@ -106,6 +109,8 @@ internal sealed record RunOptions
             throw new HypervisorException($"--gdb {options.GdbPort} is no port; give 1 to 65535, or 0 for any that is free.");
         if (options.Network is null && (options.Published.Count > 0 || options.CaptureFile is not null))
             throw new HypervisorException("--publish and --pcap are of a network: give the machine one with --net NAME.");
+        if (options.Balloon is { } back && (options.Mode != ParaMode || back >= (options.Memory ?? MachineGuests.DefaultMemory)))
+            throw new HypervisorException(options.Mode != ParaMode ? "--balloon is of guests that cooperate: choose --mode para." : "--balloon asks back all memory of the guest or more; ask for less.");
         if (options.Mode == ContainerMode)
         {
             if (options.Network is not null)

@@ -38,6 +38,10 @@ public sealed class VirtioDeviceTests : IDisposable
 
         public bool TryWrite(long offset, ReadOnlySpan<byte> source) => !Fails && _memory.TryWrite(offset, source);
 
+        public bool TryZero(long offset, long length) => !Fails && _memory.TryZero(offset, length);
+
+        public bool TryDiscard(long offset, long length) => !Fails && _memory.TryDiscard(offset, length);
+
         public bool TryFlush()
         {
             Flushes++;
@@ -190,6 +194,117 @@ public sealed class VirtioDeviceTests : IDisposable
         Assert.Equal(1, Request(driver, 1, 0, 512, toGuest: false).Status);
         Assert.Equal(1, Request(driver, 0, 0, 512, toGuest: true).Status);
         Assert.Equal(1, Request(driver, 4, 0, 0, toGuest: false).Status);
+    }
+
+    [Fact]
+    public void Block_DiscardAndWriteZeroes_ClearTheirRangesOnly()
+    {
+        const ulong features = Flush | 1UL << 13 | 1UL << 14;
+        byte[] bytes = Pattern(64 * 512), original = [.. bytes];
+        var driver = VirtioDriver.Start(_memory, Mmio(new VirtioBlock(new Disk(bytes), "disk")), features: features);
+        byte Clear(uint type, params (ulong Sector, uint Count, uint Flags)[] ranges)
+        {
+            WriteHeader(type, 0);
+            for (int i = 0; i < ranges.Length; i++)
+            {
+                Assert.True(_memory.TryWrite(Data + (16 * (ulong)i), ranges[i].Sector));
+                Assert.True(_memory.TryWrite(Data + (16 * (ulong)i) + 8, ranges[i].Count | (ulong)ranges[i].Flags << 32));
+            }
+
+            driver.Add(new GuestBuffer(Header, 16, false), new(Data, 16 * (uint)ranges.Length, false), new(Status, 1, true));
+            driver.Notify();
+            driver.Take();
+            Assert.True(_memory.TryRead(Status, out byte status));
+            return status;
+        }
+
+        Assert.Equal(0, Clear(13, (2, 3, 0), (60, 4, 1)));
+        Array.Clear(original, 2 * 512, 3 * 512);
+        Array.Clear(original, 60 * 512, 4 * 512);
+        Assert.Equal(original, bytes);
+        Assert.Equal(0, Clear(11, (10, 1, 0)));
+        Array.Clear(original, 10 * 512, 512);
+        Assert.Equal(original, bytes);
+
+        // Beyond the disk, too much, flags that are not: nothing is touched, not even by the ranges before.
+        Assert.Equal(1, Clear(13, (20, 1, 0), (63, 2, 0)));
+        Assert.Equal(1, Clear(13, (20, 1, 0), (0, uint.MaxValue, 0)));
+        Assert.Equal(1, Clear(13, (20, 1, 0), (ulong.MaxValue, 1, 0)));
+        Assert.Equal(2, Clear(11, (20, 1, 1)));
+        Assert.Equal(2, Clear(13, (20, 1, 2)));
+        Assert.Equal(original, bytes);
+
+        // Not offered for a disk that cannot be written.
+        var readOnly = Mmio(new VirtioBlock(new Disk(bytes, readOnly: true), "disk"));
+        Assert.Equal(0u, VirtioDriver.Get(readOnly, 0x10) & (1u << 13 | 1u << 14));
+    }
+
+    [Fact]
+    public void Block_CacheTurnedOff_WritesThrough()
+    {
+        var disk = new Disk(new byte[2048]);
+        VirtioMmio mmio = Mmio(new VirtioBlock(disk, "disk"));
+        var driver = VirtioDriver.Start(_memory, mmio, features: Flush | 1UL << 11);
+        Request(driver, 1, 0, 512, toGuest: false);
+        Assert.Equal(0, disk.Flushes);
+        Assert.Equal(1UL, mmio.Read(0x120, 1));
+        mmio.Write(0x120, 1, 0);
+        mmio.Write(0x100, 8, 12345);
+        Assert.Equal(0UL, mmio.Read(0x120, 1));
+        Assert.Equal(4UL, mmio.Read(0x100, 8));
+        Request(driver, 1, 0, 512, toGuest: false);
+        Assert.Equal(1, disk.Flushes);
+    }
+
+    [Fact]
+    public void Block_FileImage_GivesDiscardedStorageBack()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.Write("disk.img", Pattern(1 << 20));
+        using (var file = new FileBlockBackend(path))
+        {
+            Assert.True(file.TryDiscard(4096, 64 << 10));
+            Assert.True(file.TryZero(512 << 10, 4096));
+        }
+
+        byte[] after = File.ReadAllBytes(path), expected = Pattern(1 << 20);
+        Array.Clear(expected, 512 << 10, 4096);
+        Assert.Equal(expected[..4096], after[..4096]);
+        Assert.Equal(expected[(4096 + (64 << 10))..], after[(4096 + (64 << 10))..]);
+    }
+
+    [Fact]
+    public void Balloon_PagesPutInAndReported_GoBackToTheHostAndComeAgainZero()
+    {
+        using var memory = new GuestMemory(new MemoryRegion(VirtioDriver.Ram, 8 << 20));
+        var balloon = new VirtioBalloon(memory);
+        var mmio = new VirtioMmio(memory, _timers, _line, balloon);
+        VirtioDriver inflate = VirtioDriver.Start(memory, mmio, features: 1UL << 5);
+        ulong page = VirtioDriver.Ram + (4 << 20);
+        for (ulong at = page; at < page + 0x8000; at += 8)
+            Assert.True(memory.TryWrite(at, ulong.MaxValue));
+        uint[] numbers = [(uint)(page >> 12), (uint)(page >> 12) + 1, (uint)(page >> 12) + 3, 5, uint.MaxValue];
+        Assert.True(memory.TryWrite(VirtioDriver.Ram + 0x9_0000, System.Runtime.InteropServices.MemoryMarshal.AsBytes<uint>(numbers)));
+        inflate.Add(new GuestBuffer(VirtioDriver.Ram + 0x9_0000, 20, false));
+        inflate.Notify();
+        inflate.Take();
+        ulong At(ulong offset) => memory.TryRead(page + offset, out ulong value) ? value : 1;
+        Assert.Equal([0, 0, ulong.MaxValue, 0, ulong.MaxValue], new ulong[] { 0x10, 0x1ff8, 0x2000, 0x3000, 0x4000 }.Select(At));
+        Assert.Equal(3 * 4096, balloon.ReleasedBytes);
+
+        VirtioDriver report = new VirtioDriver(memory, mmio, 2, 8, 1UL << 5).Configure();
+        report.Add(new GuestBuffer(page + 0x4000, 0x2000, true), new(page + 0x6800, 0x1000, true));
+        report.Notify();
+        report.Take();
+        Assert.Equal([0, 0, ulong.MaxValue], new ulong[] { 0x4000, 0x5ff8, 0x6800 }.Select(At));
+        balloon.TargetPages = 77;
+        Assert.True(_line.Raised);
+        Assert.Equal(2u, VirtioDriver.Get(mmio, 0x60) & 2);
+        Assert.Equal(1u, VirtioDriver.Get(mmio, 0xfc));
+        Assert.Equal(77UL, mmio.Read(0x100, 4));
+        mmio.Write(0x104, 4, 55);
+        mmio.Write(0x100, 4, 99);
+        Assert.Equal((77u, 55u), (balloon.TargetPages, balloon.ActualPages));
     }
 
     [Fact]

@@ -80,6 +80,32 @@ public sealed class LinuxBootTests
         UseShell(hv, harts, isUp: true);
     }
 
+    /// <summary>Linux discards a disk, fills a part with zeroes, gives memory back and has it again.</summary>
+    [RealGuestTheory("small-kernel", "initramfs")]
+    [InlineData("para")]
+    public void Machine_WithDiskAndBalloon_GivesStorageAndMemoryBack(string mode)
+    {
+        using var folder = new TemporaryFolder();
+        string disk = folder.Write("disk.img", Enumerable.Repeat((byte)7, 8 << 20).ToArray());
+        using var hv = new HvProcess(
+            "run", "--mode", mode, "--memory", "256M", "--balloon", "128M", "--kernel", RealGuest.File("small-kernel")!,
+            "--initrd", RealGuest.File("initramfs")!, "--disk", disk, "--append", "console=hvc0", "--timeout", "60");
+        hv.WaitFor(Prompt);
+        hv.Type("for i in 1 2 3 4 5 6 7 8 9; do [ $(grep MemFree /proc/meminfo | tr -cd 0-9) -lt 140000 ] && break; sleep 0.3; done; grep MemFree /proc/meminfo\n");
+        string free = hv.WaitFor(Prompt);
+        int kilobytes = int.Parse(System.Text.RegularExpressions.Regex.Match(free, @"MemFree: +(\d+) kB").Groups[1].Value, CultureInfo.InvariantCulture);
+        Assert.InRange(kilobytes, 80_000, 130_000);
+        hv.Type("cat /sys/block/vda/serial; blkdiscard -o 1048576 -l 4194304 /dev/vda && echo discarded; sync; md5sum /dev/vda | cut -c1-6; poweroff -f\n");
+        hv.WaitFor("disk0discarded\n");
+        Assert.Equal(0, hv.WaitForExit());
+        byte[] after = File.ReadAllBytes(disk);
+        Assert.All(after[..(1 << 20)], value => Assert.Equal(7, value));
+        Assert.All(after[(5 << 20)..], value => Assert.Equal(7, value));
+        int blocks = int.Parse(Peer.Run("stat", "-c", "%b", disk).Trim(), CultureInfo.InvariantCulture);
+        if (after[2 << 20] == 0)
+            Assert.True(blocks <= (4 << 20) / 512 + 64, $"{blocks} blocks are still taken");
+    }
+
     [RealGuestTheory("small-kernel", "firmware", "initramfs")]
     [InlineData("full", false)]
     [InlineData("assisted", true)]

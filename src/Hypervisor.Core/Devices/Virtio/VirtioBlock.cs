@@ -1,11 +1,13 @@
 using System.Buffers.Binary;
 using System.Text;
+using Hypervisor.Core.State;
 
 namespace Hypervisor.Core.Devices.Virtio;
 
 /// <summary>
-/// A block device (virtio 1.2 §5.2) over any <see cref="IBlockBackend"/>: read, write, flush, identify. Bytes move between the
-/// backend and guest memory without a copy between. A driver that did not accept flushing gets write-through.
+/// A block device (virtio 1.2 §5.2) over any <see cref="IBlockBackend"/>: read, write, flush, discard, write zeroes, identify.
+/// Bytes move between the backend and guest memory without a copy between. A driver that did not accept flushing, or that
+/// turned the cache off, gets write-through.
 /// </summary>
 internal sealed class VirtioBlock : VirtioDevice
 {
@@ -17,18 +19,38 @@ internal sealed class VirtioBlock : VirtioDevice
     private const ulong FeatureReadOnly = 1UL << 5;
     private const ulong FeatureBlockSize = 1UL << 6;
     private const ulong FeatureFlush = 1UL << 9;
+    private const ulong FeatureTopology = 1UL << 10;
+    private const ulong FeatureCacheControl = 1UL << 11;
+    private const ulong FeatureDiscard = 1UL << 13;
+    private const ulong FeatureWriteZeroes = 1UL << 14;
 
     private const uint RequestRead = 0;
     private const uint RequestWrite = 1;
     private const uint RequestFlush = 4;
     private const uint RequestId = 8;
+    private const uint RequestDiscard = 11;
+    private const uint RequestWriteZeroes = 13;
 
     private const byte StatusOk = 0;
     private const byte StatusError = 1;
     private const byte StatusUnsupported = 2;
 
     private readonly IBlockBackend _backend;
-    private readonly byte[] _configuration = new byte[24];
+    // Offsets in struct virtio_blk_config, §5.2.4.
+    private const int WriteBack = 32;
+    private const int DiscardLimits = 36;
+    private const int WriteZeroesLimits = 48;
+    private const int MayUnmap = 56;
+
+    // Discard and write zeroes: a range is 16 bytes, and a request has no more of them or sectors than these.
+    private const int RangeSize = 16;
+    private const int MostRanges = 16;
+    private const uint MostSectors = 1 << 15;
+    private const uint Unmap = 1;
+
+    private const int PagesOfEightSectors = 3;
+
+    private readonly byte[] _configuration = new byte[60];
     private readonly byte[] _id = new byte[IdSize];
 
     /// <summary>Creates the device.</summary>
@@ -45,6 +67,16 @@ internal sealed class VirtioBlock : VirtioDevice
         // A request takes two buffers beside its data; drivers may use the whole queue.
         BinaryPrimitives.WriteUInt32LittleEndian(_configuration.AsSpan(12), QueueSize - 2u);
         BinaryPrimitives.WriteUInt32LittleEndian(_configuration.AsSpan(20), SectorSize);
+        _configuration[24] = PagesOfEightSectors;
+        _configuration[WriteBack] = 1;
+        foreach (int limits in (ReadOnlySpan<int>)[DiscardLimits, WriteZeroesLimits])
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(_configuration.AsSpan(limits), MostSectors);
+            BinaryPrimitives.WriteUInt32LittleEndian(_configuration.AsSpan(limits + 4), MostRanges);
+        }
+
+        BinaryPrimitives.WriteUInt32LittleEndian(_configuration.AsSpan(DiscardLimits + 8), 1 << PagesOfEightSectors);
+        _configuration[MayUnmap] = 1;
     }
 
     /// <inheritdoc/>
@@ -52,13 +84,30 @@ internal sealed class VirtioBlock : VirtioDevice
 
     /// <inheritdoc/>
     public override ulong Features
-        => FeatureSegments | FeatureBlockSize | FeatureFlush | (_backend.IsReadOnly ? FeatureReadOnly : 0);
+        => FeatureSegments | FeatureBlockSize | FeatureFlush | FeatureTopology | FeatureCacheControl
+            | (_backend.IsReadOnly ? FeatureReadOnly : FeatureDiscard | FeatureWriteZeroes);
 
     /// <inheritdoc/>
     public override int QueueCount => 1;
 
     /// <inheritdoc/>
     public override ReadOnlySpan<byte> Configuration => _configuration;
+
+    /// <inheritdoc/>
+    public override void WriteConfiguration(int offset, byte value)
+    {
+        if (offset == WriteBack && (AcceptedFeatures & FeatureCacheControl) != 0 && value <= 1)
+            _configuration[WriteBack] = value;
+    }
+
+    /// <inheritdoc/>
+    public override void Reset() => _configuration[WriteBack] = 1;
+
+    /// <inheritdoc/>
+    public override void Save(StateWriter writer) => writer.Write(_configuration[WriteBack] != 0);
+
+    /// <inheritdoc/>
+    public override void Load(StateReader reader) => _configuration[WriteBack] = reader.ReadBool() ? (byte)1 : (byte)0;
 
     /// <inheritdoc/>
     public override bool Process(int index, VirtioQueue queue, VirtioChain chain)
@@ -93,9 +142,11 @@ internal sealed class VirtioBlock : VirtioDevice
                 return StatusOk;
             case RequestWrite:
                 long length = chain.ReadableLength - HeaderSize;
-                bool stored = !_backend.IsReadOnly && TryPlace(sector, length, out long to) && TryWriteAll(chain, to)
-                    && ((AcceptedFeatures & FeatureFlush) != 0 || _backend.TryFlush());
+                bool stored = !_backend.IsReadOnly && TryPlace(sector, length, out long to) && TryWriteAll(chain, to) && Settle();
                 return stored ? StatusOk : StatusError;
+            case RequestDiscard when (AcceptedFeatures & FeatureDiscard) != 0:
+            case RequestWriteZeroes when (AcceptedFeatures & FeatureWriteZeroes) != 0:
+                return Clear(chain, discards: type == RequestDiscard);
             case RequestFlush:
                 return _backend.TryFlush() ? StatusOk : StatusError;
             case RequestId:
@@ -104,6 +155,36 @@ internal sealed class VirtioBlock : VirtioDevice
             default:
                 return StatusUnsupported;
         }
+    }
+
+    /// <summary>After a write: where nothing may stay in a cache, it must not.</summary>
+    private bool Settle()
+        => ((AcceptedFeatures & FeatureFlush) != 0 && _configuration[WriteBack] != 0) || _backend.TryFlush();
+
+    /// <summary>Discards ranges, or fills them with zeroes. All are checked before the first is touched.</summary>
+    private byte Clear(VirtioChain chain, bool discards)
+    {
+        long length = chain.ReadableLength - HeaderSize;
+        Span<byte> ranges = stackalloc byte[MostRanges * RangeSize];
+        if (length <= 0 || length % RangeSize != 0 || length > ranges.Length)
+            return StatusError;
+        ranges = ranges[..chain.CopyReadable(HeaderSize, ranges[..(int)length])];
+        for (int pass = 0; pass < 2; pass++)
+        {
+            for (Span<byte> range = ranges; range.Length > 0; range = range[RangeSize..])
+            {
+                uint sectors = BinaryPrimitives.ReadUInt32LittleEndian(range[8..]);
+                uint flags = BinaryPrimitives.ReadUInt32LittleEndian(range[12..]);
+                if ((flags & ~Unmap) != 0 || (discards && flags != 0))
+                    return StatusUnsupported;
+                if (sectors > MostSectors || !TryPlace(BinaryPrimitives.ReadUInt64LittleEndian(range), (long)sectors * SectorSize, out long offset))
+                    return StatusError;
+                if (pass == 1 && !(discards ? _backend.TryDiscard(offset, (long)sectors * SectorSize) : _backend.TryZero(offset, (long)sectors * SectorSize)))
+                    return StatusError;
+            }
+        }
+
+        return Settle() ? StatusOk : StatusError;
     }
 
     /// <summary>The byte offset of a transfer that is whole sectors inside the disk.</summary>

@@ -83,6 +83,12 @@ internal sealed class VirtioChain(GuestMemory memory)
         return memory.WritableWindow(address, (int)Math.Min(length, limit));
     }
 
+    /// <summary>Where a buffer the device may write lies.</summary>
+    public ulong WritableAddress(int index) => WritableBuffer(index).Address;
+
+    /// <summary>How long a buffer the device may write is.</summary>
+    public int WritableSize(int index) => WritableBuffer(index).Length;
+
     /// <summary>Tells that the device has written the first bytes of a buffer: code decoded from them meanwhile is dropped.</summary>
     public void Written(int index, int length) => memory.NoteHostWrite(WritableBuffer(index).Address, length);
 

@@ -19,14 +19,22 @@ internal abstract class VirtioDevice
     /// <summary>The most entries of a queue; a power of two.</summary>
     public virtual ushort QueueSize => 256;
 
-    /// <summary>The kind's configuration space, read-only.</summary>
+    /// <summary>The kind's configuration space.</summary>
     public virtual ReadOnlySpan<byte> Configuration => [];
+
+    /// <summary>Takes a byte that the driver writes to the configuration space; most of it is read-only.</summary>
+    public virtual void WriteConfiguration(int offset, byte value)
+    {
+    }
 
     /// <summary>The features the driver accepted, set before the first request.</summary>
     public ulong AcceptedFeatures { get; set; }
 
     /// <summary>Gives the device a way to have a queue processed when something arrives from outside. Set by the transport.</summary>
     public Action<int>? Arrived { get; set; }
+
+    /// <summary>Gives the device a way to tell the driver that its configuration changed. Set by the transport.</summary>
+    public Action? ConfigurationChanged { get; set; }
 
     /// <summary>Serves what it can of a queue.</summary>
     /// <param name="index">The queue's number.</param>

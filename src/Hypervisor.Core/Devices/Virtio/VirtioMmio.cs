@@ -33,6 +33,7 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
     private uint _queueSelect;
     private uint _interruptStatus;
     private uint _status;
+    private uint _generation;
 
     /// <summary>Creates the transport.</summary>
     /// <param name="memory">The machine's RAM.</param>
@@ -56,6 +57,7 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
         for (int i = 0; i < _queues.Length; i++)
             _queues[i] = new VirtioQueue(memory, device.QueueSize);
         device.Arrived = queue => Notify((uint)queue);
+        device.ConfigurationChanged = TellConfigurationChange;
         Reset();
     }
 
@@ -113,7 +115,15 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
     /// <inheritdoc/>
     public void Write(ulong offset, int size, ulong value)
     {
-        if (size != 4 || offset >= ConfigurationBase || _device is null)
+        if (_device is null)
+            return;
+        if (offset >= ConfigurationBase)
+        {
+            WriteConfiguration(offset - ConfigurationBase, size, value);
+            return;
+        }
+
+        if (size != 4)
             return;
         lock (_lock)
             WriteRegister(offset, (uint)value);
@@ -194,7 +204,9 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
         0x60 => _interruptStatus,
         0x70 => _status,
 
-        // No shared memory: length and base of all ones (§4.2.2). The configuration never changes: generation 0.
+        0xfc => _generation,
+
+        // No shared memory: length and base of all ones (§4.2.2).
         0xb0 or 0xb4 or 0xb8 or 0xbc => uint.MaxValue,
         _ => 0,
     };
@@ -206,6 +218,15 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
         for (int i = 0; i < size && offset + (ulong)i < (ulong)configuration.Length; i++)
             value |= (ulong)configuration[(int)offset + i] << (8 * i);
         return value;
+    }
+
+    private void WriteConfiguration(ulong offset, int size, ulong value)
+    {
+        lock (_lock)
+        {
+            for (int i = 0; i < size && offset + (ulong)i < (ulong)_device!.Configuration.Length; i++)
+                _device.WriteConfiguration((int)offset + i, (byte)(value >> (8 * i)));
+        }
     }
 
     private void WriteRegister(ulong offset, uint value)
@@ -349,6 +370,16 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
             DemandReset();
         else if (queue.QuotaUsed)
             _timers.Arm(_resume, _timers.NowNanoseconds);
+    }
+
+    private void TellConfigurationChange()
+    {
+        lock (_lock)
+        {
+            _generation++;
+            if ((_status & VirtioFormat.StatusDriverOk) != 0)
+                Interrupt(ConfigurationInterrupt);
+        }
     }
 
     private void DemandReset()
