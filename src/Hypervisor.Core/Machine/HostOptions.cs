@@ -20,7 +20,7 @@ public sealed record HostOptions
     public int PhysicalCpus { get; init; } = 1;
 
     /// <summary>The scheduling policy, one of <see cref="Scheduling.Schedulers.Names"/>.</summary>
-    public string Scheduler { get; init; } = "stride";
+    public string Scheduler { get; init; } = "eevdf";
 
     /// <summary>The policy's slice in nanoseconds, at least 1000.</summary>
     public long SliceNanoseconds { get; init; } = 1_000_000;

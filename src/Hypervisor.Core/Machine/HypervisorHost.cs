@@ -37,7 +37,12 @@ public sealed partial class HypervisorHost : IDisposable
         _scheduler = Schedulers.Create(options.Scheduler, options.PhysicalCpus, options.SliceNanoseconds);
         _cpus = new PhysicalCpu[options.PhysicalCpus];
         for (int i = 0; i < _cpus.Length; i++)
-            _cpus[i] = new PhysicalCpu(i);
+        {
+            var cpu = new PhysicalCpu(i);
+            cpu.LookTimer = _timers.Create(() => LookAgain(cpu));
+            _cpus[i] = cpu;
+        }
+
         _timerService = new HostTimers(this);
         if (options.Clock == HostClock.Real)
             _realClock = new RealClock();
@@ -86,8 +91,10 @@ public sealed partial class HypervisorHost : IDisposable
     {
         lock (_gate)
         {
-            if (vcpu.SchedulingId >= 0)
-                _scheduler.Set(vcpu.SchedulingId, in parameters, CurrentTime());
+            if (vcpu.SchedulingId < 0)
+                return;
+            long now = CurrentTime();
+            Kick(_scheduler.Set(vcpu.SchedulingId, in parameters, now), now);
         }
     }
 
@@ -188,13 +195,36 @@ public sealed partial class HypervisorHost : IDisposable
         }
     }
 
+    /// <summary>The time has come at which the policy may have something for an idle CPU.</summary>
+    private void LookAgain(PhysicalCpu cpu)
+    {
+        lock (_gate)
+        {
+            if (cpu.IsIdle)
+                Kick(CpuSet.Of(cpu.Number), CurrentTime());
+        }
+    }
+
     /// <summary>Takes the next vCPU for a CPU. Under the lock.</summary>
     private VCpu? PickFor(PhysicalCpu cpu, long now)
     {
         PickResult pick = _scheduler.Pick(cpu.Number, now);
+        if (cpu.LooksAgain)
+        {
+            _timers.Disarm(cpu.LookTimer);
+            cpu.LooksAgain = false;
+        }
+
         if (pick.VCpu < 0)
         {
             cpu.IsIdle = true;
+            if (pick.NextEvent != long.MaxValue)
+            {
+                cpu.LooksAgain = true;
+                _timers.Arm(cpu.LookTimer, pick.NextEvent);
+                TimerArmed(pick.NextEvent);
+            }
+
             return null;
         }
 

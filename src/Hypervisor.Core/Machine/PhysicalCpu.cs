@@ -25,6 +25,12 @@ public sealed class PhysicalCpu
 
     internal bool IsIdle { get; set; }
 
+    /// <summary>The timer by which an idle CPU picks again when the policy said so.</summary>
+    internal int LookTimer { get; set; }
+
+    /// <summary>Whether that timer is armed.</summary>
+    internal bool LooksAgain { get; set; }
+
     internal VCpu? Current { get; set; }
 
     /// <summary>When the slice in progress ends at the latest.</summary>

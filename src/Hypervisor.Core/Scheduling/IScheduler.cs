@@ -14,9 +14,10 @@ public interface IScheduler
     /// <summary>The policy's name, as <see cref="Schedulers.Create"/> knows it.</summary>
     string Name { get; }
 
-    /// <summary>Adds a vCPU, not ready, or changes the parameters of one.</summary>
+    /// <summary>Adds a vCPU, not ready, or changes the parameters of one; what it ran until now counts by the old ones.</summary>
+    /// <returns>The physical CPUs that should pick again: where affinity changed, one it must leave or those it may now use.</returns>
     /// <exception cref="HypervisorException">A parameter is out of its range.</exception>
-    void Set(int vcpu, in SchedulingParameters parameters, long now);
+    CpuSet Set(int vcpu, in SchedulingParameters parameters, long now);
 
     /// <summary>A vCPU wants to run.</summary>
     /// <returns>The physical CPUs that should pick again.</returns>
@@ -136,7 +137,7 @@ public readonly record struct RemovalToken(long Lag);
 public static class Schedulers
 {
     /// <summary>The names that <see cref="Create"/> knows.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["round-robin", "stride"];
+    public static IReadOnlyList<string> Names { get; } = ["eevdf", "stride", "sfq", "credit2", "lottery", "round-robin"];
 
     /// <summary>Makes a policy.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
@@ -153,6 +154,10 @@ public static class Schedulers
         {
             "round-robin" => new RoundRobin(cpus, sliceNanoseconds),
             "stride" => new Stride(cpus, sliceNanoseconds),
+            "eevdf" => new Eevdf(cpus, sliceNanoseconds),
+            "sfq" => new Sfq(cpus, sliceNanoseconds),
+            "lottery" => new Lottery(cpus, sliceNanoseconds),
+            "credit2" => new Credit2(cpus, sliceNanoseconds),
             _ => throw new HypervisorException($"There is no scheduler '{name}'; known are {string.Join(", ", Names)}."),
         };
     }

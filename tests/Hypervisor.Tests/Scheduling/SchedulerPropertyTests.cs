@@ -12,6 +12,8 @@ public sealed class SchedulerPropertyTests
 {
     private const long Slice = 1_000_000;
 
+    public static TheoryData<string> Policies => [.. Schedulers.Names];
+
     /// <summary>What a random case is made of; FsCheck prints it where a property fails.</summary>
     public sealed record Case(int Cpus, int[] Weights, int[] Runs, int[] Sleeps, int Seed);
 
@@ -25,8 +27,7 @@ public sealed class SchedulerPropertyTests
         select new Case(cpus, weights, runs, sleeps, seed);
 
     [Theory]
-    [InlineData("round-robin")]
-    [InlineData("stride")]
+    [MemberData(nameof(Policies))]
     public void AnyPolicy_AnyWorkload_ConservesTimeAndWork(string name)
         => Property.ForAll(Cases, test =>
         {
@@ -35,8 +36,7 @@ public sealed class SchedulerPropertyTests
         }, cases: 300);
 
     [Theory]
-    [InlineData("round-robin")]
-    [InlineData("stride")]
+    [MemberData(nameof(Policies))]
     public void AnyPolicy_SameInputLaterStart_GivesTheSameTrace(string name)
         => Property.ForAll(Cases, test =>
         {
@@ -77,20 +77,20 @@ public sealed class SchedulerPropertyTests
     }
 
     [Theory]
-    [InlineData("round-robin")]
-    [InlineData("stride")]
+    [MemberData(nameof(Policies))]
     public void AnyPolicy_Affinity_IsKeptAndNobodyStarves(string name)
     {
         SyntheticVCpu[] vcpus = [.. Enumerable.Range(0, 8).Select(i => new SyntheticVCpu(100, Affinity: 1UL << (i & 1) | (i == 7 ? 2UL : 0)))];
         var simulator = new SchedulerSimulator(Schedulers.Create(name, 2, Slice), 2, vcpus);
         simulator.RunFor(1_000_000_000);
         Assert.All(simulator.Service, service => Assert.True(service > 50_000_000));
-        Assert.All(simulator.LongestWait, wait => Assert.True(wait < 20 * Slice));
+
+        // A lottery bounds nothing: at five tickets a CPU a wait of a hundred draws has a chance of (4/5)^100.
+        Assert.All(simulator.LongestWait, wait => Assert.True(wait < (name == "lottery" ? 100 : 20) * Slice));
     }
 
     [Theory]
-    [InlineData("round-robin")]
-    [InlineData("stride")]
+    [MemberData(nameof(Policies))]
     public void AnyPolicy_AfterWarmUp_AllocatesNothing(string name)
     {
         IScheduler policy = Schedulers.Create(name, 1, Slice);
@@ -123,7 +123,7 @@ public sealed class SchedulerPropertyTests
     [Fact]
     public void Create_BadInput_SaysWhatAndWhatToDo()
     {
-        Assert.Contains("round-robin, stride", Message(() => Schedulers.Create("fastest", 1)), StringComparison.Ordinal);
+        Assert.Contains("eevdf, stride", Message(() => Schedulers.Create("fastest", 1)), StringComparison.Ordinal);
         Assert.Contains("1 to 64", Message(() => Schedulers.Create("stride", 0)), StringComparison.Ordinal);
         Assert.Contains("1 to 64", Message(() => Schedulers.Create("stride", 65)), StringComparison.Ordinal);
         Assert.Contains("1000", Message(() => Schedulers.Create("stride", 1, 10)), StringComparison.Ordinal);
@@ -179,6 +179,126 @@ public sealed class SchedulerPropertyTests
         }
     }
 
+    [Theory]
+    [InlineData("stride")]
+    [InlineData("sfq")]
+    [InlineData("eevdf")]
+    public void FairPolicy_AlwaysReady_PairsStayWithinTheirSlices(string name)
+        => Property.ForAll(Cases, test => StrideHolds(Schedulers.Create(name, 1, Slice), test.Weights, name == "eevdf" ? 2 : 1), cases: 200);
+
+    [Fact]
+    public void Credit2_WeightsWithinItsRange_PairsDifferByAtMostItsMinimumEach()
+        => Property.ForAll(Gen.Choose(100, 1000).ArrayOf(6), weights => StrideHolds(new Credit2(1, Slice), weights), cases: 200);
+
+    [Fact]
+    public void Lottery_ManyDraws_SharesAndWaitsFollowTheOdds()
+    {
+        int[] weights = [1, 2, 4, 8];
+        const int Draws = 100_000;
+        var wins = new int[weights.Length];
+        int last = 0;
+        int longWaits = 0;
+        var policy = new Lottery(1, Slice, seed: 7);
+        for (int i = 0; i < weights.Length; i++)
+        {
+            policy.Set(i, new SchedulingParameters(weights[i], 0, CpuSet.All), 0);
+            policy.Ready(i, ReadyReason.Started, 0);
+        }
+
+        for (int draw = 1; draw <= Draws; draw++)
+        {
+            int winner = policy.Pick(0, draw * Slice).VCpu;
+            policy.Stopped(0, winner, Slice, StopReason.Expired, -1, (draw + 1) * Slice);
+            wins[winner]++;
+            if (winner == 2)
+            {
+                longWaits += draw - last > 10 ? 1 : 0;
+                last = draw;
+            }
+        }
+
+        for (int i = 0; i < weights.Length; i++)
+        {
+            double p = weights[i] / 15.0;
+            Assert.InRange(wins[i], (Draws * p) - (5 * Math.Sqrt(Draws * p * (1 - p))), (Draws * p) + (5 * Math.Sqrt(Draws * p * (1 - p))));
+        }
+
+        double rare = Math.Pow(11 / 15.0, 10);
+        Assert.InRange(longWaits / (double)wins[2], rare * 0.9, rare * 1.1);
+    }
+
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public void AnyPolicy_AffinityChanged_CallsTheCpusConcerned(string name)
+    {
+        IScheduler policy = Schedulers.Create(name, 2, Slice);
+        for (int i = 0; i < 2; i++)
+        {
+            policy.Set(i, new SchedulingParameters(100, 0, CpuSet.Of(0)), 0);
+            policy.Ready(i, ReadyReason.Started, 0);
+        }
+
+        int running = policy.Pick(0, 0).VCpu;
+        Assert.Equal(-1, policy.Pick(1, 0).VCpu);
+        Assert.Equal(CpuSet.Of(1), policy.Set(1 - running, new SchedulingParameters(100, 0, CpuSet.All), 10));
+        Assert.Equal(1 - running, policy.Pick(1, 10).VCpu);
+        Assert.Equal(CpuSet.Of(0), policy.Set(running, new SchedulingParameters(100, 0, CpuSet.Of(1)), 20));
+        policy.Stopped(0, running, 20, StopReason.Preempted, -1, 20);
+        Assert.Equal(-1, policy.Pick(0, 20).VCpu);
+    }
+
+    [Theory]
+    [InlineData("stride")]
+    [InlineData("sfq")]
+    [InlineData("eevdf")]
+    public void FairPolicy_WeightChangedWhileRunning_ChargesEachPartAtItsOwnWeight(string name)
+    {
+        // Half a slice at weight 1, half at weight 100, beside one of weight 1: it is then owed nothing worth speaking of, and
+        // gets 100 of 101 from here on. Charged whole at weight 1 or 100 it would be a half slice wrong either way.
+        IScheduler policy = Schedulers.Create(name, 1, Slice);
+        for (int i = 0; i < 2; i++)
+        {
+            policy.Set(i, new SchedulingParameters(1, 0, CpuSet.All), 0);
+            policy.Ready(i, ReadyReason.Started, 0);
+        }
+
+        int first = policy.Pick(0, 0).VCpu;
+        policy.Set(first, new SchedulingParameters(100, 0, CpuSet.All), Slice / 2);
+        policy.Stopped(0, first, Slice, StopReason.Expired, -1, Slice);
+        Assert.Equal(1 - first, policy.Pick(0, Slice).VCpu);
+        policy.Stopped(0, 1 - first, Slice, StopReason.Expired, -1, 2 * Slice);
+        long[] service = [0, 0];
+        long now = 2 * Slice;
+        for (int i = 0; i < 1010; i++)
+        {
+            PickResult pick = policy.Pick(0, now);
+            service[pick.VCpu] += pick.RunUntil - now;
+            policy.Stopped(0, pick.VCpu, pick.RunUntil - now, StopReason.Expired, -1, pick.RunUntil);
+            now = pick.RunUntil;
+        }
+
+        Assert.InRange(service[1 - first] / (double)Slice, 8, 12);
+    }
+
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public void AnyPolicy_DirectedYield_RunsTheOneNamedNext(string name)
+    {
+        IScheduler policy = Schedulers.Create(name, 1, Slice);
+        for (int i = 0; i < 5; i++)
+        {
+            policy.Set(i, SchedulingParameters.Default, 0);
+            policy.Ready(i, ReadyReason.Started, 0);
+        }
+
+        int first = policy.Pick(0, 0).VCpu;
+        int favoured = first == 4 ? 3 : 4;
+        policy.Stopped(0, first, 10, StopReason.Yielded, favoured, 10);
+        Assert.Equal(favoured, policy.Pick(0, 10).VCpu);
+        policy.Stopped(0, favoured, 10, StopReason.Yielded, 99, 20); // One that is not there favours nobody.
+        Assert.InRange(policy.Pick(0, 20).VCpu, 0, 4);
+    }
+
     private static bool RoundRobinHolds(IScheduler policy, int count)
     {
         var simulator = new SchedulerSimulator(policy, 1, [.. Enumerable.Range(0, count).Select(_ => new SyntheticVCpu(100))]);
@@ -187,7 +307,7 @@ public sealed class SchedulerPropertyTests
         return simulator.LongestWait.All(wait => wait <= (count - 1) * Slice);
     }
 
-    private static bool StrideHolds(IScheduler policy, int[] weights)
+    private static bool StrideHolds(IScheduler policy, int[] weights, int slices = 1)
     {
         var simulator = new SchedulerSimulator(policy, 1, [.. weights.Select(weight => new SyntheticVCpu(weight))]);
         simulator.Observe = _ =>
@@ -197,7 +317,7 @@ public sealed class SchedulerPropertyTests
                 for (int j = 0; j < i; j++)
                 {
                     double difference = Math.Abs(simulator.Service[i] / (double)weights[i] - simulator.Service[j] / (double)weights[j]);
-                    Assert.True(difference <= Slice * (1.0 / weights[i] + 1.0 / weights[j]) + 1, $"vCPUs {i} and {j} differ by {difference}");
+                    Assert.True(difference <= slices * Slice * (1.0 / weights[i] + 1.0 / weights[j]) + 1, $"vCPUs {i} and {j} differ by {difference}");
                 }
             }
         };
@@ -266,7 +386,7 @@ public sealed class SchedulerPropertyTests
 
         public string Name => inner.Name;
 
-        public void Set(int vcpu, in SchedulingParameters parameters, long now) => inner.Set(vcpu, parameters with { Weight = Weight ?? parameters.Weight }, now);
+        public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now) => inner.Set(vcpu, parameters with { Weight = Weight ?? parameters.Weight }, now);
 
         public CpuSet Ready(int vcpu, ReadyReason reason, long now)
         {
@@ -290,7 +410,11 @@ public sealed class SchedulerPropertyTests
 
         public string Name => "no-lift";
 
-        public void Set(int vcpu, in SchedulingParameters parameters, long now) => _pass[vcpu] = 0;
+        public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now)
+        {
+            _pass[vcpu] = 0;
+            return CpuSet.None;
+        }
 
         public CpuSet Ready(int vcpu, ReadyReason reason, long now)
         {
@@ -329,9 +453,7 @@ public sealed class SchedulerPropertyTests
 
         public string Name => "stuck";
 
-        public void Set(int vcpu, in SchedulingParameters parameters, long now)
-        {
-        }
+        public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now) => CpuSet.None;
 
         public CpuSet Ready(int vcpu, ReadyReason reason, long now)
         {

@@ -1,0 +1,264 @@
+using System.Diagnostics;
+
+namespace Hypervisor.Core.Scheduling;
+
+/// <summary>
+/// What all policies share: who is known, asleep, ready or running, on which physical CPU; which CPUs idle and are to be called;
+/// directed yields; and that time is charged at the weight it was run at. A policy adds an order.
+/// </summary>
+internal abstract class Policy : IScheduler
+{
+    private readonly long _slice;
+    private readonly ulong _cpuMask;
+    private readonly int[] _running;
+    private readonly int[] _favoured;
+    private Entity[] _entities = new Entity[16];
+    private ulong _idle;
+
+    protected Policy(int cpus, long slice)
+    {
+        _slice = slice;
+        _cpuMask = CpuSet.First(cpus).Bits;
+        _running = new int[cpus];
+        _favoured = new int[cpus];
+        Array.Fill(_running, -1);
+        Array.Fill(_favoured, -1);
+    }
+
+    private enum Activity : byte
+    {
+        Asleep,
+        Ready,
+        Running,
+    }
+
+    private struct Entity
+    {
+        public bool Known;
+        public Activity Activity;
+        public int Cpu;
+        public long Since;
+        public long Settled;
+        public SchedulingParameters Parameters;
+    }
+
+    public abstract string Name { get; }
+
+    /// <summary>What runs on each physical CPU, or -1.</summary>
+    protected ReadOnlySpan<int> Running => _running;
+
+    public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now)
+    {
+        parameters.Validate(vcpu, _running.Length);
+        if (vcpu >= _entities.Length)
+            Array.Resize(ref _entities, Math.Max(vcpu + 1, _entities.Length * 2));
+        ref Entity entity = ref _entities[vcpu];
+        if (!entity.Known)
+        {
+            Check(vcpu, in parameters, isNew: true);
+            entity = new Entity { Known = true, Parameters = parameters };
+            Reserve(_entities.Length);
+            Added(vcpu, now);
+            return CpuSet.None;
+        }
+
+        Check(vcpu, in parameters, isNew: false);
+        Settle(vcpu, now);
+        SchedulingParameters old = entity.Parameters;
+        entity.Parameters = parameters;
+        Changed(vcpu, in old, now);
+        if (parameters.Affinity == old.Affinity || entity.Activity == Activity.Asleep)
+            return CpuSet.None;
+        if (entity.Activity == Activity.Running)
+            return parameters.Affinity.Contains(entity.Cpu) ? CpuSet.None : CpuSet.Of(entity.Cpu);
+        return Call(parameters.Affinity.Bits & _idle);
+    }
+
+    public CpuSet Ready(int vcpu, ReadyReason reason, long now)
+    {
+        ref Entity entity = ref Known(vcpu);
+        if (entity.Activity != Activity.Asleep)
+            throw new UnreachableException($"vCPU {vcpu} is ready already");
+        entity.Activity = Activity.Ready;
+        Join(vcpu, now);
+        CpuSet called = Call(entity.Parameters.Affinity.Bits & _idle);
+        return called.IsEmpty ? Preempt(vcpu, now) : called;
+    }
+
+    public PickResult Pick(int cpu, long now)
+    {
+        if (_running[cpu] >= 0)
+            throw new UnreachableException($"CPU {cpu} picks while vCPU {_running[cpu]} runs on it");
+        int chosen = TakeFavoured(cpu, now);
+        if (chosen < 0)
+            chosen = Choose(cpu, now);
+        if (chosen < 0)
+        {
+            _idle |= 1UL << cpu & _cpuMask;
+            return PickResult.Idle with { NextEvent = NextEvent(now) };
+        }
+
+        ref Entity entity = ref _entities[chosen];
+        entity.Activity = Activity.Running;
+        entity.Cpu = cpu;
+        entity.Since = now;
+        entity.Settled = 0;
+        _running[cpu] = chosen;
+        _idle &= ~(1UL << cpu);
+        return new PickResult(chosen, checked(now + Quantum(chosen, now)), long.MaxValue);
+    }
+
+    public CpuSet Stopped(int cpu, int vcpu, long used, StopReason reason, int yieldTo, long now)
+    {
+        ref Entity entity = ref Known(vcpu);
+        if (_running[cpu] != vcpu)
+            throw new UnreachableException($"vCPU {vcpu} does not run on CPU {cpu}");
+        long due = used - entity.Settled;
+        _running[cpu] = -1;
+        Charge(vcpu, due, now);
+        _favoured[cpu] = yieldTo;
+        if (reason == StopReason.Blocked)
+        {
+            entity.Activity = Activity.Asleep;
+            Leave(vcpu, now);
+            return CpuSet.None;
+        }
+
+        entity.Activity = Activity.Ready;
+        Requeue(vcpu, reason, now);
+        return Call(entity.Parameters.Affinity.Bits & _idle & ~(1UL << cpu));
+    }
+
+    public RemovalToken Remove(int vcpu, long now)
+    {
+        ref Entity entity = ref Known(vcpu);
+        if (entity.Activity == Activity.Running)
+            throw new UnreachableException($"vCPU {vcpu} is running");
+        if (entity.Activity == Activity.Ready)
+        {
+            Dequeue(vcpu);
+            entity.Activity = Activity.Asleep;
+            Leave(vcpu, now);
+        }
+
+        RemovalToken token = Removed(vcpu, now);
+        entity = default;
+        return token;
+    }
+
+    /// <summary>A refusal of parameters that this policy cannot keep.</summary>
+    protected virtual void Check(int vcpu, in SchedulingParameters parameters, bool isNew)
+    {
+    }
+
+    /// <summary>Makes room for vCPUs up to a number.</summary>
+    protected abstract void Reserve(int capacity);
+
+    /// <summary>A vCPU is new and sleeps.</summary>
+    protected abstract void Added(int vcpu, long now);
+
+    /// <summary>Parameters changed; what it ran until now is charged.</summary>
+    protected virtual void Changed(int vcpu, in SchedulingParameters old, long now)
+    {
+    }
+
+    /// <summary>A sleeping vCPU becomes ready: it competes from now on.</summary>
+    protected abstract void Join(int vcpu, long now);
+
+    /// <summary>A vCPU that ran stays ready.</summary>
+    protected abstract void Requeue(int vcpu, StopReason reason, long now);
+
+    /// <summary>Takes a ready vCPU out of the order, to run or to leave.</summary>
+    protected abstract void Dequeue(int vcpu);
+
+    /// <summary>A vCPU that is in no order now sleeps: it no longer competes.</summary>
+    protected virtual void Leave(int vcpu, long now)
+    {
+    }
+
+    /// <summary>Chooses who runs and takes it out of the order; -1 for nobody.</summary>
+    protected abstract int Choose(int cpu, long now);
+
+    /// <summary>Books time that a vCPU ran; below 0 where more was booked before than it ran.</summary>
+    protected abstract void Charge(int vcpu, long used, long now);
+
+    /// <summary>What it takes along.</summary>
+    protected virtual RemovalToken Removed(int vcpu, long now) => default;
+
+    /// <summary>Which CPU should drop what it runs for one that became ready; none unless the policy preempts.</summary>
+    protected virtual CpuSet Preempt(int vcpu, long now) => CpuSet.None;
+
+    /// <summary>How long the one chosen may run.</summary>
+    protected virtual long Quantum(int vcpu, long now) => Slice(vcpu);
+
+    /// <summary>When an idle CPU should look again.</summary>
+    protected virtual long NextEvent(long now) => long.MaxValue;
+
+    /// <summary>A vCPU's slice.</summary>
+    protected long Slice(int vcpu) => _entities[vcpu].Parameters.SliceNanoseconds is > 0 and long own ? own : _slice;
+
+    protected int Weight(int vcpu) => _entities[vcpu].Parameters.Weight;
+
+    protected ref readonly SchedulingParameters Parameters(int vcpu) => ref _entities[vcpu].Parameters;
+
+    protected bool MayRun(int vcpu, int cpu) => _entities[vcpu].Parameters.Affinity.Contains(cpu);
+
+    protected bool IsReady(int vcpu) => _entities[vcpu].Activity == Activity.Ready;
+
+    protected bool IsAsleep(int vcpu) => _entities[vcpu].Activity == Activity.Asleep;
+
+    protected bool IsKnown(int vcpu) => (uint)vcpu < (uint)_entities.Length && _entities[vcpu].Known;
+
+    /// <summary>Nanoseconds a running vCPU has run that are not charged yet.</summary>
+    protected long Uncharged(int vcpu, long now) => Math.Max(0, now - _entities[vcpu].Since) - _entities[vcpu].Settled;
+
+    /// <summary>Charges a running vCPU for what it ran so far, before its weight changes.</summary>
+    protected void Settle(int vcpu, long now)
+    {
+        ref Entity entity = ref _entities[vcpu];
+        if (entity.Activity != Activity.Running)
+            return;
+        long due = Uncharged(vcpu, now);
+        entity.Settled += due;
+        Charge(vcpu, due, now);
+    }
+
+    /// <summary>a / b toward minus infinity: truncation toward zero would favour whoever is behind.</summary>
+    protected static Int128 FloorDivide(Int128 a, Int128 b)
+    {
+        Int128 quotient = a / b;
+        return a < 0 && quotient * b != a ? quotient - 1 : quotient;
+    }
+
+    private int TakeFavoured(int cpu, long now)
+    {
+        int favoured = _favoured[cpu];
+        if (favoured < 0)
+            return -1;
+        _favoured[cpu] = -1;
+        if (!IsKnown(favoured) || !IsReady(favoured) || !MayRun(favoured, cpu) || !MayFavour(favoured, now))
+            return -1;
+        Dequeue(favoured);
+        return favoured;
+    }
+
+    /// <summary>Whether a directed yield may run this one out of turn.</summary>
+    protected virtual bool MayFavour(int vcpu, long now) => true;
+
+    /// <summary>
+    /// Calls all idle CPUs that could run it: with affinities, the one that takes it is only known when they pick. A called CPU
+    /// counts as idle again when it picked and found nothing.
+    /// </summary>
+    private CpuSet Call(ulong candidates)
+    {
+        _idle &= ~candidates;
+        return new CpuSet(candidates);
+    }
+
+    private ref Entity Known(int vcpu)
+    {
+        if (!IsKnown(vcpu))
+            throw new UnreachableException($"vCPU {vcpu} is not in this scheduling domain");
+        return ref _entities[vcpu];
+    }
+}
