@@ -3,7 +3,10 @@ using FsCheck.Fluent;
 
 namespace Hypervisor.Tests.Support;
 
-/// <summary>Runs an FsCheck property inside a plain xunit fact and fails the fact with the shrunk case and its seed.</summary>
+/// <summary>
+/// Runs an FsCheck property inside a plain xunit fact and fails the fact with the shrunk case and its seed. HV_PROPERTY_FACTOR
+/// in the environment multiplies the cases, for long runs.
+/// </summary>
 internal static class Property
 {
     /// <summary>Checks <paramref name="holds"/> for <paramref name="cases"/> random values of <paramref name="values"/>.</summary>
@@ -15,5 +18,8 @@ internal static class Property
 
     /// <inheritdoc cref="ForAll{T}(Gen{T}, Func{T, bool}, int)"/>
     public static void ForAll<T>(Arbitrary<T> values, Func<T, bool> holds, int cases = 200)
-        => Prop.ForAll(values, holds).Check(Config.QuickThrowOnFailure.WithMaxTest(cases).WithQuietOnSuccess(true));
+        => Prop.ForAll(values, holds).Check(Config.QuickThrowOnFailure.WithMaxTest(cases * s_factor).WithQuietOnSuccess(true));
+
+    private static readonly int s_factor =
+        int.TryParse(Environment.GetEnvironmentVariable("HV_PROPERTY_FACTOR"), out int factor) && factor is > 0 and <= 100_000 ? factor : 1;
 }

@@ -23,6 +23,8 @@ internal sealed unsafe partial class Interpreter
 
         AccessKind kind = shape.IsStore ? AccessKind.Store : AccessKind.Load;
         bool aligned = (address & (uint)(shape.Size - 1)) == 0;
+        if (!aligned && !shape.IsAtomic && TryMisaligned(s, op, shape, address))
+            return SlowOutcome.Next;
         if (!Translate(hart, op, address, kind, out Translation first, out SlowOutcome outcome, out exit))
             return outcome;
 
@@ -50,6 +52,8 @@ internal sealed unsafe partial class Interpreter
         }
 
         hart.UncachedAccesses++;
+        if (!aligned && !shape.IsAtomic)
+            FillForMisaligned(hart, shape, address, in first, in second, crosses);
 
         byte* host = first.HostPage + (address & 0xFFF);
         if (shape.IsAtomic)
@@ -86,6 +90,47 @@ internal sealed unsafe partial class Interpreter
         return hart.Watches is { } watches && watches.TryHit(address, shape.Size, kind, out ulong watched)
             ? LeaveAtWatch(hart, op, watched, kind, out exit)
             : SlowOutcome.Next;
+    }
+
+    /// <summary>
+    /// A misaligned access to pages whose entries are there: entries of aligned accesses say all that it needs, so that it takes
+    /// no walk. False, with nothing done, where one is missing.
+    /// </summary>
+    private static bool TryMisaligned(HartState* s, Op* op, MemoryShape shape, ulong address)
+    {
+        var tlb = (TlbEntry*)s->Tlb;
+        ulong last = address + (ulong)shape.Size - 1;
+        TlbEntry* first = shape.IsStore ? Tlb.StoreEntry(tlb, address) : Tlb.LoadEntry(tlb, address);
+        TlbEntry* second = shape.IsStore ? Tlb.StoreEntry(tlb, last) : Tlb.LoadEntry(tlb, last);
+        if (first->Tag != (address & ~0xFFFUL) || second->Tag != (last & ~0xFFFUL))
+            return false;
+        var host = (byte*)(address + (ulong)first->Addend);
+        var next = (byte*)((last & ~0xFFFUL) + (ulong)second->Addend);
+        ulong value = 0;
+        if (shape.IsStore)
+        {
+            value = shape.IsFloat ? s->F[op->Rs2] : s->X[op->Rs2];
+            if (first != second)
+                CopySplit((byte*)&value, host, next, shape.Size, toGuest: true);
+            else
+                Buffer.MemoryCopy(&value, host, 8, shape.Size);
+            return true;
+        }
+
+        if (first != second)
+            CopySplit((byte*)&value, host, next, shape.Size, toGuest: false);
+        else
+            Buffer.MemoryCopy(host, &value, 8, shape.Size);
+        WriteLoaded(s, op, shape, value);
+        return true;
+    }
+
+    /// <summary>Makes the entries with which the next misaligned access finds its pages. Where one cannot be made, it walks again.</summary>
+    private static void FillForMisaligned(HartContext hart, MemoryShape shape, ulong address, in Translation first, in Translation second, bool crosses)
+    {
+        _ = shape.IsStore ? FillStore(hart, address, in first) : FillLoad(hart, address, in first);
+        if (crosses)
+            _ = shape.IsStore ? FillStore(hart, (address | 0xFFF) + 1, in second) : FillLoad(hart, (address | 0xFFF) + 1, in second);
     }
 
     /// <summary>A watched access was made: the instruction retires, and the debugger is told.</summary>
