@@ -31,10 +31,19 @@ public sealed partial class HypervisorHost : IDisposable
     /// <summary>Makes a host with no machines.</summary>
     /// <exception cref="HypervisorException">An option is out of its range.</exception>
     public HypervisorHost(HostOptions options)
+        : this(options, Schedulers.Create(options.Scheduler, options.PhysicalCpus, options.SliceNanoseconds))
+    {
+    }
+
+    /// <summary>Makes a host with no machines that schedules by a policy of the caller's.</summary>
+    /// <param name="options">The options; the name of a policy and its slice play no part.</param>
+    /// <param name="scheduler">A policy for as many CPUs that knows no vCPU yet. It belongs to this host from now on.</param>
+    /// <exception cref="HypervisorException">An option is out of its range.</exception>
+    public HypervisorHost(HostOptions options, IScheduler scheduler)
     {
         options.Validate();
         _options = options;
-        _scheduler = Schedulers.Create(options.Scheduler, options.PhysicalCpus, options.SliceNanoseconds);
+        _scheduler = scheduler;
         _cpus = new PhysicalCpu[options.PhysicalCpus];
         for (int i = 0; i < _cpus.Length; i++)
         {

@@ -82,6 +82,12 @@ public readonly record struct SchedulingParameters(int Weight, long SliceNanosec
     /// <summary>The longest slice: an hour.</summary>
     public const long MaximumSlice = 3_600_000_000_000;
 
+    /// <summary>The most it may use in each period, whatever is free; none where it is the default.</summary>
+    public Bandwidth Cap { get; init; }
+
+    /// <summary>What a reservation policy promises it in each period; others do without. None where it is the default.</summary>
+    public Bandwidth Reservation { get; init; }
+
     /// <summary>Weight 100, the policy's slice, any physical CPU.</summary>
     public static SchedulingParameters Default => new(100, 0, CpuSet.All);
 
@@ -93,6 +99,27 @@ public readonly record struct SchedulingParameters(int Weight, long SliceNanosec
             throw new HypervisorException($"vCPU {vcpu} has a slice of {SliceNanoseconds} ns; a slice is 1000 ns to an hour, or 0 for the policy's own.");
         if ((Affinity.Bits & CpuSet.First(cpus).Bits) == 0)
             throw new HypervisorException($"vCPU {vcpu} may run on no physical CPU of this domain of {cpus}; give it at least one.");
+        Cap.Validate(vcpu, "cap");
+        Reservation.Validate(vcpu, "reservation");
+    }
+}
+
+/// <summary>Time in every period.</summary>
+/// <param name="Budget">Nanoseconds of it, at most the period; 0 for none.</param>
+/// <param name="Period">The period in nanoseconds, 10 µs to an hour.</param>
+public readonly record struct Bandwidth(long Budget, long Period)
+{
+    /// <summary>Whether there is none.</summary>
+    public bool IsNone => Budget == 0 && Period == 0;
+
+    internal void Validate(int vcpu, string what)
+    {
+        if (IsNone)
+            return;
+        if (Period is < 10_000 or > SchedulingParameters.MaximumSlice)
+            throw new HypervisorException($"vCPU {vcpu} has a {what} with a period of {Period} ns; a period is 10 µs to an hour.");
+        if (Budget < 1000 || Budget > Period)
+            throw new HypervisorException($"vCPU {vcpu} has a {what} of {Budget} ns in {Period} ns; a vCPU uses 1 µs to the whole of one CPU.");
     }
 }
 
@@ -137,7 +164,7 @@ public readonly record struct RemovalToken(long Lag);
 public static class Schedulers
 {
     /// <summary>The names that <see cref="Create"/> knows.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["eevdf", "stride", "sfq", "credit2", "lottery", "round-robin"];
+    public static IReadOnlyList<string> Names { get; } = ["eevdf", "stride", "sfq", "credit2", "lottery", "round-robin", "reservation", "rtds"];
 
     /// <summary>Makes a policy.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
@@ -157,6 +184,8 @@ public static class Schedulers
             "eevdf" => new Eevdf(cpus, sliceNanoseconds),
             "sfq" => new Sfq(cpus, sliceNanoseconds),
             "lottery" => new Lottery(cpus, sliceNanoseconds),
+            "reservation" => new Reservation(cpus, sliceNanoseconds, deferrable: false),
+            "rtds" => new Reservation(cpus, sliceNanoseconds, deferrable: true),
             "credit2" => new Credit2(cpus, sliceNanoseconds),
             _ => throw new HypervisorException($"There is no scheduler '{name}'; known are {string.Join(", ", Names)}."),
         };

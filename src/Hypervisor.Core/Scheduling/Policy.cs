@@ -1,11 +1,17 @@
 using System.Diagnostics;
+using Hypervisor.Core.Time;
 
 namespace Hypervisor.Core.Scheduling;
 
 /// <summary>
 /// What all policies share: who is known, asleep, ready or running, on which physical CPU; which CPUs idle and are to be called;
-/// directed yields; and that time is charged at the weight it was run at. A policy adds an order.
+/// directed yields; that time is charged at the weight it was run at; and caps. A policy adds an order.
 /// </summary>
+/// <remarks>
+/// A cap of Q in T: in every period [k·T, (k + 1)·T) of the clock a vCPU runs at most Q, and what it overran is taken from the periods
+/// after. Who has used its own up leaves the policy's order as if it slept, which keeps what it is owed, and joins again when the
+/// first period begins that leaves it something. No run goes over the end of a period, so that none counts for two.
+/// </remarks>
 internal abstract class Policy : IScheduler
 {
     private readonly long _slice;
@@ -13,6 +19,8 @@ internal abstract class Policy : IScheduler
     private readonly int[] _running;
     private readonly int[] _favoured;
     private Entity[] _entities = new Entity[16];
+    private readonly IndexedHeap _throttled = new();
+    private long _throttledSequence;
     private ulong _idle;
 
     protected Policy(int cpus, long slice)
@@ -30,6 +38,9 @@ internal abstract class Policy : IScheduler
         Asleep,
         Ready,
         Running,
+
+        // Ready, but its cap is used up.
+        Throttled,
     }
 
     private struct Entity
@@ -39,6 +50,8 @@ internal abstract class Policy : IScheduler
         public int Cpu;
         public long Since;
         public long Settled;
+        public long CapLeft;
+        public long CapPeriod;
         public SchedulingParameters Parameters;
     }
 
@@ -56,7 +69,7 @@ internal abstract class Policy : IScheduler
         if (!entity.Known)
         {
             Check(vcpu, in parameters, isNew: true);
-            entity = new Entity { Known = true, Parameters = parameters };
+            entity = new Entity { Known = true, Parameters = parameters, CapLeft = parameters.Cap.Budget, CapPeriod = PeriodAt(in parameters, now) };
             Reserve(_entities.Length);
             Added(vcpu, now);
             return CpuSet.None;
@@ -67,7 +80,20 @@ internal abstract class Policy : IScheduler
         SchedulingParameters old = entity.Parameters;
         entity.Parameters = parameters;
         Changed(vcpu, in old, now);
-        if (parameters.Affinity == old.Affinity || entity.Activity == Activity.Asleep)
+        if (parameters.Cap != old.Cap)
+        {
+            entity.CapLeft = parameters.Cap.Budget;
+            entity.CapPeriod = PeriodAt(in parameters, now);
+            if (entity.Activity == Activity.Throttled)
+            {
+                _throttled.Remove(vcpu);
+                entity.Activity = Activity.Ready;
+                Join(vcpu, now);
+                return Call(parameters.Affinity.Bits & _idle);
+            }
+        }
+
+        if (parameters.Affinity == old.Affinity || IsAsleep(vcpu))
             return CpuSet.None;
         if (entity.Activity == Activity.Running)
             return parameters.Affinity.Contains(entity.Cpu) ? CpuSet.None : CpuSet.Of(entity.Cpu);
@@ -79,6 +105,8 @@ internal abstract class Policy : IScheduler
         ref Entity entity = ref Known(vcpu);
         if (entity.Activity != Activity.Asleep)
             throw new UnreachableException($"vCPU {vcpu} is ready already");
+        if (IsThrottled(vcpu, ref entity, now))
+            return Call(entity.Parameters.Affinity.Bits & _idle);
         entity.Activity = Activity.Ready;
         Join(vcpu, now);
         CpuSet called = Call(entity.Parameters.Affinity.Bits & _idle);
@@ -89,13 +117,21 @@ internal abstract class Policy : IScheduler
     {
         if (_running[cpu] >= 0)
             throw new UnreachableException($"CPU {cpu} picks while vCPU {_running[cpu]} runs on it");
+        while (_throttled.Count > 0 && _throttled.FirstKey <= now)
+        {
+            int released = _throttled.First;
+            _throttled.Remove(released);
+            _entities[released].Activity = Activity.Ready;
+            Join(released, now);
+        }
+
         int chosen = TakeFavoured(cpu, now);
         if (chosen < 0)
             chosen = Choose(cpu, now);
         if (chosen < 0)
         {
             _idle |= 1UL << cpu & _cpuMask;
-            return PickResult.Idle with { NextEvent = NextEvent(now) };
+            return PickResult.Idle with { NextEvent = Math.Min(NextEvent(now), _throttled.Count > 0 ? _throttled.FirstKey : long.MaxValue) };
         }
 
         ref Entity entity = ref _entities[chosen];
@@ -105,7 +141,15 @@ internal abstract class Policy : IScheduler
         entity.Settled = 0;
         _running[cpu] = chosen;
         _idle &= ~(1UL << cpu);
-        return new PickResult(chosen, checked(now + Quantum(chosen, now)), long.MaxValue);
+        long quantum = Quantum(chosen, now);
+        if (!entity.Parameters.Cap.IsNone)
+        {
+            Refill(ref entity, now);
+            long toBoundary = ((entity.CapPeriod + 1) * entity.Parameters.Cap.Period) - now;
+            quantum = Math.Clamp(quantum, 1, Math.Max(1, Math.Min(entity.CapLeft, toBoundary)));
+        }
+
+        return new PickResult(chosen, checked(now + quantum), long.MaxValue);
     }
 
     public CpuSet Stopped(int cpu, int vcpu, long used, StopReason reason, int yieldTo, long now)
@@ -116,12 +160,20 @@ internal abstract class Policy : IScheduler
         long due = used - entity.Settled;
         _running[cpu] = -1;
         Charge(vcpu, due, now);
+        entity.CapLeft -= entity.Parameters.Cap.IsNone ? 0 : used;
         _favoured[cpu] = yieldTo;
         if (reason == StopReason.Blocked)
         {
             entity.Activity = Activity.Asleep;
             Leave(vcpu, now);
             return CpuSet.None;
+        }
+
+        if (IsThrottled(vcpu, ref entity, now))
+        {
+            // CPUs that idle without an event must learn of this one's.
+            Leave(vcpu, now);
+            return Call(entity.Parameters.Affinity.Bits & _idle & ~(1UL << cpu));
         }
 
         entity.Activity = Activity.Ready;
@@ -141,6 +193,8 @@ internal abstract class Policy : IScheduler
             Leave(vcpu, now);
         }
 
+        if (entity.Activity == Activity.Throttled)
+            _throttled.Remove(vcpu);
         RemovalToken token = Removed(vcpu, now);
         entity = default;
         return token;
@@ -205,7 +259,7 @@ internal abstract class Policy : IScheduler
 
     protected bool IsReady(int vcpu) => _entities[vcpu].Activity == Activity.Ready;
 
-    protected bool IsAsleep(int vcpu) => _entities[vcpu].Activity == Activity.Asleep;
+    protected bool IsAsleep(int vcpu) => _entities[vcpu].Activity is Activity.Asleep or Activity.Throttled;
 
     protected bool IsKnown(int vcpu) => (uint)vcpu < (uint)_entities.Length && _entities[vcpu].Known;
 
@@ -228,6 +282,31 @@ internal abstract class Policy : IScheduler
     {
         Int128 quotient = a / b;
         return a < 0 && quotient * b != a ? quotient - 1 : quotient;
+    }
+
+    private static long PeriodAt(in SchedulingParameters parameters, long now) => parameters.Cap.IsNone ? 0 : now / parameters.Cap.Period;
+
+    private static void Refill(ref Entity entity, long now)
+    {
+        long period = PeriodAt(in entity.Parameters, now);
+        if (period <= entity.CapPeriod)
+            return;
+        entity.CapLeft = (long)Int128.Min(entity.Parameters.Cap.Budget, entity.CapLeft + ((Int128)(period - entity.CapPeriod) * entity.Parameters.Cap.Budget));
+        entity.CapPeriod = period;
+    }
+
+    /// <summary>Puts one that may not run aside until its cap allows it.</summary>
+    private bool IsThrottled(int vcpu, ref Entity entity, long now)
+    {
+        if (entity.Parameters.Cap.IsNone)
+            return false;
+        Refill(ref entity, now);
+        if (entity.CapLeft > 0)
+            return false;
+        long periods = (-entity.CapLeft / entity.Parameters.Cap.Budget) + 1;
+        _throttled.Add(vcpu, checked((entity.CapPeriod + periods) * entity.Parameters.Cap.Period), _throttledSequence++);
+        entity.Activity = Activity.Throttled;
+        return true;
     }
 
     private int TakeFavoured(int cpu, long now)

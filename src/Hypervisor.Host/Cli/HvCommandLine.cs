@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using Hypervisor.Core;
+using Hypervisor.Host.Schedule;
 
 namespace Hypervisor.Host.Cli;
 
@@ -17,7 +18,7 @@ internal static class HvCommandLine
     {
         string[] guestArguments = [];
         var run = RunCommand.Create(() => guestArguments);
-        var root = new RootCommand("hv hosts RISC-V guests in five ways on one engine, and shows what each way costs.") { CompareCommand.Create(), run };
+        var root = new RootCommand("hv hosts RISC-V guests in five ways on one engine, and shows what each way costs.") { CompareCommand.Create(), run, ScheduleCommand.Create() };
         string[] own = arguments;
         if (arguments.Length > 0 && arguments[0] == RunName)
         {

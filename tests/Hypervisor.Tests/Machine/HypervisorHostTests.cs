@@ -158,7 +158,8 @@ public sealed unsafe class HypervisorHostTests
         Assert.Throws<HypervisorException>(simulated.Start);
     }
 
-    private static VirtualMachine Spinner(HypervisorHost host) => Guest(host, new EndOnCall(), 0x0010_8093, 0xffdf_f06f); // addi x1, x1, 1; j back
+    /// <summary>A machine that only counts.</summary>
+    internal static VirtualMachine Spinner(HypervisorHost host) => Guest(host, new EndOnCall(), 0x0010_8093, 0xffdf_f06f); // addi x1, x1, 1; j back
 
     private static VirtualMachine Guest(HypervisorHost host, IPersonality personality, params ReadOnlySpan<uint> code)
     {
