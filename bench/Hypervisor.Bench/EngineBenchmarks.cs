@@ -66,7 +66,9 @@ public class SchedulerBenchmarks
     private int _running;
     private long _now;
 
-    [Params("round-robin", "stride")]
+    public static IEnumerable<string> Policies => Schedulers.Names;
+
+    [ParamsSource(nameof(Policies))]
     public string Policy { get; set; } = "";
 
     [Params(16, 1000, 100_000)]

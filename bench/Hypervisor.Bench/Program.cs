@@ -1,11 +1,12 @@
 using BenchmarkDotNet.Running;
 using Hypervisor.Bench;
 
-// peers: programs beside QEMU; boot: kernels beside QEMU; linux: one kernel and program in every mode; run FILE: one program on the bare engine; anything else: BenchmarkDotNet's own options.
+// peers: programs beside QEMU; boot: kernels beside QEMU; linux: one kernel and program in every mode; run FILE: one program on the bare engine; schedule: what a decision costs under each policy; anything else: BenchmarkDotNet's own options.
 return args switch
 {
     ["peers", .. string[] rest] => PeerComparison.Execute(rest),
     ["boot", .. string[] rest] => BootComparison.Execute(rest),
+    ["schedule", .. string[] rest] => SchedulerCost.Execute(rest),
     ["linux", .. string[] rest] => LinuxComparison.Execute(rest),
     ["run", string file, .. string[] options] => FlatProgram.Execute(file, fuse: !options.Contains("--no-fused-pairs")),
     _ => BenchmarkSwitcher.FromAssembly(typeof(PeerComparison).Assembly).Run(args).Any() ? 0 : 1,

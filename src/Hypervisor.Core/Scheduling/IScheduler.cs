@@ -164,7 +164,19 @@ public readonly record struct RemovalToken(long Lag);
 public static class Schedulers
 {
     /// <summary>The names that <see cref="Create"/> knows.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["eevdf", "stride", "sfq", "credit2", "lottery", "round-robin", "reservation", "rtds"];
+    public static IReadOnlyList<string> Names { get; } = ["eevdf", "stride", "sfq", "credit2", "lottery", "round-robin", "reservation", "rtds", "cyclic"];
+
+    /// <summary>Makes a policy that follows a table: see <see cref="CyclicWindow"/>. Gaps are idle.</summary>
+    /// <param name="cpus">Physical CPUs, 1 to 64.</param>
+    /// <param name="majorFrame">After how many nanoseconds the table begins again.</param>
+    /// <param name="windows">The table.</param>
+    /// <exception cref="HypervisorException">Windows overlap, on a CPU or for a vCPU, or lie outside the frame.</exception>
+    public static IScheduler CreateCyclic(int cpus, long majorFrame, IReadOnlyList<CyclicWindow> windows)
+    {
+        if (cpus is < 1 or > 64)
+            throw new HypervisorException($"{cpus} physical CPUs were asked for; a scheduling domain has 1 to 64.");
+        return new Cyclic(cpus, majorFrame, majorFrame, windows);
+    }
 
     /// <summary>Makes a policy.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
@@ -186,6 +198,7 @@ public static class Schedulers
             "lottery" => new Lottery(cpus, sliceNanoseconds),
             "reservation" => new Reservation(cpus, sliceNanoseconds, deferrable: false),
             "rtds" => new Reservation(cpus, sliceNanoseconds, deferrable: true),
+            "cyclic" => new Cyclic(cpus, sliceNanoseconds),
             "credit2" => new Credit2(cpus, sliceNanoseconds),
             _ => throw new HypervisorException($"There is no scheduler '{name}'; known are {string.Join(", ", Names)}."),
         };

@@ -280,6 +280,8 @@ internal abstract class Policy : IScheduler
     /// <summary>a / b toward minus infinity: truncation toward zero would favour whoever is behind.</summary>
     protected static Int128 FloorDivide(Int128 a, Int128 b)
     {
+        if (a == (long)a && b == (long)b && a >= 0)
+            return (long)a / (long)b;
         Int128 quotient = a / b;
         return a < 0 && quotient * b != a ? quotient - 1 : quotient;
     }

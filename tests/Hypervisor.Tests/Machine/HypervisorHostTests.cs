@@ -161,6 +161,13 @@ public sealed unsafe class HypervisorHostTests
     /// <summary>A machine that only counts.</summary>
     internal static VirtualMachine Spinner(HypervisorHost host) => Guest(host, new EndOnCall(), 0x0010_8093, 0xffdf_f06f); // addi x1, x1, 1; j back
 
+    /// <summary>A machine that sleeps for a time, wakes for two instructions, and sleeps again; how often it did.</summary>
+    internal static (VirtualMachine Machine, Func<int> Wakes) Sleeper(HypervisorHost host, long nanoseconds)
+    {
+        var personality = new SleepOnCall(host, nanoseconds);
+        return (Guest(host, personality, Ecall, 0xffdf_f06f), () => personality.Calls); // ecall; j back
+    }
+
     private static VirtualMachine Guest(HypervisorHost host, IPersonality personality, params ReadOnlySpan<uint> code)
     {
         var machine = new VirtualMachine("test", new GuestMemory(new MemoryRegion(0x1000, 0x1000)), host.Timers);

@@ -92,6 +92,25 @@ public sealed class RunningMachinesTests
         Assert.InRange(promised.VCpus[0].Meter.RunNanoseconds, 299_000_000, 301_000_000);
     }
 
+    // Of a guest that wakes every 10 ms beside 100 that never sleep: with EEVDF it waits for the slice in progress at most.
+    // Stride and SFQ put it level with those that are least ahead and behind them in turn; a queue makes it wait for everybody.
+    [Theory]
+    [InlineData("eevdf", 0, 1_100_000)]
+    [InlineData("stride", 10_000_000, 101_000_000)]
+    [InlineData("sfq", 10_000_000, 101_000_000)]
+    [InlineData("round-robin", 90_000_000, 101_000_000)]
+    public void InteractiveGuest_BesideHundredSpinners_WaitsAsThePolicyPromises(string name, long least, long most)
+    {
+        using var host = new HypervisorHost(Slow with { Scheduler = name });
+        (VirtualMachine machine, Func<int> wakes) = HypervisorHostTests.Sleeper(host, 10_000_000);
+        host.Add(machine, SchedulingParameters.Default);
+        for (int i = 0; i < 100; i++)
+            host.Add(HypervisorHostTests.Spinner(host), SchedulingParameters.Default);
+        host.RunFor(3_000_000_000);
+        Assert.InRange(wakes(), 20, 301);
+        Assert.InRange(machine.VCpus[0].Meter.WaitNanoseconds / (wakes() + 1), least, most);
+    }
+
     /// <summary>Guests of each mode that compute for longer than any test.</summary>
     private sealed class Spinners(HypervisorHost host) : IDisposable
     {

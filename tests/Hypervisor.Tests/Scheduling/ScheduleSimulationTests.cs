@@ -161,6 +161,35 @@ public sealed class ScheduleSimulationTests
     }
 
     [Fact]
+    public void Cyclic_GivenTable_IsFollowedModuloTheMajorFrame()
+    {
+        CyclicWindow[] table = [new(0, 0, 0, 3 * Millisecond), new(0, 1, 4 * Millisecond, 2 * Millisecond), new(1, 2, 1 * Millisecond, 9 * Millisecond), new(0, 0, 7 * Millisecond, Millisecond)];
+        var policy = new RecordingPolicy(Schedulers.CreateCyclic(2, 10 * Millisecond, table));
+        var sleeper = new SimulatedVCpu("b", SchedulingParameters.Default) { Phases = [new(Millisecond, Millisecond), new(13 * Millisecond, 13 * Millisecond)] };
+        new ScheduleSimulation(policy, 2, [new("a", SchedulingParameters.Default), sleeper, new("c", SchedulingParameters.Default)]).Run(1000 * Millisecond);
+        Assert.All(policy.Runs, run => Assert.Contains(table, window
+            => window.Cpu == run.Cpu && window.VCpu == run.VCpu && run.At % (10 * Millisecond) >= window.Start
+                && (run.At % (10 * Millisecond)) + run.Used <= window.Start + window.Length));
+
+        // Whatever the sleeper does, the others have their windows whole.
+        Assert.All(policy.ByPeriod(0, 10 * Millisecond, 99), used => Assert.Equal(4 * Millisecond, used));
+        Assert.All(policy.ByPeriod(2, 10 * Millisecond, 99), used => Assert.Equal(9 * Millisecond, used));
+    }
+
+    [Theory]
+    [InlineData("overlap", 0, 0, 0, 5, 0, 1, 4, 5)]
+    [InlineData("overlap", 0, 0, 0, 5, 1, 0, 4, 5)]
+    [InlineData("inside", 0, 0, 0, 5, 0, 1, 6, 5)]
+    [InlineData("inside", 0, 0, 0, 0, 0, 1, 6, 1)]
+    [InlineData("inside", 0, -1, 0, 1, 0, 1, 6, 1)]
+    [InlineData("CPU 2", 2, 0, 0, 5, 0, 1, 6, 1)]
+    public void Cyclic_SenselessTable_IsRefused(string word, int cpu1, int vcpu1, long start1, long length1, int cpu2, int vcpu2, long start2, long length2)
+    {
+        CyclicWindow[] table = [new(cpu1, vcpu1, start1 * 1000, length1 * 1000), new(cpu2, vcpu2, start2 * 1000, length2 * 1000)];
+        Assert.Contains(word, Assert.Throws<HypervisorException>(() => Schedulers.CreateCyclic(2, 10_000, table)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Workload_Senseless_IsRefused()
     {
         SimulatedVCpu good = new("a", SchedulingParameters.Default);
