@@ -81,6 +81,23 @@ public sealed class VirtualRouterTests : IDisposable
         Assert.DoesNotContain(leg.Address, given);
     }
 
+    /// <summary>Stations made up by one guest, each with a wish of its own, in a network that has room for all.</summary>
+    [Fact]
+    public void Dhcp_StationsWithoutEnd_AreGivenUpAtABound()
+    {
+        for (uint i = 0; i < 6000; i++)
+        {
+            var station = new Station(_blue.Plug("s"), _b.Leg, 1000 + i, 0);
+            station.Exchange(station.Dhcp(1, 0x0a02_4000 + i));
+            _blue.Unplug(_blue.Ports[^1]);
+        }
+
+        _b.Heard();
+        _b.Announce();
+        Assert.Equal(4096, _b.Leg.Dhcp.Leases.Count());
+        Assert.Single(_b.Exchange(_b.Echo()), reply => reply[14 + 9] == Packet.ProtocolIcmp);
+    }
+
     [Fact]
     public void Route_WithoutRule_NothingPasses()
     {

@@ -17,6 +17,9 @@ internal sealed class DhcpServer(Ipv4Network network, uint router)
     private const int FirstHost = 10;
     private const int LongestName = 63;
 
+    /// <summary>Most stations that have an address: a guest can invent stations, and ask for an address for each.</summary>
+    private const int MaximumLeases = 4096;
+
     private const byte Discover = 1;
     private const byte Offer = 2;
     private const byte Request = 3;
@@ -157,6 +160,8 @@ internal sealed class DhcpServer(Ipv4Network network, uint router)
     {
         if (_byStation.TryGetValue(station.Value, out Lease? lease))
             return lease;
+        if (_byStation.Count == MaximumLeases)
+            return null;
         uint address = IsHost(wanted) && !_byAddress.ContainsKey(wanted) ? wanted : FirstFree();
         if (address == 0)
             return null;
@@ -168,8 +173,8 @@ internal sealed class DhcpServer(Ipv4Network network, uint router)
 
     private uint FirstFree()
     {
-        // A guest can invent stations: the pool bounds what is kept for them.
-        uint last = Math.Min(network.Broadcast - 1, network.Address + 4096);
+        // As many as there can be leases suffice, the first ones and the router's own aside.
+        uint last = Math.Min(network.Broadcast - 1, network.Address + MaximumLeases + FirstHost);
         for (uint address = Math.Min(network.Address + FirstHost, last); address <= last; address++)
         {
             if (IsHost(address) && !_byAddress.ContainsKey(address))

@@ -67,9 +67,11 @@ internal sealed class PublishedPort : IDisposable
             }
             catch (SocketException)
             {
-                // Disposal, on some systems; or a client that left before it was accepted.
+                // Disposal, on some systems; or a client that left before it was accepted, or no descriptor is left for it:
+                // that passes, but not by asking again at once.
                 if (!_listener.IsBound)
                     return;
+                await Task.Delay(50).ConfigureAwait(false);
                 continue;
             }
 

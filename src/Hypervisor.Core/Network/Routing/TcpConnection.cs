@@ -20,8 +20,8 @@ internal interface ITcpClient
 
 /// <summary>
 /// The router's end of a TCP connection to a station (RFC 9293), opened by the router: windows with scaling (RFC 7323),
-/// retransmission by timeout (RFC 6298) and by three duplicate acknowledgements, slow start and congestion avoidance
-/// (RFC 5681). Segments out of order are dropped and asked for again; on a virtual network they are rare.
+/// retransmission by timeout from measured round trips (RFC 6298) and by three duplicate acknowledgements with recovery of all
+/// that was lost of a window (RFC 6582), slow start and congestion avoidance (RFC 5681). Segments that come early wait.
 /// </summary>
 internal sealed class TcpConnection
 {
@@ -34,8 +34,6 @@ internal sealed class TcpConnection
     private const int WindowShift = 3;
     private const int BufferLimit = 256 << 10;
     private const int MaximumSegment = INetworkPort.MaximumPayload - Packet.Ipv4Header - Packet.TcpHeader;
-    private const long FirstTimeout = 200_000_000;
-    private const long LongestTimeout = 20_000_000_000;
     private const int MaximumTries = 10;
 
     private readonly RouterLeg _leg;
@@ -46,8 +44,13 @@ internal sealed class TcpConnection
     private readonly int _timer;
     private readonly StreamBuffer _toStation = new(BufferLimit);
     private readonly StreamBuffer _fromStation = new(BufferLimit);
+    private readonly EarlySegments _early = new();
     private uint _unacknowledged;
     private uint _next;
+
+    /// <summary>The end of all that was ever sent: a timeout sets <see cref="_next"/> back, what was sent may still be acknowledged.</summary>
+    private uint _highest;
+
     private uint _receiveNext;
     private uint _advertised;
     private int _segment = 536;
@@ -57,7 +60,10 @@ internal sealed class TcpConnection
     private long _threshold = long.MaxValue / 2;
     private int _duplicates;
     private int _tries;
-    private long _timeout = FirstTimeout;
+    private bool _recovering;
+    private uint _recovered;
+    private RoundTrip _roundTrip = new();
+    private long _timeout = RoundTrip.ShortestTimeout;
     private bool _shiftsAgreed;
     private bool _established;
     private bool _finishing;
@@ -74,6 +80,7 @@ internal sealed class TcpConnection
         _forget = forget;
         _unacknowledged = sequence;
         _next = sequence;
+        _highest = sequence;
         _timer = timers.CreateTimer(Expired);
     }
 
@@ -102,7 +109,7 @@ internal sealed class TcpConnection
         int taken = _fromStation.Take(buffer);
 
         // The station waits for room only where it was told of little.
-        if (!_over && _advertised < 2 * MaximumSegment && (uint)_fromStation.Room >= 2 * MaximumSegment)
+        if (_established && !_over && _advertised < 2 * MaximumSegment && (uint)_fromStation.Room >= 2 * MaximumSegment)
             SendSegment(Ack, _next, 0);
         return taken;
     }
@@ -204,6 +211,7 @@ internal sealed class TcpConnection
         _receiveNext = sequence + 1;
         _peerWindow = window;
         _congestionWindow = 10L * _segment;
+        Measure(acknowledged);
         Settled();
         SendSegment(Ack, _next, 0);
         Transmit();
@@ -237,37 +245,61 @@ internal sealed class TcpConnection
     private void HandleAcknowledgement(uint acknowledged, long window, int dataLength)
     {
         uint fresh = acknowledged - _unacknowledged;
-        uint flying = _next - _unacknowledged;
+        uint flying = _highest - _unacknowledged;
         if (fresh > flying)
             return;
         if (fresh == 0)
         {
-            // A station that keeps its window shut but answers is alive.
-            if (window == 0)
-                _tries = 0;
-            bool duplicate = flying > 0 && window == _peerWindow && dataLength == 0;
-            _peerWindow = window;
-            if (duplicate && ++_duplicates == 3)
-            {
-                _threshold = Math.Max(flying / 2, 2L * _segment);
-                _congestionWindow = _threshold;
-                Repeat();
-            }
-
+            HandleRepeatedAcknowledgement(window, flying, dataLength);
             return;
         }
 
         _peerWindow = window;
         _duplicates = 0;
-        _congestionWindow += _congestionWindow < _threshold ? Math.Min(fresh, 2L * _segment) : Math.Max(1, (long)_segment * _segment / _congestionWindow);
 
         // The last number acknowledged may be that of the end of the stream, which is no byte.
         int bytes = (int)Math.Min(fresh, _toStation.Count);
         _toStation.Drop(bytes);
         _unacknowledged = acknowledged;
+        if (fresh > _next - (acknowledged - fresh))
+            _next = acknowledged;
+        if (fresh > bytes)
+            _finSent = true;
+        Measure(acknowledged);
+        if (_recovering && (int)(acknowledged - _recovered) < 0)
+        {
+            // The next hole of the same window; what is behind it was received.
+            Repeat();
+        }
+        else
+        {
+            _recovering = false;
+            _congestionWindow += _congestionWindow < _threshold ? Math.Min(fresh, 2L * _segment) : Math.Max(1, (long)_segment * _segment / _congestionWindow);
+        }
+
         Settled();
         if (bytes > 0)
             _client.Progressed();
+    }
+
+    private void HandleRepeatedAcknowledgement(long window, uint flying, int dataLength)
+    {
+        // A station that keeps its window shut but answers is alive.
+        if (window == 0)
+            _tries = 0;
+
+        // The byte that asked was refused, and goes first now that there is room.
+        if (_peerWindow == 0 && window > 0 && !_finSent)
+            _next = _unacknowledged;
+        bool duplicate = flying > 0 && window > 0 && window == _peerWindow && dataLength == 0;
+        _peerWindow = window;
+        if (!duplicate || ++_duplicates != 3 || _recovering)
+            return;
+        _threshold = Math.Max(flying / 2, 2L * _segment);
+        _congestionWindow = _threshold;
+        _recovering = true;
+        _recovered = _highest;
+        Repeat();
     }
 
     private void HandleData(ReadOnlySpan<byte> data, uint sequence, bool ends)
@@ -278,22 +310,33 @@ internal sealed class TcpConnection
         if (known > data.Length || IsEnded)
         {
             // All of it known, or something before it missing.
+            if (!IsEnded)
+                _early.Keep(data, sequence, _receiveNext, _fromStation.Room);
             SendSegment(Ack, _next, 0);
             return;
         }
 
-        data = data[(int)known..];
-        int taken = Math.Min(data.Length, _fromStation.Room);
-        _fromStation.Add(data[..taken]);
-        _receiveNext += (uint)taken;
-        if (ends && taken == data.Length)
+        if (Take(data[(int)known..]) && ends)
         {
             IsEnded = true;
             _receiveNext++;
+            _early.Clear();
         }
+
+        while (_early.Take(_receiveNext) is { } waited)
+            Take(waited.Span);
 
         SendSegment(Ack, _next, 0);
         _client.Progressed();
+    }
+
+    /// <summary>Takes the next bytes of the stream, as many as there is room for; whether that was all of them.</summary>
+    private bool Take(ReadOnlySpan<byte> data)
+    {
+        int taken = Math.Min(data.Length, _fromStation.Room);
+        _fromStation.Add(data[..taken]);
+        _receiveNext += (uint)taken;
+        return taken == data.Length;
     }
 
     /// <summary>Sends what the windows allow.</summary>
@@ -317,12 +360,8 @@ internal sealed class TcpConnection
             if (length < _segment && length < ready && flying > 0)
                 break;
             SendSegment((byte)(Ack | Psh | (last ? Fin : 0)), _next, length);
-            _next += (uint)length;
-            if (last)
-            {
-                _finSent = true;
-                _next++;
-            }
+            Advance((uint)length + (last ? 1u : 0));
+            _finSent = last;
         }
 
         // Also where nothing flies and the window is shut: somebody has to ask whether it is open again.
@@ -342,7 +381,10 @@ internal sealed class TcpConnection
             }
             else
             {
-                _timeout = Math.Min(_timeout * 2, LongestTimeout);
+                _timeout = Math.Min(_timeout * 2, RoundTrip.LongestTimeout);
+                _roundTrip.Forget();
+                _recovering = false;
+                _duplicates = 0;
                 if (!_established)
                 {
                     _next = _unacknowledged;
@@ -354,7 +396,7 @@ internal sealed class TcpConnection
                 }
                 else
                 {
-                    _threshold = Math.Max((_next - _unacknowledged) / 2, 2L * _segment);
+                    _threshold = Math.Max((_highest - _unacknowledged) / 2, 2L * _segment);
                     _congestionWindow = _segment;
                     _next = _unacknowledged;
                     _finSent = false;
@@ -375,11 +417,31 @@ internal sealed class TcpConnection
         if (_toStation.Count == 0)
             return;
         SendSegment(Ack, _next, 1);
-        _next++;
+        Advance(1);
+    }
+
+    /// <summary>Notes that numbers were sent; where they are new, one at a time is timed (RFC 6298 §3: never one sent twice).</summary>
+    private void Advance(uint count)
+    {
+        bool isNew = _next == _highest;
+        _next += count;
+        if ((int)(_next - _highest) <= 0)
+            return;
+        _highest = _next;
+        if (isNew)
+            _roundTrip.Begin(_next, _timers.NowNanoseconds);
+    }
+
+    /// <summary>Only a round trip that was measured ends the doubling of timeouts (RFC 6298 §5, Karn's rule).</summary>
+    private void Measure(uint acknowledged)
+    {
+        if (_roundTrip.Acknowledged(acknowledged, _timers.NowNanoseconds))
+            _timeout = _roundTrip.Timeout;
     }
 
     private void Repeat()
     {
+        _roundTrip.Forget();
         int length = Math.Min(_toStation.Count, _segment);
         bool last = _finSent && length == _toStation.Count;
         SendSegment((byte)(Ack | Psh | (last ? Fin : 0)), _unacknowledged, length);
@@ -397,7 +459,6 @@ internal sealed class TcpConnection
     private void Settled()
     {
         _tries = 0;
-        _timeout = FirstTimeout;
         _watched = false;
         if (_next != _unacknowledged)
             Watch();
@@ -417,7 +478,7 @@ internal sealed class TcpConnection
         options[6] = 3;
         options[7] = WindowShift;
         WriteAndSend(packet, Syn, _next, 8, Math.Min(_fromStation.Room, 0xffff));
-        _next++;
+        Advance(1);
         Watch();
     }
 
