@@ -224,6 +224,71 @@ public sealed class ScheduleSimulationTests
             });
         });
 
+    // A thief that runs between the ticks beside one that always runs.
+    [Fact]
+    public void Thief_ThatHidesFromTheTick_GetsItsShareOnly()
+    {
+        Assert.True(ThiefIsHeld(new Eevdf(1, Millisecond)));
+        Assert.True(ThiefIsHeld(new Stride(1, Millisecond)));
+    }
+
+    // Policies with a known fault: each must be seen within the stated number of cases.
+    [Fact]
+    public void Mutants_OfAccountingAndCaps_AreKilled()
+    {
+        Assert.False(ThiefIsHeld(new Faulty(new Eevdf(1, Millisecond)) { ChargesByTick = true }), "accounting by ticks survived 1 case");
+        Assert.Contains(Enumerable.Range(0, 10), seed => !CapIsKept(inner => new Faulty(inner) { ForgetsCaps = true }, seed));
+        Assert.Contains(Enumerable.Range(0, 20), seed => !CapIsKept(inner => new Faulty(inner) { ChargesHalf = true }, seed));
+        Assert.DoesNotContain(Enumerable.Range(0, 20), seed => !CapIsKept(inner => inner, seed));
+    }
+
+    private static bool ThiefIsHeld(IScheduler policy)
+    {
+        var thief = new SimulatedVCpu("thief", SchedulingParameters.Default)
+        {
+            Phases = [new(980_000, 980_000), new(20_000, 20_000)],
+            Arrives = 10_000,
+        };
+        SimulationResult result = new ScheduleSimulation(policy, 1, [thief, new("honest", SchedulingParameters.Default)]).Run(1000 * Millisecond);
+        return result.VCpus[0].RunNanoseconds < 530 * Millisecond;
+    }
+
+    private static bool CapIsKept(Func<IScheduler, IScheduler> fault, int seed)
+    {
+        var random = new Random(seed);
+        var cap = new Bandwidth(random.Next(1, 20) * Millisecond / 4, random.Next(6, 21) * Millisecond);
+        var policy = new RecordingPolicy(fault(new Eevdf(1, Millisecond)));
+        new ScheduleSimulation(policy, 1, [new("capped", SchedulingParameters.Default with { Cap = cap }), new("other", SchedulingParameters.Default)]).Run(200 * Millisecond);
+        return policy.ByPeriod(0, cap.Period, (int)(200 * Millisecond / cap.Period)).All(used => used <= cap.Budget);
+    }
+
+    /// <summary>A policy that is told something else than what happened.</summary>
+    private sealed class Faulty(IScheduler inner) : IScheduler
+    {
+        public bool ChargesByTick { get; init; }
+
+        public bool ForgetsCaps { get; init; }
+
+        public bool ChargesHalf { get; init; }
+
+        public string Name => inner.Name;
+
+        public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now)
+            => inner.Set(vcpu, ForgetsCaps ? parameters with { Cap = default } : parameters, now);
+
+        public CpuSet Ready(int vcpu, ReadyReason reason, long now) => inner.Ready(vcpu, reason, now);
+
+        public PickResult Pick(int cpu, long now) => inner.Pick(cpu, now);
+
+        public CpuSet Stopped(int cpu, int vcpu, long used, StopReason reason, int yieldTo, long now)
+        {
+            long charged = ChargesByTick ? ((now / Millisecond) - ((now - used) / Millisecond)) * Millisecond : ChargesHalf ? used / 2 : used;
+            return inner.Stopped(cpu, vcpu, charged, reason, yieldTo, now);
+        }
+
+        public RemovalToken Remove(int vcpu, long now) => inner.Remove(vcpu, now);
+    }
+
     private static SimulatedVCpu[] RandomWorkload(Random random, int cpus) => [.. Enumerable.Range(0, random.Next(1, 12)).Select(i =>
     {
         long arrives = random.Next(3) == 0 ? random.Next(50) * Millisecond : 0;
