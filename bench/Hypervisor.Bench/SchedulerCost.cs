@@ -27,6 +27,9 @@ internal static class SchedulerCost
         Console.WriteLine("policy       " + string.Concat(Runnable.Select(n => n.ToString("N0", CultureInfo.InvariantCulture).PadLeft(11))) + "   100,000/1,000          B");
         foreach (string name in names)
         {
+            // Until the code is compiled for good.
+            for (int i = 0; i < 10; i++)
+                Measure(name, Math.Max(100, cpus), cpus, churn);
             var cells = new double[Runnable.Length];
             long allocated = 0;
             for (int i = 0; i < Runnable.Length; i++)
