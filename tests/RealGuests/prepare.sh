@@ -17,4 +17,5 @@ fi
 read -r disk initrd <<< "$(part "$here/debian-disk.sh")" || true
 say debian-disk "${disk:-}"
 say debian-initrd "${initrd:-}"
+say programs "$(part "$here/program-root.sh")"
 say small-kernel "$(part "$here/small-kernel.sh")"

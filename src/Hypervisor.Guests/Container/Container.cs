@@ -2,6 +2,7 @@ using Hypervisor.Core;
 using Hypervisor.Guests.Container.Files;
 using Hypervisor.Guests.Container.Kernel;
 using Hypervisor.Guests.Container.Memory;
+using Hypervisor.Guests.Container.Net;
 
 namespace Hypervisor.Guests.Container;
 
@@ -22,6 +23,7 @@ public sealed class Container
         Account = new MemoryAccount((long)(options.MemoryLimit / AddressSpace.PageSize));
         Random = new Random(options.Seed);
         Store = new FileStore(() => host.Now + host.EpochNanoseconds, (long)options.FileLimit);
+        Network = new ContainerNetwork(Store);
         Paths = ContainerTree.Build(this);
         Cpu = options.CpuLimit is { } limit ? new CpuAccount(host.Machine.Timers, limit, WakeAll) : null;
     }
@@ -56,6 +58,9 @@ public sealed class Container
     internal CpuAccount? Cpu { get; }
 
     internal FileStore Store { get; }
+
+    /// <summary>What its sockets share.</summary>
+    internal ContainerNetwork Network { get; }
 
     internal PathWalk Paths { get; }
 

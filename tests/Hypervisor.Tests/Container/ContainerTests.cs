@@ -16,6 +16,7 @@ public sealed class ContainerTests
 
     [PeerTheory(Compiler, Qemu)]
     [InlineData("processes")]
+    [InlineData("sockets")]
     [InlineData("threads")]
     public void Program_OnOurKernel_PrintsWhatItPrintsOnLinux(string name)
     {

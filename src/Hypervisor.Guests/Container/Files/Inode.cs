@@ -3,7 +3,7 @@ namespace Hypervisor.Guests.Container.Files;
 /// <summary>File types and mode bits, as in <c>st_mode</c>.</summary>
 internal static class InodeMode
 {
-    public const uint TypeMask = 0xF000, Fifo = 0x1000, Character = 0x2000, Directory = 0x4000, Regular = 0x8000, Symlink = 0xA000;
+    public const uint TypeMask = 0xF000, Fifo = 0x1000, Character = 0x2000, Directory = 0x4000, Regular = 0x8000, Symlink = 0xA000, Socket = 0xC000;
     public const uint Permissions = 0xFFF;
 }
 

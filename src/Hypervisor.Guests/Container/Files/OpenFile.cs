@@ -9,6 +9,14 @@ internal enum PollEvents : uint
     Out = 4,
     Error = 8,
     HangUp = 16,
+    ReadHangUp = 0x2000,
+}
+
+/// <summary>Somebody who keeps a file in view without holding it open.</summary>
+internal interface IFileWatcher
+{
+    /// <summary>The file's last descriptor is gone.</summary>
+    void FileClosed();
 }
 
 /// <summary>
@@ -53,9 +61,16 @@ internal abstract class OpenFile(Inode inode, int flags)
 
     public void Release()
     {
-        if (--_references == 0)
-            Closed();
+        if (--_references != 0)
+            return;
+        foreach (IFileWatcher watcher in Watchers?.ToArray() ?? [])
+            watcher.FileClosed();
+        Watchers = null;
+        Closed();
     }
+
+    /// <summary>Who watches it; null for nobody.</summary>
+    public List<IFileWatcher>? Watchers { get; set; }
 
     /// <summary>The last descriptor is gone.</summary>
     protected virtual void Closed()

@@ -1,7 +1,8 @@
 namespace Hypervisor.Guests.Container.Files;
 
 /// <summary>A pipe: a ring of 64 KiB between writers and readers. Writes of up to a page are whole or not at all.</summary>
-internal sealed class Pipe
+/// <param name="ready">Woken when it changes; a queue of its own where none is given.</param>
+internal sealed class Pipe(WaitQueue? ready = null)
 {
     private const int Capacity = 65536;
     private const int Atomic = 4096;
@@ -14,7 +15,7 @@ internal sealed class Pipe
 
     public int Writers { get; set; }
 
-    public WaitQueue Ready { get; } = new();
+    public WaitQueue Ready { get; } = ready ?? new WaitQueue();
 
     public int Available => _count;
 
@@ -25,7 +26,8 @@ internal sealed class Pipe
         return (Capacity - _count >= Atomic ? PollEvents.Out : PollEvents.None) | (Readers == 0 ? PollEvents.Error : PollEvents.None);
     }
 
-    public int Read(Span<byte> buffer)
+    /// <summary>Copies what a read would give, and leaves it there.</summary>
+    public int Peek(Span<byte> buffer)
     {
         if (_count == 0)
             return Writers == 0 || buffer.Length == 0 ? 0 : -Errno.EAGAIN;
@@ -33,18 +35,33 @@ internal sealed class Pipe
         int first = Math.Min(count, Capacity - _start);
         _ring.AsSpan(_start, first).CopyTo(buffer);
         _ring.AsSpan(0, count - first).CopyTo(buffer[first..]);
+        return count;
+    }
+
+    public int Read(Span<byte> buffer)
+    {
+        int count = Peek(buffer);
+        if (count <= 0)
+            return count;
         _start = (_start + count) % Capacity;
         _count -= count;
         Ready.WakeAll();
         return count;
     }
 
+    /// <summary>Whether some bytes fit.</summary>
+    public bool HasRoom => _count < Capacity;
+
     public int Write(ReadOnlySpan<byte> data)
+        => Readers > 0 && data.Length <= Atomic && Capacity - _count < data.Length ? -Errno.EAGAIN : WritePart(data);
+
+    /// <summary>Writes what fits.</summary>
+    public int WritePart(ReadOnlySpan<byte> data)
     {
         if (Readers == 0)
             return -Errno.EPIPE;
         int room = Capacity - _count;
-        if (room == 0 || (data.Length <= Atomic && room < data.Length))
+        if (room == 0)
             return -Errno.EAGAIN;
         int count = Math.Min(room, data.Length);
         int end = (_start + _count) % Capacity;

@@ -248,7 +248,7 @@ internal static class DescriptorCalls
         {
             case 0x541B: // FIONREAD
             {
-                int available = file switch { PipeFile pipe => pipe.Available, HostStreamFile stream => stream.Available, _ => (int)Math.Max(0, file.Inode.Size - file.Position) };
+                int available = file switch { PipeFile pipe => pipe.Available, Net.SocketFile socket => socket.Available, HostStreamFile stream => stream.Available, _ => (int)Math.Max(0, file.Inode.Size - file.Position) };
                 return task.TryWrite(a.A2, available) ? 0 : -Errno.EFAULT;
             }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using Hypervisor.Guests.Container.Files;
 using Hypervisor.Guests.Container.Kernel;
+using Hypervisor.Guests.Container.Net;
 
 namespace Hypervisor.Guests.Container.Syscalls;
 
@@ -46,6 +47,8 @@ internal static class FileCalls
                 return error;
         }
 
+        if (inode is SocketInode)
+            return -Errno.ENXIO;
         OpenFile file = inode.Open(flags & ~(OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.Truncate));
         file.Path = at.Path;
         return task.Process.Files.Add(file, (flags & OpenFlags.CloseOnExec) != 0);
@@ -104,6 +107,31 @@ internal static class FileCalls
         if (type is not (InodeMode.Fifo or InodeMode.Regular or 0))
             return -Errno.EPERM;
         return Make(task, a.Fd, a.A1, (type == 0 ? InodeMode.Regular : type) | ((uint)a.A2 & InodeMode.Permissions & ~task.Process.Umask));
+    }
+
+    /// <summary>Gives a socket a name in the file system; 0 or a negated error.</summary>
+    public static long MakeSocket(KernelTask task, string path, SocketFile socket)
+    {
+        int error = Locate(task, CurrentDirectory, path, false, out PathResult at);
+        if (error != 0)
+            return error;
+        if (at.Inode is not null)
+            return -Errno.EADDRINUSE;
+        var inode = new SocketInode(task.Process.Container.Store, 0x1FF & ~task.Process.Umask) { Bound = socket };
+        error = at.Parent.Add(at.Name, inode);
+        if (error != 0)
+            return error;
+        socket.Named = inode;
+        socket.Local = new SocketAddress(SocketKind.Unix, path);
+        return 0;
+    }
+
+    /// <summary>Finds a socket by its name in the file system; 0 or a negated error.</summary>
+    public static int FindSocket(KernelTask task, string path, out SocketInode? socket)
+    {
+        int error = Locate(task, CurrentDirectory, path, true, out PathResult at);
+        socket = at.Inode as SocketInode;
+        return error != 0 ? error : at.Inode is null ? -Errno.ENOENT : socket is null ? -Errno.ECONNREFUSED : 0;
     }
 
     public static long MakeSymlink(KernelTask task, in SyscallArguments a)

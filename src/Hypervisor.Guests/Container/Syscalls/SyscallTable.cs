@@ -133,6 +133,34 @@ internal static unsafe class SyscallTable
         t[291] = &FileCalls.StatExtended;
         t[439] = &FileCalls.Access;
 
+        // Events.
+        t[19] = &EventCalls.MakeEvent;
+        t[20] = &EventCalls.MakeEpoll;
+        t[21] = &EventCalls.ControlEpoll;
+        t[22] = &EventCalls.WaitEpoll;
+        t[85] = &EventCalls.MakeTimer;
+        t[86] = &EventCalls.SetTimer;
+        t[87] = &EventCalls.GetTimer;
+        t[441] = &EventCalls.WaitEpollPrecisely;
+
+        // Sockets.
+        t[198] = &SocketCalls.Make;
+        t[199] = &SocketCalls.MakePair;
+        t[200] = &SocketCalls.Bind;
+        t[201] = &SocketCalls.Listen;
+        t[202] = &SocketCalls.Accept;
+        t[203] = &SocketCalls.Connect;
+        t[204] = &SocketCalls.GetName;
+        t[205] = &SocketCalls.GetPeer;
+        t[206] = &SocketCalls.SendTo;
+        t[207] = &SocketCalls.ReceiveFrom;
+        t[208] = &SocketCalls.SetOption;
+        t[209] = &SocketCalls.GetOption;
+        t[210] = &SocketCalls.Shutdown;
+        t[211] = &SocketCalls.SendMessage;
+        t[212] = &SocketCalls.ReceiveMessage;
+        t[242] = &SocketCalls.Accept4;
+
         // Processes.
         t[93] = &ProcessCalls.Exit;
         t[94] = &ProcessCalls.ExitGroup;

@@ -58,8 +58,15 @@ internal static class SystemCalls
 
     public static long ProcessControl(KernelTask task, in SyscallArguments a)
     {
+        const int SetParentDeathSignal = 1;
+        const int GetDumpable = 3;
+        const int SetDumpable = 4;
         const int SetName = 15;
         const int GetName = 16;
+        const int ReadBounding = 23;
+        const int SetNoNewPrivileges = 38;
+        const int GetNoNewPrivileges = 39;
+        const int Ambient = 47;
         switch ((int)a.A0)
         {
             case SetName:
@@ -78,6 +85,15 @@ internal static class SystemCalls
                 return task.TryWrite(a.A1, name) ? 0 : -Errno.EFAULT;
             }
 
+            // Identities are all root's, and nothing here can raise or lower what they may.
+            case SetParentDeathSignal or SetDumpable or SetNoNewPrivileges or GetNoNewPrivileges:
+                return 0;
+            case GetDumpable:
+                return 1;
+            case ReadBounding:
+                return a.A1 <= 40 ? 1 : -Errno.EINVAL;
+            case Ambient:
+                return a.A1 is >= 1 and <= 4 ? 0 : -Errno.EINVAL;
             default:
                 return -Errno.EINVAL;
         }

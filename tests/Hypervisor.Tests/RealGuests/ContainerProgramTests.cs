@@ -1,0 +1,77 @@
+using Hypervisor.Tests.Support;
+
+namespace Hypervisor.Tests.RealGuests;
+
+/// <summary>Debian's own dynamic riscv64 programs, unmodified, as containers.</summary>
+public sealed class ContainerProgramTests
+{
+    public static TheoryData<string, string, string> Programs => new()
+    {
+        { "bash", "for i in {1..3}; do echo $((i*i)); done | sort -rn | tr '\\n' ' '; set -- a b; echo $# ${BASH_VERSINFO[0]}", "9 4 1 2 5\n" },
+        { "coreutils", "seq 1000 | sha256sum | cut -c1-16; ls / | grep -c usr; stat -c %F /etc/passwd; printf 'b\\na\\n' | sort | paste -sd+", "67d4ff71d43921d5\n1\nregular file\na+b\n" },
+        { "text", "grep -c : /etc/passwd | sed 's/[0-9]*/some/'; awk -F: '$1==\"root\" { print $3 + 1 }' /etc/passwd; find /etc -maxdepth 1 -name 'pass*' | wc -l", "some\n1\n1\n" },
+        { "compressors", "cp /usr/bin/bash /tmp/x; for c in gzip bzip2 xz zstd; do $c -q -c /tmp/x | $c -q -d -c | cmp - /tmp/x && echo $c; done; tar cf - /etc 2>/dev/null | tar tf - | grep -c etc/passwd$", "gzip\nbzip2\nxz\nzstd\n1\n" },
+        { "perl", "perl -e 'my %h = map { $_ => $_ ** 2 } 1..4; print join(\",\", map { \"$_=$h{$_}\" } sort keys %h), \"\\n\"; print `echo child`; printf \"%.3f\\n\", atan2(1,1)*4;'", "1=1,2=4,3=9,4=16\nchild\n3.142\n" },
+        { "sqlite", "sqlite3 /tmp/d.db 'create table t(a integer primary key, b text); insert into t(b) values(\"x\"),(\"y\");'; sqlite3 /tmp/d.db 'select count(*), max(a), group_concat(b) from t; pragma integrity_check;'", "2|2|x,y\nok\n" },
+        { "jq", "echo '{\"a\":[1,2,3]}' | jq -c '[.a[] | . * 2]'; echo '4*a(1)' | bc -l", "[2,4,6]\n3.14159265358979323844\n" },
+        { "openssl", "echo -n abc | openssl dgst -sha256 | sed 's/.*= //'; openssl rand -hex 8 | wc -c", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n17\n" },
+    };
+
+    public static TheoryData<string, string, string> Python => new()
+    {
+        { "threads", "import threading; n=[0]; l=threading.Lock()\ndef f():\n  for _ in range(1000):\n    with l: n[0]+=1\nt=[threading.Thread(target=f) for _ in range(8)]; [x.start() for x in t]; [x.join() for x in t]; print(n[0])", "8000\n" },
+        { "processes", "import subprocess,os,signal; print(subprocess.run(['sh','-c','cat; exit 3'],input=b'in',capture_output=True)); p=subprocess.Popen(['sleep','60']); p.send_signal(signal.SIGTERM); print(p.wait())", "CompletedProcess(args=['sh', '-c', 'cat; exit 3'], returncode=3, stdout=b'in', stderr=b'')\n-15\n" },
+        { "files", "import tempfile,os,json,shutil; d=tempfile.mkdtemp(); p=os.path.join(d,'f'); json.dump({'k':[1,2]},open(p,'w')); os.rename(p,p+'2'); print(json.load(open(p+'2')), os.stat(p+'2').st_size, sorted(os.listdir(d))); shutil.rmtree(d); print(os.path.exists(d))", "{'k': [1, 2]} 13 ['f2']\nFalse\n" },
+        { "sockets", "import socket,threading,os\ns=socket.create_server(('127.0.0.1',0)); data=os.urandom(300000)\ndef serve():\n  c,_=s.accept()\n  while (d:=c.recv(65536)): c.sendall(d)\n  c.close()\nthreading.Thread(target=serve).start(); c=socket.create_connection(s.getsockname())\ndef send(): c.sendall(data); c.shutdown(socket.SHUT_WR)\nthreading.Thread(target=send).start(); r=b''\nwhile (d:=c.recv(65536)): r+=d\nprint(r==data)", "True\n" },
+        { "asyncio", "import asyncio\nasync def handle(r,w):\n  w.write((await r.readline()).upper()); await w.drain(); w.close()\nasync def main():\n  s=await asyncio.start_server(handle,'127.0.0.1',0); p=s.sockets[0].getsockname()[1]\n  async def one(i):\n    r,w=await asyncio.open_connection('127.0.0.1',p); w.write(f'hi {i}\\n'.encode()); return (await r.readline()).decode().strip()\n  print(len(set(await asyncio.gather(*[one(i) for i in range(50)]))))\nasyncio.run(main())", "50\n" },
+    };
+
+    [RealGuestTheory("programs")]
+    [MemberData(nameof(Programs))]
+    public void Program_OfDebian_PrintsWhatItShould(string what, string script, string expected)
+        => Assert.Equal(expected, Run(what, "bash", "-c", script));
+
+    [RealGuestTheory("programs")]
+    [MemberData(nameof(Python))]
+    public void Python_OfDebian_PrintsWhatItShould(string what, string script, string expected)
+        => Assert.Equal(expected, Run(what, "python3", "-c", script));
+
+    [RealGuestTheory("programs")]
+    [InlineData("set,get,incr,lpush")]
+    public void Redis_ServesItsBenchmark(string tests)
+    {
+        string output = Run("redis", "bash", "-c", $"""
+            redis-server --port 6379 --save "" --daemonize no > /tmp/redis.log 2>&1 &
+            until redis-cli ping 2>/dev/null | grep -q PONG; do sleep 0.1; done
+            redis-cli set key value; redis-cli get key; redis-cli incr n; redis-cli -x set large < /usr/bin/bash; redis-cli strlen large
+            redis-benchmark -q -n 500 -c 20 -t {tests} | tr '\r' '\n' | grep -c 'requests per second'
+            redis-cli shutdown nosave; wait; echo ended $?
+            """);
+        Assert.StartsWith("OK\nvalue\n1\nOK\n", output);
+        Assert.EndsWith("\n4\nended 0\n", output);
+    }
+
+    [RealGuestTheory("programs")]
+    [InlineData("lighttpd")]
+    public void WebServer_ServesFilesToCurl(string server)
+    {
+        string output = Run(server, "bash", "-c", """
+            mkdir -p /tmp/www; echo served > /tmp/www/index.html; cp /usr/bin/bash /tmp/www/large
+            printf 'server.document-root="/tmp/www"\nserver.port=8080\nserver.bind="127.0.0.1"\nindex-file.names=("index.html")\n' > /tmp/server.conf
+            lighttpd -D -f /tmp/server.conf 2>/dev/null &
+            until curl -sf http://127.0.0.1:8080/; do sleep 0.1; done
+            for i in 1 2 3 4 5 6 7 8; do curl -s http://localhost:8080/large | cmp - /usr/bin/bash && echo whole & done | sort | uniq -c | tr -s ' '
+            curl -s -o /dev/null -w '%{http_code}\n' http://127.0.0.1:8080/nothing
+            kill %1; wait %1; echo ended $?
+            """);
+        Assert.Equal("served\n 8 whole\n404\nended 0\n", output);
+    }
+
+    private static string Run(string what, params string[] command)
+    {
+        using var hv = new HvProcess(["run", "--rootfs", RealGuest.File("programs")!, "--timeout", "100", .. command]);
+        int code = hv.WaitForExit(110);
+        Assert.True(code == 0, $"{what} ended with {code}: {hv.Output}{hv.Errors}");
+        return hv.Output;
+    }
+}
