@@ -77,9 +77,18 @@ public sealed class HostileMachineTests
         host.Add(hostile.Machine, SchedulingParameters.Default);
         host.Add(neighbour.Machine, SchedulingParameters.Default);
         host.Start();
-        Assert.Null(host.WaitFor(neighbour.Machine, TimeSpan.FromMilliseconds(400)));
-        host.Remove(hostile.Machine);
         VCpuMeter mine = neighbour.Machine.VCpus[0].Meter, other = hostile.Machine.VCpus[0].Meter;
+
+        // The host takes the thread away for tens of milliseconds when it is busy, from either guest: the scheduler evens that
+        // out, so that there is a time at which the neighbour has its share, unless it is starved.
+        for (int looks = 0; looks < 20; looks++)
+        {
+            Assert.Null(host.WaitFor(neighbour.Machine, TimeSpan.FromMilliseconds(400)));
+            if (mine.RunNanoseconds > other.RunNanoseconds * 0.9)
+                break;
+        }
+
+        host.Remove(hostile.Machine);
         Assert.Null(neighbour.Machine.Exit);
         Assert.True(mine.Retired > 1_000_000, $"the neighbour retired {mine.Retired}");
         Assert.True(mine.RunNanoseconds > other.RunNanoseconds * 0.9, $"{mine.RunNanoseconds} ns beside {other.RunNanoseconds} ns of the storm");
