@@ -144,6 +144,10 @@ internal static class DescriptorCalls
         return written;
     }
 
+    /// <summary>No file here can be spliced, which callers are ready for: they read and write instead.</summary>
+    public static long Splice(KernelTask task, in SyscallArguments a)
+        => task.Process.Files[a.Fd] is null || task.Process.Files[(int)a.A2] is null ? -Errno.EBADF : -Errno.EINVAL;
+
     public static long Seek(KernelTask task, in SyscallArguments a)
     {
         if (task.Process.Files[a.Fd] is not { } file)

@@ -120,6 +120,7 @@ internal static unsafe class SyscallTable
         t[71] = &DescriptorCalls.SendFile;
         t[72] = &PollCalls.Select;
         t[73] = &PollCalls.Poll;
+        t[76] = &DescriptorCalls.Splice;
         t[78] = &FileCalls.ReadLink;
         t[79] = &FileCalls.Stat;
         t[80] = &FileCalls.StatOpen;
