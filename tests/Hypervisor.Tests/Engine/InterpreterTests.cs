@@ -3,6 +3,7 @@ using Hypervisor.Core.Engine;
 using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Isa;
+using Hypervisor.Core.Memory;
 using Hypervisor.Tests.Support;
 
 namespace Hypervisor.Tests.Engine;
@@ -179,6 +180,40 @@ public sealed unsafe class InterpreterTests
         guest.Pc = 0x1000;
         guest.Run(10);
         Assert.Equal(2UL, guest[1]);
+    }
+
+    /// <summary>A page that comes into memory as it is fetched, where other code lay before, runs as what it is now.</summary>
+    [Fact]
+    public void Run_FetchThatBringsAPage_RunsWhatItBrought()
+    {
+        using var guest = new FlatGuest(0x1000, 0x10000);
+        guest.Load(0x1000, 0x0000_106f); // j 0x2000
+        guest.Load(0x2000, 0x0010_0513, Ecall); // li a0, 1
+        guest.Run(100);
+        Assert.Equal(1UL, guest[10]);
+        guest.Pc = 0x1000;
+        guest.Hart.FlushTlb();
+        guest.Hart.Translator = new DemandTranslator(guest.Memory, 0x2000, () => guest.Load(0x2000, 0x0020_0513, Ecall));
+        guest.Run(100);
+        Assert.Equal(2UL, guest[10]);
+    }
+
+    /// <summary>Flat, but for a page whose content comes with its first translation.</summary>
+    private sealed unsafe class DemandTranslator(GuestMemory memory, ulong page, Action bring) : AddressTranslator
+    {
+        private readonly FlatTranslator _flat = new(memory);
+        private bool _brought;
+
+        public override TranslationStatus Translate(HartState* state, ulong address, AccessKind kind, TlbContext context, out Translation translation)
+        {
+            if ((address & ~0xFFFUL) == page && !_brought)
+            {
+                _brought = true;
+                bring();
+            }
+
+            return _flat.Translate(state, address, kind, context, out translation);
+        }
     }
 
     [Fact]

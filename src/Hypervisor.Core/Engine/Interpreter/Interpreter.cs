@@ -176,6 +176,9 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
             hart.NoteFetchPage(pc, page);
         }
 
+        // A translation may have brought the page into memory that held other code before, of a program that has ended: what was
+        // decoded from that must not be found.
+        code.Settle(_handlers.Stale, fence: false);
         ulong physical = page | (pc & 0xFFF);
         Op* op = code.Find(pc, physical);
         if (op == null)
