@@ -266,9 +266,17 @@ public sealed partial class HypervisorHost : IDisposable
             _ => StopReason.Blocked,
         };
         vcpu.Status = stopped ? VCpuStatus.Stopped : reason == StopReason.Blocked ? VCpuStatus.Blocked : VCpuStatus.Runnable;
-        Kick(_scheduler.Stopped(cpu.Number, vcpu.SchedulingId, used, reason, -1, now), now);
+        Kick(_scheduler.Stopped(cpu.Number, vcpu.SchedulingId, used, reason, TakeYieldTarget(vcpu, reason), now), now);
         if (stopped)
             Forget(vcpu, now);
+    }
+
+    /// <summary>The number of the vCPU that one which yields would have run next, or -1. Under the lock.</summary>
+    private static int TakeYieldTarget(VCpu vcpu, StopReason reason)
+    {
+        VCpu? target = vcpu.YieldTarget;
+        vcpu.YieldTarget = null;
+        return reason == StopReason.Yielded && target is not null && target.Machine == vcpu.Machine ? target.SchedulingId : -1;
     }
 
     private void Forget(VCpu vcpu, long now)

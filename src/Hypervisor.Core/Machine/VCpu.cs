@@ -109,6 +109,14 @@ public sealed class VCpu : IDisposable
     /// <summary>Whether the vCPU would be runnable but for the debugger that holds it.</summary>
     internal bool HeldRunnable { get; set; }
 
+    /// <summary>
+    /// Goes with <see cref="ExitVerdict.Yield"/>: the vCPU of the same machine that should run next on this physical CPU. A
+    /// personality sets it, on the vCPU that yields, before it gives that verdict; the host loop takes it once. It is a wish: one
+    /// that sleeps, runs already, may not run there or is of another machine is passed over. Whoever is favoured pays for its
+    /// time, so that no share moves.
+    /// </summary>
+    internal VCpu? YieldTarget { get; set; }
+
     /// <summary>Room for what a personality keeps for each vCPU.</summary>
     internal object? Data { get; set; }
 

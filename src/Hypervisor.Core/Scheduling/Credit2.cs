@@ -73,6 +73,9 @@ internal sealed class Credit2(int cpus, long slice) : Policy(cpus, slice)
         return chosen;
     }
 
+    protected override bool MayFavour(int vcpu, long now)
+        => (Int128)(_debts[vcpu].Key - _ready.FirstKey) * Weight(vcpu) <= (Int128)_slice * Scale * _largestWeight;
+
     protected override void Charge(int vcpu, long used, long now)
     {
         Cut(vcpu);

@@ -202,6 +202,8 @@ internal sealed class Eevdf(int cpus, long slice) : Policy(cpus, slice)
         return chosen;
     }
 
+    protected override bool MayFavour(int vcpu, long now) => (Int128)_clients[vcpu].Virtual * _weights <= Moment(now);
+
     protected override void Charge(int vcpu, long used, long now)
     {
         ref Client client = ref _clients[vcpu];

@@ -11,13 +11,21 @@ namespace Hypervisor.Core.Scheduling;
 /// A cap of Q in T: in every period [k·T, (k + 1)·T) of the clock a vCPU runs at most Q, and what it overran is taken from the periods
 /// after. Who has used its own up leaves the policy's order as if it slept, which keeps what it is owed, and joins again when the
 /// first period begins that leaves it something. No run goes over the end of a period, so that none counts for two.
+/// A directed yield hands on what is left of the yielder's slice, to one that the policy would not wait long for anyway
+/// (<see cref="MayFavour"/>): two that name each other go on until the slice of the first is over, and hold nobody up beyond it.
 /// </remarks>
 internal abstract class Policy : IScheduler
 {
+    // A shorter rest of a slice is not worth a switch.
+    private const long LeastHandedOn = 1000;
+
     private readonly long _slice;
     private readonly ulong _cpuMask;
     private readonly int[] _running;
     private readonly int[] _favoured;
+
+    // When the slice in progress on each CPU ends, and with it what its vCPU may hand on.
+    private readonly long[] _until;
     private Entity[] _entities = new Entity[16];
     private readonly IndexedHeap _throttled = new();
     private long _throttledSequence;
@@ -29,6 +37,7 @@ internal abstract class Policy : IScheduler
         _cpuMask = CpuSet.First(cpus).Bits;
         _running = new int[cpus];
         _favoured = new int[cpus];
+        _until = new long[cpus];
         Array.Fill(_running, -1);
         Array.Fill(_favoured, -1);
     }
@@ -126,7 +135,8 @@ internal abstract class Policy : IScheduler
         }
 
         int chosen = TakeFavoured(cpu, now);
-        if (chosen < 0)
+        bool isFavoured = chosen >= 0;
+        if (!isFavoured)
             chosen = Choose(cpu, now);
         if (chosen < 0)
         {
@@ -149,7 +159,8 @@ internal abstract class Policy : IScheduler
             quantum = Math.Clamp(quantum, 1, Math.Max(1, Math.Min(entity.CapLeft, toBoundary)));
         }
 
-        return new PickResult(chosen, checked(now + quantum), long.MaxValue);
+        _until[cpu] = isFavoured ? Math.Min(_until[cpu], now + quantum) : checked(now + quantum);
+        return new PickResult(chosen, _until[cpu], long.MaxValue);
     }
 
     public CpuSet Stopped(int cpu, int vcpu, long used, StopReason reason, int yieldTo, long now)
@@ -195,6 +206,8 @@ internal abstract class Policy : IScheduler
 
         if (entity.Activity == Activity.Throttled)
             _throttled.Remove(vcpu);
+        // Whoever gets its number next was not meant by a yield to this one.
+        _favoured.AsSpan().Replace(vcpu, -1);
         RemovalToken token = Removed(vcpu, now);
         entity = default;
         return token;
@@ -317,13 +330,16 @@ internal abstract class Policy : IScheduler
         if (favoured < 0)
             return -1;
         _favoured[cpu] = -1;
-        if (!IsKnown(favoured) || !IsReady(favoured) || !MayRun(favoured, cpu) || !MayFavour(favoured, now))
+        if (_until[cpu] - now < LeastHandedOn || !IsKnown(favoured) || !IsReady(favoured) || !MayRun(favoured, cpu) || !MayFavour(favoured, now))
             return -1;
         Dequeue(favoured);
         return favoured;
     }
 
-    /// <summary>Whether a directed yield may run this one out of turn.</summary>
+    /// <summary>
+    /// Whether a directed yield may run this one out of turn: a policy of shares refuses whoever had more than its own by a slice, for
+    /// otherwise one that yields all the time could have another run all the time.
+    /// </summary>
     protected virtual bool MayFavour(int vcpu, long now) => true;
 
     /// <summary>

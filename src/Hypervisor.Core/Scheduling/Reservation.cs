@@ -146,7 +146,8 @@ internal sealed class Reservation(int cpus, long slice, bool deferrable) : Polic
         return chosen;
     }
 
-    protected override bool MayFavour(int vcpu, long now) => Parameters(vcpu).Reservation.IsNone || _ready.Contains(vcpu);
+    // Never before a server: what was admitted holds in order of deadlines only.
+    protected override bool MayFavour(int vcpu, long now) => _ready.Count == 0 && Parameters(vcpu).Reservation.IsNone;
 
     protected override void Charge(int vcpu, long used, long now)
     {

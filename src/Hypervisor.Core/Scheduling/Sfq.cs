@@ -83,6 +83,9 @@ internal sealed class Sfq(int cpus, long slice) : Policy(cpus, slice)
         return chosen;
     }
 
+    protected override bool MayFavour(int vcpu, long now)
+        => (Int128)(_tags[vcpu].Tag - _virtual) * Weight(vcpu) <= (Int128)Slice(vcpu) * Scale;
+
     protected override void Charge(int vcpu, long used, long now)
     {
         (long tag, long remainder) = _tags[vcpu];

@@ -72,6 +72,9 @@ internal sealed class Stride(int cpus, long slice) : Policy(cpus, slice)
         return chosen;
     }
 
+    protected override bool MayFavour(int vcpu, long now)
+        => (Int128)(_passes[vcpu].Pass - _domainPass) * Weight(vcpu) <= (Int128)Slice(vcpu) * Scale;
+
     protected override void Charge(int vcpu, long used, long now)
     {
         (long pass, long remainder) = _passes[vcpu];

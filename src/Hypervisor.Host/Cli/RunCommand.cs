@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Hypervisor.Core;
+using Hypervisor.Core.Scheduling;
 using Hypervisor.Host.Manifest;
 using Hypervisor.Host.Networks;
 using Hypervisor.Host.Run;
@@ -40,6 +41,12 @@ internal static class RunCommand
         Option<string[]> environment = new("--env") { Description = "A variable of the container's environment; may be repeated.", HelpName = "K=V" };
         Option<double?> cpus = new("--cpus") { Description = "Processor time a container may use, in CPUs: 0.5 is half of one.", HelpName = "N" };
         Option<int> weight = new("--weight") { Description = "The guest's weight for the scheduler, beside others.", HelpName = "N", DefaultValueFactory = _ => RunOptions.DefaultWeight };
+        Option<string> scheduler = new("--scheduler")
+        {
+            Description = $"By which policy vCPUs, or a container's tasks, share physical CPUs: {string.Join(", ", Schedulers.Names)}.",
+            HelpName = "NAME",
+            DefaultValueFactory = _ => Schedulers.Names[0],
+        };
         Option<string> engine = new("--engine") { Description = $"What executes guest code: {string.Join(", ", RunOptions.Engines)}.", HelpName = "E", DefaultValueFactory = _ => RunOptions.Engines[0] };
         Option<double?> timeout = new("--timeout") { Description = "End the guest after this many seconds, with exit code 124.", HelpName = "S" };
         Option<string?> signature = new("--signature") { Description = "Write memory between begin_signature and end_signature to a file when the program has ended.", HelpName = "FILE" };
@@ -50,7 +57,7 @@ internal static class RunCommand
         Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
         var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal. A machine gets every key, Ctrl-C too; Ctrl-A x ends it, Ctrl-A Ctrl-A is one Ctrl-A.")
         {
-            program, mode, memory, balloon, vcpus, kernel, firmware, initrd, disks, net, publish, pcap, dtb, append, rootfs, environment, cpus, weight, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
+            program, mode, memory, balloon, vcpus, kernel, firmware, initrd, disks, net, publish, pcap, dtb, append, rootfs, environment, cpus, weight, scheduler, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(parsed.GetValue(program) is { } name && ManifestReader.IsManifest(name)
             ? RunManifest(name, parsed, cancellation)
@@ -91,6 +98,7 @@ internal static class RunCommand
                 Environment = parsed.GetValue(environment) ?? [],
                 Weight = parsed.GetValue(weight),
                 Cpus = parsed.GetValue(cpus),
+                Scheduler = parsed.GetValue(scheduler)!,
                 Engine = parsed.GetValue(engine)!,
                 TimeoutSeconds = parsed.GetValue(timeout),
                 SignatureFile = parsed.GetValue(signature),

@@ -28,6 +28,7 @@ internal static class RunSession
                 using var host = new HypervisorHost(new HostOptions
                 {
                     Clock = HostClock.Real,
+                    Scheduler = options.Scheduler,
                     PhysicalCpus = Math.Min(options.VCpus, Environment.ProcessorCount),
                 });
                 using IRunningGuest guest = options.Mode == RunOptions.ContainerMode

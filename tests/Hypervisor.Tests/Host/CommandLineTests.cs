@@ -47,6 +47,7 @@ public sealed class CommandLineTests
     [InlineData(1, "run", "--timeout", "0", "prog")]
     [InlineData(1, "run", "--engine", "warp", "prog")]
     [InlineData(1, "run", "--weight", "0", "prog")]
+    [InlineData(1, "run", "--scheduler", "whim", "prog")]
     [InlineData(1, "run", "--env", "NOTHING", "prog")]
     [InlineData(1, "run", "/no/such/program")]
     [InlineData(1, "compare", "--modes", "warp")]

@@ -61,6 +61,16 @@ public sealed class RunProcessTests : IDisposable
         Assert.Equal((0, "some input\n"), (run.Code, run.Output));
     }
 
+    [Theory]
+    [MemberData(nameof(Schedulers))]
+    public void Run_EveryScheduler_RunsTheGuest(string name)
+    {
+        string program = Assemble("exit", "_start:\n li a0, 77\n li a7, 93\n ecall\n");
+        Assert.Equal(77, Hv("", "run", "--scheduler", name, program).Code);
+    }
+
+    public static TheoryData<string> Schedulers => [.. Core.Scheduling.Schedulers.Names];
+
     [Fact]
     public void Run_EndlessProgram_IsEndedByTheTimeout()
     {
@@ -79,7 +89,7 @@ public sealed class RunProcessTests : IDisposable
         // The test finisher takes 0x3333 and a code.
         byte[] kernel = Core.Isa.Assembler.Assemble("_start:\n li t0, 0x100000\n li t1, 0x2a3333\n sw t1, 0(t0)\n1: j 1b\n",
             new Core.Isa.AssemblerOptions { Name = "kernel", TextBase = 0x8000_0000 }).ToElf();
-        var run = Hv("", "run", "--mode", mode, "--memory", "16M", "--kernel", _folder.Write("kernel.elf", kernel), "--timeout", "20");
+        var run = Hv("", "run", "--mode", mode, "--memory", "16M", "--scheduler", "round-robin", "--vcpus", "2", "--kernel", _folder.Write("kernel.elf", kernel), "--timeout", "20");
         Assert.Equal(42, run.Code);
     }
 

@@ -5,6 +5,7 @@ using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Machine;
 using Hypervisor.Core.Memory;
 using Hypervisor.Core.Scheduling;
+using Hypervisor.Tests.Scheduling;
 using Hypervisor.Tests.Support;
 
 namespace Hypervisor.Tests.Machine;
@@ -145,6 +146,51 @@ public sealed unsafe class HypervisorHostTests
         Assert.True(spinning.VCpus[0].Meter.Retired > 0);
     }
 
+    // Two vCPUs that hand each other the CPU by name, every few instructions, beside two that never yield: the one named runs next
+    // as long as the pair is owed something, and the others lose nothing by it.
+    [Theory]
+    [InlineData("eevdf")]
+    [InlineData("stride")]
+    [InlineData("sfq")]
+    [InlineData("credit2")]
+    [InlineData("lottery")]
+    [InlineData("round-robin")]
+    [InlineData("reservation")]
+    public void Yield_ToANamedVCpu_RunsThatOneNextAndTakesNothingFromOthers(string name)
+    {
+        var policy = new RecordingPolicy(Schedulers.Create(name, 1));
+        using var host = new HypervisorHost(new HostOptions { PicosecondsPerInstruction = 10_000 }, policy);
+        var personality = new YieldOnCall();
+        uint[] code = [.. Enumerable.Repeat(0x0000_0013u, 500), Ecall, 0x82df_f06f]; // 500 × nop; ecall; j back
+        VirtualMachine yielding = Guest(host, personality, code);
+        AddVCpu(yielding, personality);
+        personality.Target = vcpu => yielding.VCpus[1 - vcpu.Id];
+        host.Add(yielding, SchedulingParameters.Default);
+        VirtualMachine[] others = [Spinner(host), Spinner(host)];
+        foreach (VirtualMachine other in others)
+            host.Add(other, SchedulingParameters.Default);
+        host.RunFor(200_000_000);
+        var next = policy.Runs.Zip(policy.Runs.Skip(1)).Where(pair => pair.First is { VCpu: < 2, Used: < 10_000 }).ToList();
+        Assert.InRange(next.Count, 100, int.MaxValue);
+        Assert.InRange(next.Count(pair => pair.Second.VCpu == 1 - pair.First.VCpu) / (double)next.Count, 0.5, 1);
+        Assert.All(others, other => Assert.InRange(other.VCpus[0].Meter.RunNanoseconds, name == "lottery" ? 40_000_000 : 48_000_000, 200_000_000));
+    }
+
+    [Fact]
+    public void Yield_ToAnothersVCpu_IsAPlainYield()
+    {
+        using var host = new HypervisorHost(new HostOptions { Scheduler = "round-robin" });
+        var personality = new YieldOnCall();
+        VirtualMachine yielding = Guest(host, personality, Ecall, 0xffdf_f06f);
+        VirtualMachine[] others = [Spinner(host), Spinner(host)];
+        personality.Target = _ => others[1].VCpus[0];
+        host.Add(yielding, SchedulingParameters.Default);
+        foreach (VirtualMachine other in others)
+            host.Add(other, SchedulingParameters.Default);
+        host.RunFor(100_000_000);
+        Assert.InRange(others[0].VCpus[0].Meter.RunNanoseconds - others[1].VCpus[0].Meter.RunNanoseconds, -1_000_000, 1_000_000);
+    }
+
     [Fact]
     public void Options_OutOfRange_AreRefused()
     {
@@ -173,10 +219,15 @@ public sealed unsafe class HypervisorHostTests
         var machine = new VirtualMachine("test", new GuestMemory(new MemoryRegion(0x1000, 0x1000)), host.Timers);
         for (int i = 0; i < code.Length; i++)
             machine.Memory.TryWrite(0x1000 + (ulong)i * 4, code[i]);
+        AddVCpu(machine, personality);
+        return machine;
+    }
+
+    private static void AddVCpu(VirtualMachine machine, IPersonality personality)
+    {
         var hart = new HartContext(machine.Memory, new FlatTranslator(machine.Memory), new ExitControls { Exceptions = ExitControls.AllExceptions }, singleContext: true);
         hart.State->Pc = 0x1000;
         machine.AddVCpu(hart, personality, new Interpreter());
-        return machine;
     }
 
     /// <summary>Ends the machine at a call.</summary>
@@ -194,6 +245,32 @@ public sealed unsafe class HypervisorHostTests
         {
             vcpu.Machine.PowerOff(new MachineExit(7, "asked"));
             return ExitVerdict.Stop;
+        }
+
+        public bool HasPendingWork(VCpu vcpu) => false;
+    }
+
+    /// <summary>Yields at a call, to one of its choice.</summary>
+    private sealed class YieldOnCall : IPersonality
+    {
+        public Func<VCpu, VCpu?> Target { get; set; } = _ => null;
+
+        public int Yields { get; private set; }
+
+        public string Name => "test";
+
+        public ExitVerdict BeforeSlice(VCpu vcpu) => ExitVerdict.Resume;
+
+        public void PrepareRun(VCpu vcpu)
+        {
+        }
+
+        public ExitVerdict OnExit(VCpu vcpu, in VmExit exit)
+        {
+            Yields++;
+            vcpu.Hart.State->Pc += 4;
+            vcpu.YieldTarget = Target(vcpu);
+            return ExitVerdict.Yield;
         }
 
         public bool HasPendingWork(VCpu vcpu) => false;
