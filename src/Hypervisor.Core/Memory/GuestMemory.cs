@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Hypervisor.Core.Memory;
 
@@ -136,8 +137,67 @@ public sealed unsafe class GuestMemory : IDisposable
         if (length <= 0 || first < address || end <= first || !Contains(first, end - first))
             return 0;
         NoteHostWrite(first, (int)Math.Min((long)(end - first), int.MaxValue));
-        _pages.Discard((nuint)(first - _base), (nuint)(end - first));
-        return (long)(end - first);
+        long released = 0;
+        for (ulong run = first; run < end;)
+        {
+            // What another machine has mapped too stays.
+            int page = PageIndex(run);
+            int last = PageIndex(end - 1);
+            bool shared = (FlagsOf(page) & PageFlag.Shared) != 0;
+            int next = page + 1;
+            while (next <= last && (FlagsOf(next) & PageFlag.Shared) != 0 == shared)
+                next++;
+            ulong size = (ulong)(next - page) * PageSize;
+            if (!shared)
+            {
+                _pages.Discard((nuint)(run - _base), (nuint)size);
+                released += (long)size;
+            }
+
+            run += size;
+        }
+
+        return released;
+    }
+
+    /// <summary>
+    /// Makes whole pages such that other machines can map them too (<see cref="TryMapShared"/>); null where the host cannot.
+    /// They keep their content, but for what others write to them meanwhile.
+    /// </summary>
+    internal SafeFileHandle? TryShare(ulong address, int pages)
+    {
+        SafeFileHandle? shared = _pages.TryShare((nuint)(address - _base), (nuint)pages * PageSize);
+        if (shared is not null)
+            MarkShared(address, pages, true);
+        return shared;
+    }
+
+    /// <summary>Puts another machine's shared pages in place of own ones, whose content is lost; false where the host refuses.</summary>
+    internal bool TryMapShared(SafeFileHandle shared, ulong address, int pages)
+    {
+        if (!_pages.TryJoin(shared, (nuint)(address - _base), (nuint)pages * PageSize))
+            return false;
+        MarkShared(address, pages, true);
+        return true;
+    }
+
+    /// <summary>Ends the sharing of pages: they become the machine's own, with what they held or zeroed; false where the host refuses.</summary>
+    internal bool TryUnshare(ulong address, int pages, bool keepContent)
+    {
+        byte[] content = keepContent ? Window(address, pages * PageSize).ToArray() : [];
+        if (!_pages.TryLeave((nuint)(address - _base), (nuint)pages * PageSize))
+            return false;
+        content.CopyTo(new Span<byte>(_start + (address - _base), content.Length));
+        MarkShared(address, pages, false);
+        return true;
+    }
+
+    private void MarkShared(ulong address, int pages, bool isShared)
+    {
+        NoteHostWrite(address, pages * PageSize);
+        int first = PageIndex(address);
+        for (int page = first; page < first + pages; page++)
+            ChangeFlags(page, isShared ? PageFlag.Shared : PageFlag.None, isShared ? PageFlag.None : PageFlag.Shared);
     }
 
     /// <summary>A window for writing without a copy; the caller has the range's cached code dropped by this call.</summary>
@@ -216,4 +276,7 @@ internal enum PageFlag : byte
 
     /// <summary>Written since dirty tracking last looked.</summary>
     Dirty = 8,
+
+    /// <summary>Another machine may have the page mapped too: it is not to be executed or given back to the host.</summary>
+    Shared = 16,
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Hypervisor.Core.Memory;
 
@@ -9,7 +10,10 @@ namespace Hypervisor.Core.Memory;
 internal sealed unsafe partial class HostPages : IDisposable
 {
     private const int ProtReadWrite = 3;
+    private const int MapShared = 1;
     private const int MapPrivate = 2;
+    private const int MapFixed = 0x10;
+    private const uint CloseOnExec = 1;
     private const int DontNeed = 4;
     private static readonly nint MapFailed = -1;
 
@@ -68,6 +72,42 @@ internal sealed unsafe partial class HostPages : IDisposable
         NativeMemory.Clear(_base + offset, length);
     }
 
+    /// <summary>
+    /// Puts a range's content into an object that other mappings can join, and maps that object in its place; null where the
+    /// host has no such objects or no room. What other threads write to the range meanwhile may be lost.
+    /// </summary>
+    public SafeFileHandle? TryShare(nuint offset, nuint length)
+    {
+        if (!_mapped || !OperatingSystem.IsLinux())
+            return null;
+        nint descriptor = CreateMemoryFile("guest-grant", CloseOnExec);
+        if (descriptor < 0)
+            return null;
+        var file = new SafeFileHandle(descriptor, ownsHandle: true);
+        try
+        {
+            RandomAccess.SetLength(file, (long)length);
+            RandomAccess.Write(file, new ReadOnlySpan<byte>(_base + offset, (int)length), 0);
+            if (TryJoin(file, offset, length))
+                return file;
+        }
+        catch (IOException)
+        {
+            // The host has no memory left for it: told by null.
+        }
+
+        file.Dispose();
+        return null;
+    }
+
+    /// <summary>Maps a shared object in place of a range, whose content is lost; false where the host refuses.</summary>
+    public bool TryJoin(SafeFileHandle shared, nuint offset, nuint length)
+        => Map((nint)(_base + offset), length, ProtReadWrite, MapShared | MapFixed, (int)shared.DangerousGetHandle(), 0) != MapFailed;
+
+    /// <summary>Makes a range that was shared this mapping's own again, zeroed; false where the host refuses.</summary>
+    public bool TryLeave(nuint offset, nuint length)
+        => Map((nint)(_base + offset), length, ProtReadWrite, MapPrivate | MapFixed | 0x20 | 0x4000, -1, 0) != MapFailed;
+
     public void Dispose()
     {
         Release();
@@ -90,6 +130,9 @@ internal sealed unsafe partial class HostPages : IDisposable
 
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
     private static partial nint Map(nint address, nuint length, int protection, int flags, int descriptor, nint offset);
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int CreateMemoryFile(string name, uint flags);
 
     [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
     private static partial int Advise(nint address, nuint length, int advice);

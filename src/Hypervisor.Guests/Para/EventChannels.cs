@@ -20,6 +20,7 @@ internal sealed class EventChannels
     // By hart and by slot: the channel bound to the source, 0 for none.
     private readonly int[] _timerChannels;
     private readonly int[] _deviceChannels;
+    private readonly int[] _balloonChannel = new int[1];
 
     /// <summary>Creates a machine's channels, all closed.</summary>
     /// <param name="harts">The harts that events go to.</param>
@@ -72,6 +73,7 @@ internal sealed class EventChannels
                 0 => index == 0,
                 1 => index < (ulong)_harts.Count,
                 2 => index < (ulong)_deviceChannels.Length && _hasDevice((int)index),
+                3 => index == 0,
                 _ => false,
             };
             if (!exists)
@@ -79,43 +81,102 @@ internal sealed class EventChannels
             var kind = (ChannelSource)(source + 1);
             if (kind != ChannelSource.Software && Bound(kind, (int)index) != 0)
                 return SbiError.AlreadyAvailable;
-            int number = Array.FindIndex(_channels, 1, channel => channel.Source == ChannelSource.None);
-            if (number < 0)
-                return SbiError.Failed;
-            _channels[number] = new Channel(kind, (int)index, _harts[(int)hart]);
+            SbiResult bound = Take(new Channel(kind, (int)index, _harts[(int)hart], null), out int number);
             if (kind != ChannelSource.Software)
                 Bound(kind, (int)index) = number;
-            return SbiResult.Ok((ulong)number);
+            return bound;
         }
     }
 
-    /// <summary>Frees a channel; its source goes back to the plain interrupt.</summary>
-    public SbiError Close(ulong number)
+    /// <summary>Makes one end of a channel that a domain may bind the other end of. Under the domains' gate.</summary>
+    public SbiResult Offer(ulong domain, ulong hart)
     {
         lock (_lock)
         {
-            if (number >= Count || _channels[number].Source == ChannelSource.None)
+            if (hart >= (ulong)_harts.Count || _harts[(int)hart].SharedInfo is null)
                 return SbiError.InvalidParam;
-            Channel channel = _channels[number];
-            _channels[number] = default;
-            if (channel.Source != ChannelSource.Software)
-                Bound(channel.Source, channel.Index) = 0;
-            channel.Hart!.SharedInfo?.ClearPending((int)number);
-            return SbiError.Success;
+            SbiResult offered = Take(new Channel(ChannelSource.Peer, 0, _harts[(int)hart], null), out int number);
+            if (number != 0)
+                _channels[number] = _channels[number] with { Pair = new ChannelPair(this, number, domain) };
+            return offered;
+        }
+    }
+
+    /// <summary>Binds the other end of a channel that was offered to the calling machine. Under the domains' gate.</summary>
+    public SbiResult Connect(EventChannels offering, ulong offered, ulong domain, ulong hart)
+    {
+        if (offering.OfferedTo(offered, domain) is not { } pair)
+            return SbiError.InvalidParam;
+        if (pair.Second is not null)
+            return SbiError.AlreadyAvailable;
+        lock (_lock)
+        {
+            if (hart >= (ulong)_harts.Count || _harts[(int)hart].SharedInfo is null)
+                return SbiError.InvalidParam;
+            SbiResult bound = Take(new Channel(ChannelSource.Peer, 0, _harts[(int)hart], pair), out int number);
+            if (number != 0)
+                pair.Bind(this, number);
+            return bound;
+        }
+    }
+
+    /// <summary>The machine is about to go: its ends are closed, and no event finds a page of it any more. Under the domains' gate.</summary>
+    public void CloseAll()
+    {
+        for (int number = 1; number < Count; number++)
+        {
+            if (_channels[number].Source == ChannelSource.Peer)
+                Close((ulong)number);
+        }
+
+        lock (_lock)
+        {
+            foreach (ParaHart hart in _harts)
+                hart.SharedInfo = null;
         }
     }
 
     /// <summary>
-    /// A guest's send: fires a software channel; for a device's channel the answer is the slot whose doorbell is to ring.
+    /// Frees a channel; its source goes back to the plain interrupt, and the end of another machine that faces it fires once and
+    /// is dead. Under the domains' gate where there are domains.
+    /// </summary>
+    public SbiError Close(ulong number)
+    {
+        Channel channel;
+        lock (_lock)
+        {
+            if (number >= Count || _channels[number].Source == ChannelSource.None)
+                return SbiError.InvalidParam;
+            channel = _channels[number];
+            _channels[number] = default;
+            if (channel.Source is not (ChannelSource.Software or ChannelSource.Peer))
+                Bound(channel.Source, channel.Index) = 0;
+            channel.Hart!.SharedInfo?.ClearPending((int)number);
+        }
+
+        if (channel.Pair is { } pair)
+        {
+            (EventChannels Channels, int Number)? facing = pair.IsClosed ? null : pair.Facing(this, (int)number);
+            pair.IsClosed = true;
+            facing?.Channels.FireFrom(pair, facing.Value.Number);
+        }
+
+        return SbiError.Success;
+    }
+
+    /// <summary>
+    /// A guest's send: fires a software channel, or the end of another machine that faces the channel; for a device's channel the answer is the slot whose doorbell is to ring.
     /// </summary>
     public SbiError Send(ulong number, out int doorbellSlot)
     {
         doorbellSlot = -1;
+        ChannelPair? pair;
         lock (_lock)
         {
             if (number >= Count)
                 return SbiError.InvalidParam;
             ref Channel channel = ref _channels[number];
+            pair = channel.Pair;
             switch (channel.Source)
             {
                 case ChannelSource.Software:
@@ -124,11 +185,29 @@ internal sealed class EventChannels
                 case ChannelSource.Device:
                     doorbellSlot = channel.Index;
                     return SbiError.Success;
-                case ChannelSource.Timer:
-                    return SbiError.Denied;
-                default:
+                case ChannelSource.Peer:
+                    break;
+                case ChannelSource.None:
                     return SbiError.InvalidParam;
+                default:
+                    return SbiError.Denied;
             }
+        }
+
+        // Outside the lock: the two machines' locks are never held together.
+        if (pair is null || pair.IsClosed || pair.Facing(this, (int)number) is not { } facing)
+            return SbiError.Denied;
+        return facing.Channels.FireFrom(pair, facing.Number) ? SbiError.Success : SbiError.Denied;
+    }
+
+    /// <summary>The target of the balloon changed.</summary>
+    public void TellBalloon(ulong pages)
+    {
+        lock (_lock)
+        {
+            foreach (ParaHart hart in _harts)
+                hart.SharedInfo?.SetBalloonTarget(pages);
+            Fire(_balloonChannel[0]);
         }
     }
 
@@ -145,6 +224,36 @@ internal sealed class EventChannels
     /// </summary>
     public IInterruptLine DeviceLine(int slot, IInterruptLine controller) => new ChannelLine(this, slot, controller);
 
+    /// <summary>Takes a free channel; its number is 0 where none is free. Under the lock.</summary>
+    private SbiResult Take(in Channel channel, out int number)
+    {
+        number = Array.FindIndex(_channels, 1, each => each.Source == ChannelSource.None);
+        if (number < 0)
+        {
+            number = 0;
+            return SbiError.Failed;
+        }
+
+        _channels[number] = channel;
+        return SbiResult.Ok((ulong)number);
+    }
+
+    /// <summary>A channel that was offered to a domain, whether or not it is taken by now.</summary>
+    private ChannelPair? OfferedTo(ulong number, ulong domain)
+    {
+        lock (_lock)
+            return number < Count && _channels[number].Pair is { IsClosed: false } pair && pair.Invited == domain && pair.Facing(this, (int)number)?.Channels != this
+                ? pair
+                : null;
+    }
+
+    /// <summary>Fires an end for the machine that it faces; false where the end is gone.</summary>
+    private bool FireFrom(ChannelPair pair, int number)
+    {
+        lock (_lock)
+            return _channels[number].Pair == pair && Fire(number);
+    }
+
     private bool Fire(int number)
     {
         if (number == 0 || _channels[number].Hart is not { SharedInfo: { } page } hart)
@@ -155,7 +264,12 @@ internal sealed class EventChannels
     }
 
     private ref int Bound(ChannelSource source, int index)
-        => ref source == ChannelSource.Timer ? ref _timerChannels[index] : ref _deviceChannels[index];
+        => ref (source switch
+        {
+            ChannelSource.Timer => _timerChannels,
+            ChannelSource.Balloon => _balloonChannel,
+            _ => _deviceChannels,
+        })[index];
 
     private enum ChannelSource : byte
     {
@@ -163,9 +277,11 @@ internal sealed class EventChannels
         Software = 1,
         Timer = 2,
         Device = 3,
+        Balloon = 4,
+        Peer = 5,
     }
 
-    private readonly record struct Channel(ChannelSource Source, int Index, ParaHart? Hart);
+    private readonly record struct Channel(ChannelSource Source, int Index, ParaHart? Hart, ChannelPair? Pair);
 
     private sealed class ChannelLine(EventChannels channels, int slot, IInterruptLine controller) : IInterruptLine
     {

@@ -23,7 +23,7 @@ internal sealed class ParaExtension(ParaMachine machine) : ISbiExtension
         switch (call.Function)
         {
             case ParaFunction.Features:
-                return SbiResult.Ok(((ulong)ParaFunction.Version << 48) | ParaFunction.AllFeatures);
+                return SbiResult.Ok(((ulong)ParaFunction.Version << 48) | machine.Features);
             case ParaFunction.RegisterSharedInfo:
                 return RegisterSharedInfo(call.A0, call.A1);
             case ParaFunction.Yield:
@@ -34,16 +34,20 @@ internal sealed class ParaExtension(ParaMachine machine) : ISbiExtension
                 return call.Nested ? SbiError.Denied : Multicall(in call);
             case ParaFunction.Mark:
                 return Mark(hart, call.A0, call.A1);
+            case ParaFunction.YieldTo:
+                return call.Nested ? SbiError.Denied : YieldTo(hart, call.A0);
+            case ParaFunction.Domain:
+                return SbiResult.Ok((ulong)machine.Domain);
             case ParaFunction.EventBind:
                 return machine.Channels.Bind(call.A0, call.A1, call.A2);
             case ParaFunction.EventSend:
                 return EventSend(call.A0, call.A1);
             case ParaFunction.EventClose:
-                return machine.Channels.Close(call.A0);
+                return EventClose(call.A0);
             case ParaFunction.EventPoll:
                 return SbiResult.Ok(hart.SharedInfo is { LineRaised: true } ? 1UL : 0);
             case ParaFunction.MmuPinTable:
-                return machine.Paging.Pin(call.A0, call.A1, machine.IsSharedInfo);
+                return machine.Paging.Pin(call.A0, call.A1, machine.CannotBeTable);
             case ParaFunction.MmuUnpinTable:
                 return machine.Paging.Unpin(call.A0);
             case ParaFunction.MmuUpdate:
@@ -52,9 +56,59 @@ internal sealed class ParaExtension(ParaMachine machine) : ISbiExtension
                 return SetRoot(hart, call.A0, call.A1);
             case ParaFunction.MmuFlush:
                 return Flush(hart, call.A0, call.A1, call.A2);
+            case ParaFunction.MemoryRelease:
+                return machine.Release(call.A0, call.A1);
             default:
-                return SbiError.NotSupported;
+                return machine.Domains is { } domains ? CallBetween(domains, in call) : IsBetween(call.Function) ? SbiError.Denied : SbiError.NotSupported;
         }
+    }
+
+    private static bool IsBetween(ulong function)
+        => function is ParaFunction.EventOffer or ParaFunction.EventConnect or (>= ParaFunction.GrantCreate and <= ParaFunction.GrantCopy);
+
+    /// <summary>What concerns another machine too.</summary>
+    private SbiResult CallBetween(ParaDomains domains, in SbiCall call)
+    {
+        lock (domains.Gate)
+        {
+            switch (call.Function)
+            {
+                case ParaFunction.EventOffer:
+                    return call.A0 == (ulong)machine.Domain || domains.Find(call.A0) is null ? SbiError.InvalidParam : machine.Channels.Offer(call.A0, call.A1);
+                case ParaFunction.EventConnect:
+                    return domains.Find(call.A0) is { } offering && offering != machine
+                        ? machine.Channels.Connect(offering.Channels, call.A1, (ulong)machine.Domain, call.A2)
+                        : SbiError.InvalidParam;
+                case ParaFunction.GrantCreate:
+                    return machine.Grants.Create(call.A0, call.A1, call.A2, call.A3);
+                case ParaFunction.GrantEnd:
+                    return machine.Grants.End(call.A0);
+                case ParaFunction.GrantMap:
+                    return machine.Grants.Map(call.A0, call.A1, call.A2, call.A3);
+                case ParaFunction.GrantUnmap:
+                    return machine.Grants.Unmap(call.A0);
+                case ParaFunction.GrantCopy:
+                    return machine.Grants.Copy(call.A0, call.A1);
+                default:
+                    return SbiError.NotSupported;
+            }
+        }
+    }
+
+    private SbiError EventClose(ulong channel)
+    {
+        if (machine.Domains is not { } domains)
+            return machine.Channels.Close(channel);
+        lock (domains.Gate)
+            return machine.Channels.Close(channel);
+    }
+
+    private SbiResult YieldTo(ParaHart hart, ulong target)
+    {
+        if (target >= (ulong)machine.HartCount)
+            return SbiError.InvalidParam;
+        hart.VCpu.YieldTarget = machine.Hart((int)target).VCpu;
+        return new SbiResult(SbiError.Success, 0, SbiCompletion.Yield);
     }
 
     private SbiError RegisterSharedInfo(ulong hart, ulong address)

@@ -33,6 +33,9 @@ internal sealed record ParaGuestOptions
     /// <summary>What the clock tells at the machine's time zero: nanoseconds since 1970.</summary>
     public ulong EpochNanoseconds { get; init; }
 
+    /// <summary>The guests it may talk to by channels and grants; null for none.</summary>
+    public ParaDomains? Domains { get; init; }
+
     /// <summary>Hears the guest's marks: whether the region ends, and the operations.</summary>
     public Action<VCpu, bool, ulong>? Marked { get; init; }
 }
@@ -69,7 +72,7 @@ internal sealed class ParaGuest : IDisposable
                     para!.Hart(hart).SetPlatformLine(raised);
             },
         });
-        para = new ParaMachine(machine, _console, Board.Bus, options.Harts);
+        para = new ParaMachine(machine, _console, Board.Bus, options.Harts, options.Domains);
         if (options.Marked is { } marked)
             para.Marked = (vcpu, mark, operations) => marked(vcpu, mark == ParaMark.End, operations);
         Para = para;
@@ -114,6 +117,7 @@ internal sealed class ParaGuest : IDisposable
     public void Dispose()
     {
         _machine.Halt();
+        Para.Domains?.Leave(Para);
         Board.Dispose();
     }
 }

@@ -25,25 +25,58 @@ internal sealed class ParaMachine : ISbiPlatform
     private readonly VirtualMachine _machine;
     private readonly List<ParaHart> _harts = [];
     private readonly Lock _hartLock = new();
-    private readonly Func<ulong, bool> _isSharedInfo;
+    private ulong _balloonTarget;
 
     /// <summary>Creates the state for a machine whose vCPUs are added after.</summary>
     /// <param name="machine">The machine.</param>
     /// <param name="console">Where SBI console calls go.</param>
     /// <param name="bus">Its device space.</param>
     /// <param name="hartCount">How many harts it will have.</param>
-    public ParaMachine(VirtualMachine machine, ISbiConsole console, IPhysicalBus bus, int hartCount)
+    /// <param name="domains">The machines it may talk to; null for none.</param>
+    public ParaMachine(VirtualMachine machine, ISbiConsole console, IPhysicalBus bus, int hartCount, ParaDomains? domains = null)
     {
         _machine = machine;
+        Grants = new GrantTable(this);
         Bus = bus;
         HartCount = hartCount;
         Channels = new EventChannels(_harts, hartCount, Board.SlotCount, slot => VirtioSlots.HasDevice(bus, slot));
         Paging = new DirectPaging(machine.Memory, IsRoot);
-        _isSharedInfo = Channels.IsSharedInfo;
+        CannotBeTable = page => IsSharedInfo(page) || (Memory.FlagsOf(Memory.PageIndex(page)) & PageFlag.Shared) != 0;
         StealTime = new StealTimeExtension(this);
         Sbi = StandardExtensions.Create(this, console, StealTime);
         Sbi.Register(new ParaExtension(this));
+        if (domains is not null)
+        {
+            Domain = domains.Join(this);
+            Domains = domains;
+        }
     }
+
+    /// <summary>The machines it may talk to; null for none.</summary>
+    public ParaDomains? Domains { get; }
+
+    /// <summary>Its number among them; 0 where there are none.</summary>
+    public int Domain { get; }
+
+    /// <summary>What it granted to others of them, and mapped of theirs.</summary>
+    public GrantTable Grants { get; }
+
+    /// <summary>The feature bits of the paravirtual extension.</summary>
+    public ulong Features => ParaFunction.FeaturesOf(Domains is not null);
+
+    /// <summary>Pages that the guest is asked to give back. Any thread.</summary>
+    public ulong BalloonTarget
+    {
+        get => Volatile.Read(ref _balloonTarget);
+        set
+        {
+            Volatile.Write(ref _balloonTarget, value);
+            Channels.TellBalloon(value);
+        }
+    }
+
+    /// <summary>Pages that the guest gave back so far by memory_release.</summary>
+    public long ReleasedPages { get; private set; }
 
     /// <summary>Device space.</summary>
     public IPhysicalBus Bus { get; }
@@ -83,8 +116,11 @@ internal sealed class ParaMachine : ISbiPlatform
         return hart;
     }
 
-    /// <summary>Whether a page is a hart's shared-info page, which cannot be a page table.</summary>
-    public Func<ulong, bool> IsSharedInfo => _isSharedInfo;
+    /// <summary>Whether a page is a hart's shared-info page.</summary>
+    public bool IsSharedInfo(ulong address) => Channels.IsSharedInfo(address);
+
+    /// <summary>Whether a page is in a use that forbids it to be a page table.</summary>
+    public Func<ulong, bool> CannotBeTable { get; }
 
     /// <summary>Takes a page into use as a hart's shared-info page; all ones gives the one in use back.</summary>
     public SbiError SetSharedInfo(ParaHart hart, ulong address)
@@ -95,10 +131,37 @@ internal sealed class ParaMachine : ISbiPlatform
             return SbiError.InvalidAddress;
         if (hart.SharedInfo is not null)
             return SbiError.AlreadyAvailable;
-        if (Paging.LevelOf(address) >= 0 || Channels.IsSharedInfo(address))
+        if ((Memory.FlagsOf(Memory.PageIndex(address)) & (PageFlag.Protected | PageFlag.Shared)) != 0 || Channels.IsSharedInfo(address))
             return SbiError.Denied;
         const ulong timebase = 1_000_000_000 / HartContext.NanosecondsPerTick;
-        return Channels.SetSharedInfo(hart, new SharedInfoPage(Memory, address, hart.Id, timebase));
+        var page = new SharedInfoPage(Memory, address, hart.Id, timebase, Features);
+        page.SetBalloonTarget(BalloonTarget);
+        return Channels.SetSharedInfo(hart, page);
+    }
+
+    /// <summary>Gives pages back to the host, to be zero when they are touched again; the value is how many were.</summary>
+    public SbiResult Release(ulong address, ulong pages)
+    {
+        if ((address & (GuestMemory.PageSize - 1)) != 0 || pages > Memory.Region.Size / GuestMemory.PageSize
+            || !Memory.Contains(address, pages * GuestMemory.PageSize))
+            return SbiError.InvalidAddress;
+        for (ulong done = 0; done < pages; done++)
+        {
+            ulong page = address + (done * GuestMemory.PageSize);
+            if ((Memory.FlagsOf(Memory.PageIndex(page)) & (PageFlag.Protected | PageFlag.Shared)) != 0 || IsSharedInfo(page))
+                return new SbiResult(SbiError.Denied, done);
+        }
+
+        Memory.Release(address, (long)(pages * GuestMemory.PageSize));
+        ReleasedPages += (long)pages;
+        return SbiResult.Ok(pages);
+    }
+
+    /// <summary>After pages became another machine's too: no hart goes on with code it holds of them.</summary>
+    public void FlushAllHarts()
+    {
+        foreach (ParaHart hart in _harts)
+            hart.OrderFence();
     }
 
     /// <inheritdoc/>

@@ -20,6 +20,7 @@ internal sealed unsafe class SharedInfoPage
     private const int Timebase = 0x18;
     private const int RunTicks = 0x20;
     private const int StealTicks = 0x28;
+    private const int BalloonTarget = 0x30;
     private const int Pending = 0x40;
     private const int Mask = 0x60;
     private const int Words = 4;
@@ -32,7 +33,8 @@ internal sealed unsafe class SharedInfoPage
     /// <param name="address">The page's guest-physical address, aligned and known to be RAM.</param>
     /// <param name="hart">The hart it serves.</param>
     /// <param name="timebase">Ticks of the time CSR in a second.</param>
-    public SharedInfoPage(GuestMemory memory, ulong address, int hart, ulong timebase)
+    /// <param name="features">The machine's feature bits.</param>
+    public SharedInfoPage(GuestMemory memory, ulong address, int hart, ulong timebase, ulong features)
     {
         _memory = memory;
         Address = address;
@@ -40,7 +42,7 @@ internal sealed unsafe class SharedInfoPage
         memory.WritableWindow(address, GuestMemory.PageSize).Clear();
         Write(0x00, Magic);
         Write(0x04, ParaFunction.Version);
-        Write(0x08, ParaFunction.AllFeatures);
+        Write(0x08, features);
         Write(HartOffset, (uint)hart);
         Write(UpcallMask, (byte)1);
         Write(Timebase, timebase);
@@ -93,6 +95,13 @@ internal sealed unsafe class SharedInfoPage
     {
         *(ulong*)(_page + RunTicks) = runTicks;
         *(ulong*)(_page + StealTicks) = stealTicks;
+        NoteWrite();
+    }
+
+    /// <summary>Says how many pages the guest is asked to give back.</summary>
+    public void SetBalloonTarget(ulong pages)
+    {
+        Volatile.Write(ref *(ulong*)(_page + BalloonTarget), pages);
         NoteWrite();
     }
 

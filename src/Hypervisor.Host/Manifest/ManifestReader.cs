@@ -1,6 +1,7 @@
 using Hypervisor.Core;
 using Hypervisor.Core.Network;
 using Hypervisor.Core.Network.Routing;
+using Hypervisor.Guests.Para;
 using Hypervisor.Host.Cli;
 using Hypervisor.Host.Networks;
 using Hypervisor.Host.Run;
@@ -16,11 +17,12 @@ internal sealed class ManifestReader
     private static readonly string[] s_guestKeys =
     [
         "mode", "program", "arguments", "env", "rootfs", "cpus", "kernel", "firmware", "initrd", "append", "dtb", "disks", "memory", "vcpus", "weight",
-        "engine", "networks", "console",
+        "engine", "networks", "console", "balloon", "domain",
     ];
 
     private readonly YamlNodes _yaml;
     private readonly string _folder;
+    private readonly ParaDomains _domains = new();
 
     private ManifestReader(string path)
     {
@@ -138,8 +140,12 @@ internal sealed class ManifestReader
             VCpus = Field("vcpus") is { } vcpus ? (int)_yaml.Integer(vcpus, "vcpus", 1, RunOptions.MostVCpus) : 1,
             Weight = Field("weight") is { } weight ? (int)_yaml.Integer(weight, "weight", 1, Core.Scheduling.SchedulingParameters.MaximumWeight) : RunOptions.DefaultWeight,
             Engine = TextOf("engine") ?? RunOptions.Engines[0],
+            Balloon = Field("balloon") is { } balloon ? _yaml.Parsed<ulong?>(balloon, "balloon", size => MemorySize.ParseRam(size)) : null,
+            Domains = Field("domain") is { } domain && _yaml.Flag(domain, "domain") ? _domains : null,
             NoReboot = true,
         };
+        if (options.Domains is not null && options.Mode != RunOptions.ParaMode && own.ContainsKey("domain"))
+            throw _yaml.Wrong(own["domain"], "only machines of mode para are domains: leave 'domain' out, or choose that mode");
         List<ManifestCard> cards = Field("networks") is { } list ? [.. YamlNodes.Items(list).Select(card => Card(card, networks))] : [];
         if (cards.Count > 0 && options.Mode == RunOptions.ContainerMode)
             throw _yaml.Wrong(node, $"{what} is a container, which has no network card: leave 'networks' out, or choose another mode");

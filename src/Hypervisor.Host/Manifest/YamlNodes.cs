@@ -67,6 +67,14 @@ internal sealed class YamlNodes(string file)
     /// <summary>The nodes of a sequence, or one alone.</summary>
     public static IReadOnlyList<YamlNode> Items(YamlNode node) => node is YamlSequenceNode list ? [.. list] : [node];
 
+    /// <summary>Yes or no.</summary>
+    public bool Flag(YamlNode node, string what) => Text(node, what) switch
+    {
+        "true" => true,
+        "false" => false,
+        string other => throw Wrong(node, $"{what} must be true or false, not '{other}'"),
+    };
+
     /// <summary>A whole number in a range.</summary>
     public long Integer(YamlNode node, string what, long least, long most)
         => long.TryParse(Text(node, what), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) && value >= least && value <= most

@@ -148,7 +148,10 @@ internal static class MachineGuests
             Harts = options.VCpus,
             Devices = plan.Devices,
             EpochNanoseconds = Epoch(),
+            Domains = options.Domains,
         });
+        if (options.Balloon is not null)
+            guest.Para.BalloonTarget = balloon.TargetPages;
         guest.Boot(plan.Images);
         return new MachineGuest(DebugTarget.Of(machine), null, plan.Engine.Name, Input, [guest, machine, .. plan.Parts]);
 

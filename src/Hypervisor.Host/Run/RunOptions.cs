@@ -1,4 +1,5 @@
 using Hypervisor.Core;
+using Hypervisor.Guests.Para;
 using Hypervisor.Host.Networks;
 
 namespace Hypervisor.Host.Run;
@@ -32,6 +33,9 @@ internal sealed record RunOptions
 
     /// <summary>Bytes of its memory that a para guest is asked to give back; null for none.</summary>
     public ulong? Balloon { get; init; }
+
+    /// <summary>The para guests it may talk to by channels and grants; null for none.</summary>
+    public ParaDomains? Domains { get; init; }
 
     public int VCpus { get; init; } = 1;
 

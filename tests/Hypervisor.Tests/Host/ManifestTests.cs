@@ -83,6 +83,8 @@ public sealed class ManifestTests : IDisposable
     [InlineData("networks: { lan: { subnet: here } }\nmachines: { a: { program: x } }", "subnet: 'here' is not an IPv4 network")]
     [InlineData("networks: { lan: { latency: 5 } }\nmachines: { a: { program: x } }", "latency must be a number with a unit, such as 5ms")]
     [InlineData("networks: { lan: { loss: 2 } }\nmachines: { a: { program: x } }", "loss must be a number from 0 to 1")]
+    [InlineData("machines:\n  a: { mode: para, kernel: k, domain: yes }", "domain must be true or false, not 'yes'")]
+    [InlineData("machines:\n  a: { mode: bare, kernel: k, domain: true }", "only machines of mode para are domains")]
     [InlineData("networks: { lan: }\nroutes: { from: lan }\nmachines: { a: { program: x } }", "a route needs the key 'to'")]
     [InlineData("networks: { lan: }\nroutes: { from: lan, to: wan }\nmachines: { a: { program: x } }", "there is no network 'wan'")]
     [InlineData("networks: { lan: }\nroutes: { from: lan, to: lan, port: 80 }\nmachines: { a: { program: x } }", "needs the protocol tcp or udp")]

@@ -26,7 +26,7 @@ public sealed partial class AbiDocumentTests : IDisposable
     {
         Dictionary<string, ulong> documented = FunctionRow().Matches(s_document).ToDictionary(row => row.Groups[2].Value, row => Number(row.Groups[1].Value));
         Dictionary<string, ulong> coded = typeof(ParaFunction).GetFields(BindingFlags.Public | BindingFlags.Static)
-            .Where(field => field.Name is not (nameof(ParaFunction.ExtensionId) or nameof(ParaFunction.AllFeatures) or nameof(ParaFunction.Version)))
+            .Where(field => field.Name is not (nameof(ParaFunction.ExtensionId) or nameof(ParaFunction.Version)))
             .ToDictionary(field => Snake(field.Name), field => Convert.ToUInt64(field.GetValue(null), CultureInfo.InvariantCulture));
         Assert.Equal(coded.OrderBy(each => each.Key), documented.OrderBy(each => each.Key));
         Assert.Contains($"**EID `0x{ParaFunction.ExtensionId:X8}`**", s_document);
@@ -72,11 +72,14 @@ public sealed partial class AbiDocumentTests : IDisposable
         ulong Read(string field) => _fixture.Memory.TryRead(At(field), out ulong value) ? value & (ulong.MaxValue >> (64 - (8 * Math.Min(8, int.Parse(fields[field].Size, CultureInfo.InvariantCulture))))) : throw new InvalidOperationException(field);
         Assert.Equal(0x3150_5648UL, Read("magic"));
         Assert.Equal(ParaFunction.Version, Read("version"));
-        Assert.Equal(ParaFunction.AllFeatures, Read("features"));
+        Assert.Equal(_fixture.Para.Features, Read("features"));
         Assert.Equal(1UL, Read("hart"));
         Assert.Equal(1UL, Read("upcall_mask"));
         Assert.Equal(0UL, Read("upcall_pending"));
         Assert.Equal(10_000_000UL, Read("timebase"));
+        Assert.Equal(0UL, Read("balloon_target"));
+        _fixture.Para.BalloonTarget = 77;
+        Assert.Equal(77UL, Read("balloon_target"));
         Assert.Equal(0UL, Read("pending[4]"));
         Assert.Equal(ulong.MaxValue, Read("mask[4]"));
         _fixture.Prepare(1);

@@ -52,16 +52,17 @@ public sealed class HypercallTests : IDisposable
     }
 
     [Fact]
-    public void Features_Version1_OffersAllSix()
+    public void Features_OfAMachineAlone_AreAllButOtherGuests()
     {
-        Assert.Equal((SbiError.Success, 1UL << 48 | 0x3F), _guest.Call(ParaFunction.Features));
+        Assert.Equal((SbiError.Success, 2UL << 48 | 0x33F), _guest.Call(ParaFunction.Features));
         Assert.Equal((SbiError.Success, 1UL), _guest.Sbi(0, SbiExtensionId.Base, 3, 0x0A48_5650));
     }
 
     [Theory]
-    [InlineData(0x06)]
-    [InlineData(0x14)]
+    [InlineData(0x08)]
+    [InlineData(0x16)]
     [InlineData(0x25)]
+    [InlineData(0x35)]
     [InlineData(AllOnes)]
     public void Call_UnknownFunction_IsNotSupported(ulong function)
         => Assert.Equal(SbiError.NotSupported, _guest.Call(function).Error);
@@ -72,7 +73,7 @@ public sealed class HypercallTests : IDisposable
         for (ulong offset = 0; offset < 4096; offset += 8)
             _guest.Write(Page + offset, AllOnes);
         Assert.Equal(SbiError.Success, _guest.Call(ParaFunction.RegisterSharedInfo, 1, Page).Error);
-        ulong[] expected = [0x1_3150_5648, 0x3F, 0x1_0000_0001, 10_000_000, 0, 0, 0, 0, 0, 0, 0, 0, AllOnes, AllOnes, AllOnes, AllOnes, 0, 0];
+        ulong[] expected = [0x2_3150_5648, 0x33F, 0x1_0000_0001, 10_000_000, 0, 0, 0, 0, 0, 0, 0, 0, AllOnes, AllOnes, AllOnes, AllOnes, 0, 0];
         for (int i = 0; i < expected.Length; i++)
             Assert.Equal(expected[i], _guest.Read(Page + (ulong)(8 * i)));
         Assert.Equal(0UL, _guest.Read(Page + 4088));
@@ -102,7 +103,9 @@ public sealed class HypercallTests : IDisposable
     }
 
     [Theory]
-    [InlineData(3, 0, 0)]
+    [InlineData(3, 1, 0)]
+    [InlineData(4, 0, 0)]
+    [InlineData(5, 0, 0)]
     [InlineData(AllOnes, 0, 0)]
     [InlineData(0, 1, 0)]
     [InlineData(1, 2, 0)]
@@ -314,7 +317,7 @@ public sealed class HypercallTests : IDisposable
         Entry(2, SbiExtensionId.Base, 0);
         Assert.Equal((SbiError.Success, 3UL), _guest.Call(ParaFunction.Multicall, Entries, 3));
         Assert.Equal((SbiError.Success, SbiError.NotSupported, SbiError.Success), (ErrorOf(0), ErrorOf(1), ErrorOf(2)));
-        Assert.Equal(1UL << 48 | 0x3F, _guest.Read(Entries + 72));
+        Assert.Equal(2UL << 48 | 0x33F, _guest.Read(Entries + 72));
         Assert.Equal(2UL << 24, _guest.Read(Entries + 160 + 72));
     }
 

@@ -60,7 +60,7 @@ internal sealed unsafe class ParaFixture : IDisposable
 
     private readonly ParaGuest _guest;
 
-    public ParaFixture(int harts = 2)
+    public ParaFixture(int harts = 2, ParaDomains? domains = null)
     {
         Machine = new VirtualMachine("test", new GuestMemory(new MemoryRegion(Ram, RamSize)), Timers);
         _guest = new ParaGuest(Machine, new ParaGuestOptions
@@ -68,6 +68,7 @@ internal sealed unsafe class ParaFixture : IDisposable
             Engine = new Interpreter(),
             Console = Console,
             Harts = harts,
+            Domains = domains,
             Entry = Ram,
             Opaque = Ram + 0x40_0000,
             Devices = [new Hypervisor.Core.Devices.Virtio.VirtioConsole(Console)],

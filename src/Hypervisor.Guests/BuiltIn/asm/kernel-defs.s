@@ -115,7 +115,9 @@
     .equ G_EVENT_TIMER, 224
     .equ G_EVENT_DISK, 232
     .equ G_RING_CHANNEL, 240
-    .equ G_SIZE, 256
+    .equ G_EVENT_BALLOON, 248
+    .equ G_BALLOON, 256
+    .equ G_SIZE, 264
 
     .equ PTE_V, 0x01
     .equ PTE_R, 0x02

@@ -19,17 +19,24 @@
     .equ HVP_MMU_UPDATE, 0x22
     .equ HVP_MMU_SET_ROOT, 0x23
     .equ HVP_MMU_FLUSH, 0x24
+    .equ HVP_MEMORY_RELEASE, 0x40
     .equ SOURCE_TIMER, 1
     .equ SOURCE_VIRTIO, 2
+    .equ SOURCE_BALLOON, 3
 
+    .equ SHARED_FEATURES, 0x08
     .equ SHARED_UPCALL_MASK, 0x14
     .equ SHARED_UPCALL_PENDING, 0x15
+    .equ SHARED_BALLOON_TARGET, 0x30
     .equ SHARED_PENDING, 0x40
     .equ SHARED_MASK, 0x60
+
+    .equ FEATURE_BALLOON, 1 << 8
 
     .equ MAX_UPDATES, 256
     .equ MAX_CALLS, 64
     .equ CALL_SIZE, 80
+    .equ MAX_BALLOON, 8192       # pages
 
     # A hypercall of our extension, its arguments in place. Changes a0, a1, a6, a7 only.
     .macro HVP function
@@ -78,7 +85,15 @@ edition_start:
     sd a0, G_EVENT_DISK(gp)
     sd a1, G_DISK_CHANNEL(gp)
     or s1, s1, a0
-1:  not s1, s1
+1:  ld t0, SHARED_FEATURES(s0)
+    andi t0, t0, FEATURE_BALLOON
+    beqz t0, 3f
+    li a0, SOURCE_BALLOON
+    li a1, 0
+    call event_bind
+    sd a0, G_EVENT_BALLOON(gp)
+    or s1, s1, a0
+3:  not s1, s1
     sd s1, SHARED_MASK(s0)
     sb zero, SHARED_UPCALL_MASK(s0)
     # RAM where it is, by 2 MiB pages: an entry may not reach past its end
@@ -109,6 +124,7 @@ edition_start:
     call call_add
     call space_activate_kernel
     call calls_flush
+    call balloon_serve
     LEAVE
 
 # event_bind(a0 = source, a1 = index) -> a0 = the channel's bit, a1 = the channel. The kernel uses the first 64 alone.
@@ -177,8 +193,45 @@ events_serve:
     and t0, t0, s1
     beqz t0, 2f
     call disk_complete
-2:  ld t0, G_EVENT_TIMER(gp)
+2:  ld t0, G_EVENT_BALLOON(gp)
+    and t0, t0, s1
+    beqz t0, 3f
+    call balloon_serve
+3:  ld t0, G_EVENT_TIMER(gp)
     and a0, t0, s1
+    LEAVE
+
+# Gives back as many pages as the hypervisor asks for, or takes some up again.
+balloon_serve:
+    ENTER
+    la s0, shared_info
+    ld s0, SHARED_BALLOON_TARGET(s0)
+    li t0, MAX_BALLOON
+    bleu s0, t0, 1f
+    mv s0, t0
+1:  ld s1, G_BALLOON(gp)         # pages in the balloon
+    la s2, balloon_pages
+    slli t0, s1, 3
+    add s2, s2, t0
+2:  bgeu s1, s0, 3f
+    call page_take
+    beqz a0, 4f
+    sd a0, 0(s2)
+    addi s2, s2, 8
+    addi s1, s1, 1
+    mv a1, a0
+    li a0, HVP_MEMORY_RELEASE
+    li a2, 1
+    call call_add
+    j 2b
+3:  bleu s1, s0, 4f
+    addi s2, s2, -8
+    addi s1, s1, -1
+    ld a0, 0(s2)
+    call page_free
+    j 3b
+4:  sd s1, G_BALLOON(gp)
+    call calls_flush
     LEAVE
 
 # Upcalls on again; an event that came meanwhile did not raise the line.
@@ -255,3 +308,4 @@ text_refused:       .asciz "the hypervisor refused a call"
 shared_info:        .zero 4096
 call_entries:       .zero CALL_SIZE * MAX_CALLS
 update_entries:     .zero 16 * MAX_UPDATES
+balloon_pages:      .zero 8 * MAX_BALLOON
