@@ -7,6 +7,7 @@ need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 need qemu-riscv64-static qemu-user-static
 need qemu-system-riscv64 qemu-system-misc
 need riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
+need gcc gcc
 need gdb-multiarch gdb-multiarch
 need dtc device-tree-compiler
 need cpio cpio
@@ -18,6 +19,7 @@ need bc bc
 need make make
 need xz xz-utils
 [ -d /usr/lib/riscv64-linux-gnu/opensbi ] || missing+=(opensbi)
+[ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 [ -e /usr/riscv64-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-riscv64-cross)
 [ ${#missing[@]} -eq 0 ] && exit 0
 command -v apt-get >/dev/null 2>&1 || { echo "install these by hand: ${missing[*]}" >&2; exit 1; }

@@ -22,7 +22,7 @@ public sealed class Container
         Options = options;
         Account = new MemoryAccount((long)(options.MemoryLimit / AddressSpace.PageSize));
         Random = new Random(options.Seed);
-        Store = new FileStore(() => host.Now + host.EpochNanoseconds, (long)options.FileLimit);
+        Store = new FileStore(() => host.Now + host.EpochNanoseconds, (long)options.FileLimit) { Frames = host.Frames };
         Network = new ContainerNetwork(Store);
         Paths = ContainerTree.Build(this);
         Cpu = options.CpuLimit is { } limit ? new CpuAccount(host.Machine.Timers, limit, WakeAll) : null;
@@ -67,8 +67,8 @@ public sealed class Container
     /// <summary>Woken when standard input has news.</summary>
     internal WaitQueue InputReady { get; } = new();
 
-    /// <summary>Tasks that sleep on a futex, in the order in which they came.</summary>
-    internal LinkedList<KernelTask> FutexWaiters { get; } = new();
+    /// <summary>Who sleeps on its futexes.</summary>
+    internal FutexQueues Futexes { get; } = new();
 
     internal IEnumerable<Process> Processes => _processes.Values;
 
@@ -94,7 +94,7 @@ public sealed class Container
         int signal = waitStatus & 0x7F;
         Exit = signal == 0
             ? new ContainerExit(waitStatus >> 8 & 0xFF, "")
-            : new ContainerExit(128 + signal, Account.Exhausted && signal == Signals.SIGKILL
+            : new ContainerExit(128 + signal, Account.Kills > 0 && signal == Signals.SIGKILL
                 ? $"out of memory: the limit is {Options.MemoryLimit >> 10} KiB"
                 : $"ended by signal {signal}");
 
@@ -103,7 +103,7 @@ public sealed class Container
         foreach (KernelTask task in _tasks.Values)
             task.Killed = true;
         WakeAll();
-
+        Store.Close();
         Ended?.Invoke(this);
     }
 

@@ -45,7 +45,7 @@ public sealed class ContainerHost : IPersonality, IDisposable
         _shared = engine;
         EndWithLastContainer = endWithLastContainer;
         Machine = new VirtualMachine(name, new GuestMemory(new MemoryRegion(0x1_0000_0000, memoryBytes)), timers);
-        Frames = new FrameAllocator(Machine.Memory);
+        Frames = new FrameAllocator(Machine.Memory, _kernel);
     }
 
     string IPersonality.Name => "container";
@@ -85,7 +85,7 @@ public sealed class ContainerHost : IPersonality, IDisposable
         lock (_kernel)
         {
             var container = new Container(this, options);
-            var space = new AddressSpace(Machine.Memory, Frames, container.Account);
+            var space = new AddressSpace(Frames, container.Account);
             var process = new Process(container, container.NextId(), space, new DescriptorTable(), container.Paths.Root) { StartedAt = Now };
             KernelTask task = NewTask(process, process.Id);
             int error = Exec(task, options.Program, options.Arguments, options.Environment, space);
@@ -120,7 +120,15 @@ public sealed class ContainerHost : IPersonality, IDisposable
             if (vcpu.Data is KernelTask task)
             {
                 task.WasWoken = false;
+                if (task.FlushOwed != 0)
+                {
+                    task.Hart.FlushTlb();
+                    Frames.Paid(task);
+                }
+
                 BeforeUser(task);
+                task.InGuest = true;
+                Frames.Settle();
             }
         }
     }
@@ -148,12 +156,22 @@ public sealed class ContainerHost : IPersonality, IDisposable
         lock (_kernel)
         {
             Current = task;
+            task.InGuest = false;
             try
             {
-                return Serve(task, in exit);
+                ExitVerdict verdict = Serve(task, in exit);
+                if (task.FlushOwed != 0)
+                {
+                    task.Hart.FlushTlb();
+                    Frames.Paid(task);
+                }
+
+                task.InGuest = verdict == ExitVerdict.Resume;
+                return verdict;
             }
             finally
             {
+                Frames.Settle();
                 Current = null;
             }
         }
@@ -177,9 +195,9 @@ public sealed class ContainerHost : IPersonality, IDisposable
         // Programs may read all counters, and clear, clean and flush cache blocks.
         hart.State->Privileged.Mcounteren = hart.State->Privileged.Scounteren = uint.MaxValue;
         hart.State->Privileged.Menvcfg = hart.State->Privileged.Senvcfg = CsrFile.EnvCacheZero | CsrFile.EnvCacheClean;
-        process.Space.AddHart(hart);
         var vcpu = new VCpu(Machine, id, hart, this, _shared);
         var task = new KernelTask(process, id, vcpu);
+        process.Space.AddTask(task);
         process.Tasks.Add(task);
         process.Container.Add(task);
         return task;
@@ -196,7 +214,7 @@ public sealed class ContainerHost : IPersonality, IDisposable
     internal unsafe int Exec(KernelTask task, string path, IReadOnlyList<string> arguments, IReadOnlyList<string> environment, AddressSpace? into = null)
     {
         Process process = task.Process;
-        AddressSpace space = into ?? new AddressSpace(Machine.Memory, Frames, process.Container.Account);
+        AddressSpace space = into ?? new AddressSpace(Frames, process.Container.Account);
         int error = ProgramLoader.Load(process.Container, process.WorkingDirectory, path, arguments, environment, space, task.State, out string executable);
         if (error != 0)
         {
@@ -208,10 +226,10 @@ public sealed class ContainerHost : IPersonality, IDisposable
         if (into is null)
         {
             ReleaseVforkParent(task);
-            process.Space.RemoveHart(task.Hart);
+            process.Space.RemoveTask(task);
             process.Space.Release();
             process.Space = space;
-            space.AddHart(task.Hart);
+            space.AddTask(task);
             task.Hart.Translator = space;
             task.Hart.FlushTlb();
         }
@@ -227,7 +245,8 @@ public sealed class ContainerHost : IPersonality, IDisposable
     {
         Process process = task.Process;
         task.LeaveQueues();
-        process.Container.FutexWaiters.Remove(task);
+        process.Container.Futexes.Leave(task);
+        Futex.LeaveRobustList(task);
         ReleaseVforkParent(task);
         if (task.ClearOnExit != 0)
         {
@@ -239,7 +258,8 @@ public sealed class ContainerHost : IPersonality, IDisposable
             Machine.Timers.DeleteTimer(task.Timer);
         task.Timer = -1;
         task.Killed = true;
-        process.Space.RemoveHart(task.Hart);
+        process.Space.RemoveTask(task);
+        Frames.Paid(task);
         process.Tasks.Remove(task);
         process.Container.Forget(task);
         Machine.RemoveVCpu(task.VCpu);
@@ -306,9 +326,11 @@ public sealed class ContainerHost : IPersonality, IDisposable
         }
         else
         {
-            Fault(task, in exit);
+            verdict = Fault(task, in exit);
         }
 
+        if (task.Process.Container.Account.IsShort)
+            OutOfMemory(task);
         if (task.Killed)
             return Stop(task);
         if (verdict != ExitVerdict.Block)
@@ -336,23 +358,40 @@ public sealed class ContainerHost : IPersonality, IDisposable
     }
 
     /// <summary>A fault becomes a signal; one that cannot be taken ends the process.</summary>
-    private void Fault(KernelTask task, in VmExit exit)
+    private ExitVerdict Fault(KernelTask task, in VmExit exit)
     {
-        if (task.Process.Container.Account.Exhausted && exit.Reason == VmExitReason.AccessFault)
-        {
-            Kill(task.Process, Signals.SIGKILL);
-            return;
-        }
-
         int signal = exit.Reason switch
         {
             VmExitReason.Breakpoint => Signals.SIGTRAP,
             VmExitReason.IllegalInstruction or VmExitReason.PrivilegedInstruction => Signals.SIGILL,
+            VmExitReason.AccessFault => Signals.SIGBUS,
             _ => Signals.SIGSEGV,
         };
+        if (exit.Reason == VmExitReason.AccessFault && task.Process.Space.LastFailure == PageFailure.NoMemory)
+        {
+            OutOfMemory(task);
+            return ExitVerdict.Yield;
+        }
+
         SignalAction action = task.Process.Actions[signal];
         if (action.Handler <= 1 || (task.SignalMask & Signals.Bit(signal)) != 0 || !Signals.TryEnter(task, signal, in action, exit.Value))
             Kill(task.Process, signal);
+        return ExitVerdict.Resume;
+    }
+
+    /// <summary>
+    /// The container has no memory left: its largest process ends, and who needed the memory tries again. One that is ending
+    /// already is waited for.
+    /// </summary>
+    private void OutOfMemory(KernelTask task)
+    {
+        Container container = task.Process.Container;
+        container.Account.IsShort = false;
+        if (container.Processes.Any(process => process.WaitStatus is not null && process.Tasks.Count > 0))
+            return;
+        Process victim = container.Processes.Where(process => process.Tasks.Count > 0).MaxBy(process => process.Space.ResidentPages)!;
+        container.Account.Kills++;
+        Kill(victim, Signals.SIGKILL);
     }
 
     /// <summary>Before a task runs its own code: signals are delivered, and a killed one is sent where it faults at once.</summary>

@@ -14,6 +14,9 @@ public sealed class ContainerTests
     private const string Compiler = "riscv64-linux-gnu-gcc";
     private const string Qemu = "qemu-riscv64-static";
 
+    // The same program built for this machine asks its Linux directly, where the emulator stands in the way.
+    private const string NativeCompiler = "gcc";
+
     [PeerTheory(Compiler, Qemu)]
     [InlineData("processes")]
     [InlineData("sockets")]
@@ -22,7 +25,22 @@ public sealed class ContainerTests
     {
         using var folder = new TemporaryFolder();
         byte[] program = Compile(folder, name, out string path);
-        (string expected, int code) = RunOnLinux(path);
+        (string expected, int code) = RunOnLinux(Qemu, path);
+        using var run = new ContainerRun();
+        Guests.Container.Container container = run.Start(program);
+        run.Finish();
+        Assert.Equal(expected, run.Output.ToString());
+        Assert.Equal(code, container.Exit!.Value.Code);
+    }
+
+    [PeerTheory(Compiler, NativeCompiler)]
+    [InlineData("sharing")]
+    public void Program_OnOurKernel_PrintsWhatItPrintsOnThisLinux(string name)
+    {
+        using var folder = new TemporaryFolder();
+        byte[] program = Compile(folder, name, out string path);
+        Peer.Run(NativeCompiler, "-O2", "-static", "-w", "-o", path + ".native", path + ".c", "-lpthread");
+        (string expected, int code) = RunOnLinux(path + ".native");
         using var run = new ContainerRun();
         Guests.Container.Container container = run.Start(program);
         run.Finish();
@@ -293,9 +311,9 @@ public sealed class ContainerTests
         return reader.ReadToEnd();
     }
 
-    private static (string Output, int Code) RunOnLinux(string path)
+    private static (string Output, int Code) RunOnLinux(string program, params string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo(Qemu, [path]) { RedirectStandardOutput = true })!;
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         return (output, process.ExitCode);

@@ -20,6 +20,8 @@ internal static class OpenFlags
 /// </summary>
 internal abstract class Inode(ulong number, uint mode, long now)
 {
+    private int _holders;
+
     public ulong Number { get; } = number;
 
     /// <summary>Type and permissions.</summary>
@@ -29,6 +31,7 @@ internal abstract class Inode(ulong number, uint mode, long now)
 
     public uint Gid { get; set; }
 
+    /// <summary>Names that lead to it.</summary>
     public uint Links { get; set; } = 1;
 
     public long AccessTime { get; set; } = now;
@@ -76,6 +79,42 @@ internal abstract class Inode(ulong number, uint mode, long now)
     public virtual int WriteAt(ReadOnlySpan<byte> data, long offset) => -Errno.EINVAL;
 
     public virtual int Truncate(long size) => -Errno.EINVAL;
+
+    /// <summary>Takes room for a range (fallocate).</summary>
+    public virtual int Allocate(long offset, long length, bool keepSize) => -Errno.EOPNOTSUPP;
+
+    /// <summary>Makes a range read as zeroes and frees what it took.</summary>
+    public virtual int PunchHole(long offset, long length) => -Errno.EOPNOTSUPP;
+
+    /// <summary>Bytes it takes.</summary>
+    public virtual long Allocated => Size;
+
+    /// <summary>Its content by pages, where it can be mapped; null where it cannot.</summary>
+    public virtual FilePages? Pages => null;
+
+    /// <summary>One more open file or mapping holds it.</summary>
+    public void Acquire() => _holders++;
+
+    /// <summary>An open file or mapping lets go of it.</summary>
+    public void Release()
+    {
+        if (--_holders == 0 && Links == 0)
+            Forgotten();
+    }
+
+    /// <summary>One name less leads to it.</summary>
+    public void Unlinked()
+    {
+        if (Links > 0)
+            Links--;
+        if (Links == 0 && _holders == 0)
+            Forgotten();
+    }
+
+    /// <summary>No name leads to it and nobody holds it: what it takes is given back.</summary>
+    protected virtual void Forgotten()
+    {
+    }
 
     /// <summary>Opens it. The flags were checked against its kind.</summary>
     public abstract OpenFile Open(int flags);

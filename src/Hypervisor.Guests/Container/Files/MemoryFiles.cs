@@ -3,6 +3,7 @@ namespace Hypervisor.Guests.Container.Files;
 /// <summary>What the files of one container's tree share: numbers, the time, and the room that writes may take.</summary>
 internal sealed class FileStore(Func<long> now, long capacityBytes)
 {
+    private readonly HashSet<FilePages> _framed = [];
     private ulong _next = 1;
     private long _used;
 
@@ -12,6 +13,9 @@ internal sealed class FileStore(Func<long> now, long capacityBytes)
 
     public long Used => _used;
 
+    /// <summary>Where files that are mapped have their pages; null where there is no machine to map them into.</summary>
+    public Memory.FrameAllocator? Frames { get; init; }
+
     public ulong NextNumber() => _next++;
 
     public bool TryTake(long bytes)
@@ -20,6 +24,21 @@ internal sealed class FileStore(Func<long> now, long capacityBytes)
             return false;
         _used += bytes;
         return true;
+    }
+
+    public void Give(long bytes) => _used -= bytes;
+
+    /// <summary>Notes a file that has frames of the machine.</summary>
+    public void HasFrames(FilePages pages) => _framed.Add(pages);
+
+    /// <summary>A file gave its frames back.</summary>
+    public void HasNoFrames(FilePages pages) => _framed.Remove(pages);
+
+    /// <summary>Gives back the frames of all files: their container has ended.</summary>
+    public void Close()
+    {
+        foreach (FilePages pages in _framed.ToArray())
+            pages.Discard();
     }
 }
 
@@ -120,85 +139,4 @@ internal sealed class Symlink(FileStore store, string target) : Inode(store.Next
     public override long Size => target.Length;
 
     public override OpenFile Open(int flags) => new RegularFile(this, flags);
-}
-
-/// <summary>A regular file in memory; one that began as a host file reads from there until it is first changed.</summary>
-internal sealed class MemoryFile : Inode
-{
-    private const long LargestFile = 1L << 31;
-
-    private readonly FileStore _store;
-    private HostFile? _lower;
-    private byte[] _data = [];
-    private long _size;
-
-    public MemoryFile(FileStore store, uint permissions, HostFile? lower = null)
-        : base(store.NextNumber(), InodeMode.Regular | permissions, store.Now)
-    {
-        _store = store;
-        _lower = lower;
-        _size = lower?.Length ?? 0;
-    }
-
-    public override long Size => _size;
-
-    public override int ReadAt(Span<byte> buffer, long offset)
-    {
-        if (offset >= _size)
-            return 0;
-        int count = (int)Math.Min(buffer.Length, _size - offset);
-        if (_lower is not null)
-            return _lower.Read(buffer[..count], offset);
-        _data.AsSpan((int)offset, count).CopyTo(buffer);
-        return count;
-    }
-
-    public override int WriteAt(ReadOnlySpan<byte> data, long offset)
-    {
-        if (offset + data.Length > LargestFile)
-            return -Errno.EFBIG;
-        int error = Own(Math.Max(_size, offset + data.Length));
-        if (error != 0)
-            return error;
-        data.CopyTo(_data.AsSpan((int)offset));
-        _size = Math.Max(_size, offset + data.Length);
-        ModifyTime = ChangeTime = _store.Now;
-        return data.Length;
-    }
-
-    public override int Truncate(long size)
-    {
-        if (size > LargestFile)
-            return -Errno.EFBIG;
-        int error = Own(size);
-        if (error != 0)
-            return error;
-        if (size < _size)
-            _data.AsSpan((int)size, (int)(_size - size)).Clear();
-        _size = size;
-        ModifyTime = ChangeTime = _store.Now;
-        return 0;
-    }
-
-    public override OpenFile Open(int flags) => new RegularFile(this, flags);
-
-    /// <summary>Makes the content this file's own, with room for a size.</summary>
-    private int Own(long size)
-    {
-        if (size > _data.Length)
-        {
-            long room = Math.Min(LargestFile, Math.Max(size, Math.Min(_data.Length * 2L, _data.Length + (16L << 20))));
-            if (!_store.TryTake(room - _data.Length))
-                return -Errno.ENOSPC;
-            Array.Resize(ref _data, (int)room);
-        }
-
-        if (_lower is null)
-            return 0;
-        int keep = (int)Math.Min(_size, _data.Length);
-        if (_lower.Read(_data.AsSpan(0, keep), 0) != keep)
-            return -Errno.EIO;
-        _lower = null;
-        return 0;
-    }
 }

@@ -23,13 +23,20 @@ internal interface IFileWatcher
 /// An open file description, shared by all descriptors duplicated from it. Reads and writes give the bytes moved or a negated
 /// error; <see cref="Errno.EAGAIN"/> means that it would block, and that <see cref="Ready"/> wakes whoever waits.
 /// </summary>
-internal abstract class OpenFile(Inode inode, int flags)
+internal abstract class OpenFile
 {
     private int _references = 1;
 
-    public Inode Inode { get; } = inode;
+    protected OpenFile(Inode inode, int flags)
+    {
+        Inode = inode;
+        Flags = flags;
+        inode.Acquire();
+    }
 
-    public int Flags { get; set; } = flags;
+    public Inode Inode { get; }
+
+    public int Flags { get; set; }
 
     public long Position { get; set; }
 
@@ -67,6 +74,7 @@ internal abstract class OpenFile(Inode inode, int flags)
             watcher.FileClosed();
         Watchers = null;
         Closed();
+        Inode.Release();
     }
 
     /// <summary>Who watches it; null for nobody.</summary>

@@ -64,10 +64,11 @@ internal sealed unsafe class KernelTask : IWaiter
     /// <summary>Something woke it since it last began to wait.</summary>
     public bool WasWoken { get; set; }
 
-    /// <summary>The futex it waits on, and whether somebody woke that.</summary>
-    public ulong FutexKey { get; set; }
+    /// <summary>The futexes it waits on.</summary>
+    public List<FutexWaiter> Futexes { get; } = [];
 
-    public bool FutexWoken { get; set; }
+    /// <summary>The head of its list of locks to be marked when it ends; 0 for none.</summary>
+    public ulong RobustList { get; set; }
 
     /// <summary>The task that sleeps until this one executes or ends (CLONE_VFORK).</summary>
     public KernelTask? VforkParent { get; set; }
@@ -77,6 +78,12 @@ internal sealed unsafe class KernelTask : IWaiter
 
     /// <summary>Bytes a vectored or long write moved before it blocked.</summary>
     public long Progress { get; set; }
+
+    /// <summary>Its hart may be in guest code, on some thread.</summary>
+    public bool InGuest { get; set; }
+
+    /// <summary>Number of the first flush that its hart has still to do; 0 for none.</summary>
+    public long FlushOwed { get; set; }
 
     public ulong DeliverableSignals => (Pending | Process.Pending) & ~SignalMask;
 
@@ -99,14 +106,14 @@ internal sealed unsafe class KernelTask : IWaiter
         VCpu.Wake();
     }
 
-    public bool TryRead<T>(ulong address, out T value) where T : unmanaged => Process.Space.TryRead(Hart.Memory, address, out value);
+    public bool TryRead<T>(ulong address, out T value) where T : unmanaged => Process.Space.TryRead(address, out value);
 
-    public bool TryWrite<T>(ulong address, T value) where T : unmanaged => Process.Space.TryWrite(Hart.Memory, address, value);
+    public bool TryWrite<T>(ulong address, T value) where T : unmanaged => Process.Space.TryWrite(address, value);
 
-    public bool TryRead(ulong address, Span<byte> buffer) => Process.Space.TryRead(Hart.Memory, address, buffer);
+    public bool TryRead(ulong address, Span<byte> buffer) => Process.Space.TryRead(address, buffer);
 
-    public bool TryWrite(ulong address, ReadOnlySpan<byte> data) => Process.Space.TryWrite(Hart.Memory, address, data);
+    public bool TryWrite(ulong address, ReadOnlySpan<byte> data) => Process.Space.TryWrite(address, data);
 
     public int TryReadString(ulong address, int limit, int tooLong, out string text)
-        => Process.Space.TryReadString(Hart.Memory, address, limit, tooLong, out text);
+        => Process.Space.TryReadString(address, limit, tooLong, out text);
 }

@@ -23,6 +23,7 @@ internal sealed class Process
         WorkingDirectory = workingDirectory;
         Group = id;
         Session = id;
+        Limits = new ResourceLimits(container.Options.TaskLimit);
     }
 
     public Container Container { get; }
@@ -40,6 +41,8 @@ internal sealed class Process
     public DescriptorTable Files { get; set; }
 
     public Place WorkingDirectory { get; set; }
+
+    public ResourceLimits Limits { get; init; }
 
     public SignalAction[] Actions { get; set; } = new SignalAction[65];
 

@@ -94,7 +94,7 @@ internal static unsafe class ProgramLoader
         }
 
         ulong bias = elf.IsPositionIndependent ? PieBase : 0;
-        if (!TryMap(space, container, elf, bias, file, path))
+        if (!TryMap(space, elf, bias, file, path))
             return -Errno.ENOMEM;
         ulong entry = elf.Entry + bias;
         ulong interpreterBase = 0;
@@ -114,7 +114,7 @@ internal static unsafe class ProgramLoader
             }
 
             interpreterBase = loader.IsPositionIndependent ? InterpreterBase : 0;
-            if (!TryMap(space, container, loader, interpreterBase, linkerFile!, interpreter))
+            if (!TryMap(space, loader, interpreterBase, linkerFile!, interpreter))
                 return -Errno.ENOMEM;
             entry = loader.Entry + interpreterBase;
         }
@@ -124,7 +124,7 @@ internal static unsafe class ProgramLoader
         space.Map(new Mapping(TrampolineAddress, TrampolineAddress + AddressSpace.PageSize, Protection.Read | Protection.Execute | Protection.Write, false, null, 0, "[vdso]"));
 
         // li a7, 139 (rt_sigreturn); ecall
-        if (!space.TryWrite(container.Host.Machine.Memory, TrampolineAddress, 0x0000_0073_08b0_0893UL))
+        if (!space.TryWrite(TrampolineAddress, 0x0000_0073_08b0_0893UL))
             return -Errno.ENOMEM;
         space.Protect(TrampolineAddress, TrampolineAddress + AddressSpace.PageSize, Protection.Read | Protection.Execute);
 
@@ -139,35 +139,65 @@ internal static unsafe class ProgramLoader
         return 0;
     }
 
-    private static bool TryMap(AddressSpace space, Container container, ElfImage elf, ulong bias, Inode file, string name)
+    private static bool TryMap(AddressSpace space, ElfImage elf, ulong bias, Inode file, string name)
     {
         foreach (ElfSegment segment in elf.Segments)
         {
             ulong start = (segment.VirtualAddress + bias) & ~(AddressSpace.PageSize - 1);
             ulong end = PageUp(segment.VirtualEnd + bias);
-            if (end > AddressSpace.Limit || !space.IsFree(start, end))
-            {
-                // Segments may share a page at their edge: the later one then only extends what is mapped.
-                if (end > AddressSpace.Limit)
-                    return false;
-                while (start < end && !space.IsFree(start, start + AddressSpace.PageSize))
-                    start += AddressSpace.PageSize;
-            }
-
-            if (start < end)
-                space.Map(new Mapping(start, end, Protection.Read | Protection.Write, false, null, 0, name));
-            if (segment.Data.Length != 0 && !space.TryWrite(container.Host.Machine.Memory, segment.VirtualAddress + bias, segment.Data.Span))
+            if (end > AddressSpace.Limit)
+                return false;
+            Protection protection = ((segment.Access & ElfAccess.Read) != 0 ? Protection.Read : 0)
+                | ((segment.Access & ElfAccess.Write) != 0 ? Protection.Write : 0) | ((segment.Access & ElfAccess.Execute) != 0 ? Protection.Execute : 0);
+            bool mapped = file.Pages is not null && (segment.FileOffset - segment.VirtualAddress & (AddressSpace.PageSize - 1)) == 0
+                && space.IsFree(start, end)
+                ? TryMapPages(space, segment, bias, protection, file, name)
+                : TryCopy(space, segment, bias, protection, name);
+            if (!mapped)
                 return false;
         }
 
-        foreach (ElfSegment segment in elf.Segments)
-        {
-            ulong start = (segment.VirtualAddress + bias) & ~(AddressSpace.PageSize - 1);
-            Protection protection = ((segment.Access & ElfAccess.Read) != 0 ? Protection.Read : 0)
-                | ((segment.Access & ElfAccess.Write) != 0 ? Protection.Write : 0) | ((segment.Access & ElfAccess.Execute) != 0 ? Protection.Execute : 0);
-            space.Protect(start, PageUp(segment.VirtualEnd + bias), protection);
-        }
+        return true;
+    }
 
+    /// <summary>Maps a segment's pages from the file, as the kernel does with every well-formed program.</summary>
+    private static bool TryMapPages(AddressSpace space, ElfSegment segment, ulong bias, Protection protection, Inode file, string name)
+    {
+        ulong start = (segment.VirtualAddress + bias) & ~(AddressSpace.PageSize - 1);
+        ulong fileEnd = segment.VirtualAddress + bias + (ulong)segment.Data.Length;
+        ulong end = PageUp(segment.VirtualEnd + bias);
+        ulong pagesEnd = segment.Data.Length == 0 ? start : PageUp(fileEnd);
+        if (pagesEnd > start)
+            space.Map(new Mapping(start, pagesEnd, protection | Protection.Write, false, file, (long)(segment.FileOffset - (segment.VirtualAddress & (AddressSpace.PageSize - 1))), name));
+        if (end > pagesEnd)
+            space.Map(new Mapping(pagesEnd, end, protection, false, null, 0, ""));
+
+        // What the file holds behind the segment in its last page is not the segment's.
+        if (segment.VirtualEnd + bias > fileEnd && (fileEnd & (AddressSpace.PageSize - 1)) != 0 && pagesEnd > start
+            && !space.TryWrite(fileEnd, new byte[pagesEnd - fileEnd]))
+            return false;
+        if (pagesEnd > start && (protection & Protection.Write) == 0)
+            space.Protect(start, pagesEnd, protection);
+        return true;
+    }
+
+    /// <summary>Copies a segment that shares pages with another, or whose file cannot be mapped.</summary>
+    private static bool TryCopy(AddressSpace space, ElfSegment segment, ulong bias, Protection protection, string name)
+    {
+        ulong start = (segment.VirtualAddress + bias) & ~(AddressSpace.PageSize - 1);
+        ulong end = PageUp(segment.VirtualEnd + bias);
+        ulong free = start;
+
+        // Segments may share a page at their edge: the later one then only extends what is mapped.
+        while (free < end && !space.IsFree(free, free + AddressSpace.PageSize))
+            free += AddressSpace.PageSize;
+        if (free > start)
+            space.Protect(start, free, Protection.Read | Protection.Write);
+        if (free < end)
+            space.Map(new Mapping(free, end, Protection.Read | Protection.Write, false, null, 0, name));
+        if (segment.Data.Length != 0 && !space.TryWrite(segment.VirtualAddress + bias, segment.Data.Span))
+            return false;
+        space.Protect(start, end, protection);
         return true;
     }
 
@@ -211,8 +241,7 @@ internal static unsafe class ProgramLoader
         var block = new byte[words.Count * 8];
         for (int i = 0; i < words.Count; i++)
             BinaryPrimitives.WriteUInt64LittleEndian(block.AsSpan(i * 8), words[i]);
-        var memory = container.Host.Machine.Memory;
-        return space.TryWrite(memory, stringsBase, strings.ToArray()) && space.TryWrite(memory, random, seed) && space.TryWrite(memory, stack, block)
+        return space.TryWrite(stringsBase, strings.ToArray()) && space.TryWrite(random, seed) && space.TryWrite(stack, block)
             ? 0
             : -Errno.ENOMEM;
     }

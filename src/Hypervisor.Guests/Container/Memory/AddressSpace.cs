@@ -5,21 +5,16 @@ using Hypervisor.Guests.Container.Files;
 
 namespace Hypervisor.Guests.Container.Memory;
 
-/// <summary>What a mapping allows, as PROT_READ, PROT_WRITE and PROT_EXEC.</summary>
-[Flags]
-internal enum Protection : byte
+/// <summary>Why an access got no page.</summary>
+internal enum PageFailure : byte
 {
-    None = 0,
-    Read = 1,
-    Write = 2,
-    Execute = 4,
-}
+    None,
 
-/// <summary>One mapping of an address space: whole pages, one protection, backed by zeroes or by a file.</summary>
-internal sealed record Mapping(ulong Start, ulong End, Protection Protection, bool Shared, Inode? File, long FileOffset, string Name)
-{
-    /// <summary>The part of it between two addresses.</summary>
-    public Mapping Slice(ulong start, ulong end) => this with { Start = start, End = end, FileOffset = FileOffset + (long)(start - Start) };
+    /// <summary>The mapping reaches beyond the end of its file (SIGBUS).</summary>
+    BeyondFile,
+
+    /// <summary>The container or the machine has no memory left.</summary>
+    NoMemory,
 }
 
 /// <summary>
@@ -28,9 +23,10 @@ internal sealed record Mapping(ulong Start, ulong End, Protection Protection, bo
 /// </summary>
 /// <remarks>
 /// A page that is shared copy-on-write is never writable in a TLB; whoever takes a page away or narrows its rights flushes the
-/// harts of all tasks that use the space.
+/// harts of all tasks that use the space. Harts in guest code on another thread are told to, and frames they could still reach
+/// are held back until they have (<see cref="FrameAllocator.Settle"/>). Translations are made under the kernel's lock.
 /// </remarks>
-internal sealed unsafe class AddressSpace : AddressTranslator
+internal sealed unsafe partial class AddressSpace : AddressTranslator
 {
     public const ulong PageSize = GuestMemory.PageSize;
 
@@ -42,35 +38,47 @@ internal sealed unsafe class AddressSpace : AddressTranslator
     private readonly MemoryAccount _account;
     private readonly SortedList<ulong, Mapping> _mappings = [];
     private readonly Dictionary<ulong, Page> _pages = [];
-    private readonly List<HartContext> _harts = [];
+    private readonly List<Kernel.KernelTask> _tasks = [];
+    private HartState* _translating;
     private int _references = 1;
 
-    private struct Page
+    public AddressSpace(FrameAllocator frames, MemoryAccount account)
     {
-        public ulong Frame;
-
-        /// <summary>The frame is another space's too: copy it before writing.</summary>
-        public bool CopyOnWrite;
-    }
-
-    public AddressSpace(GuestMemory memory, FrameAllocator frames, MemoryAccount account)
-    {
-        _memory = memory;
+        _memory = frames.Memory;
         _frames = frames;
         _account = account;
     }
+
+    public GuestMemory Memory => _memory;
 
     public ulong BreakStart { get; set; }
 
     public ulong Break { get; set; }
 
+    /// <summary>Where the arguments and the environment stand on the stack, as /proc/PID/cmdline and environ tell them.</summary>
+    public (ulong Start, ulong End) Arguments { get; set; }
+
+    /// <inheritdoc cref="Arguments"/>
+    public (ulong Start, ulong End) Environment { get; set; }
+
     public IEnumerable<Mapping> Mappings => _mappings.Values;
+
+    public int MappingCount => _mappings.Count;
 
     public int ResidentPages => _pages.Count;
 
-    public void AddHart(HartContext hart) => _harts.Add(hart);
+    /// <summary>The most that were resident at a time.</summary>
+    public int PeakPages { get; private set; }
 
-    public void RemoveHart(HartContext hart) => _harts.Remove(hart);
+    /// <summary>Bytes of all mappings.</summary>
+    public ulong MappedBytes { get; private set; }
+
+    /// <summary>Why the last access that failed did.</summary>
+    public PageFailure LastFailure { get; set; }
+
+    public void AddTask(Kernel.KernelTask task) => _tasks.Add(task);
+
+    public void RemoveTask(Kernel.KernelTask task) => _tasks.Remove(task);
 
     public void Acquire() => _references++;
 
@@ -83,27 +91,31 @@ internal sealed unsafe class AddressSpace : AddressTranslator
 
     public override TranslationStatus Translate(HartState* state, ulong address, AccessKind kind, TlbContext context, out Translation translation)
     {
-        translation = default;
-        if (address >= Limit || Find(address) is not { } mapping)
-            return TranslationStatus.PageFault;
-        Protection needed = kind switch
+        lock (_frames.Kernel)
         {
-            AccessKind.Fetch => Protection.Execute,
-            AccessKind.Store => Protection.Write,
-            _ => Protection.Read,
-        };
+            _translating = state;
+            translation = default;
+            if (address >= Limit || Find(address) is not { } mapping)
+                return TranslationStatus.PageFault;
+            Protection needed = kind switch
+            {
+                AccessKind.Fetch => Protection.Execute,
+                AccessKind.Store => Protection.Write,
+                _ => Protection.Read,
+            };
 
-        // RISC-V pages cannot be writable and not readable.
-        bool readable = (mapping.Protection & (Protection.Read | Protection.Write)) != 0;
-        if (kind == AccessKind.Load ? !readable : (mapping.Protection & needed) == 0)
-            return TranslationStatus.PageFault;
-        if (!TryMakePresent(mapping, address & ~(PageSize - 1), kind == AccessKind.Store, out Page page))
-            return TranslationStatus.AccessFault;
-        translation.GuestPhysical = page.Frame | (address & (PageSize - 1));
-        translation.HostPage = _memory.HostPage(page.Frame);
-        translation.Readable = readable;
-        translation.Writable = (mapping.Protection & Protection.Write) != 0 && !page.CopyOnWrite;
-        return TranslationStatus.Ok;
+            // RISC-V pages cannot be writable and not readable.
+            bool readable = (mapping.Protection & (Protection.Read | Protection.Write)) != 0;
+            if (kind == AccessKind.Load ? !readable : (mapping.Protection & needed) == 0)
+                return TranslationStatus.PageFault;
+            if (!TryMakePresent(mapping, address & ~(PageSize - 1), kind == AccessKind.Store, out Page page))
+                return TranslationStatus.AccessFault;
+            translation.GuestPhysical = page.Frame | (address & (PageSize - 1));
+            translation.HostPage = _memory.HostPage(page.Frame);
+            translation.Readable = readable;
+            translation.Writable = (mapping.Protection & Protection.Write) != 0 && !page.CopyOnWrite;
+            return TranslationStatus.Ok;
+        }
     }
 
     /// <summary>The frame behind an address for the kernel's own access, under the mapping's rights; null on a fault.</summary>
@@ -124,60 +136,60 @@ internal sealed unsafe class AddressSpace : AddressTranslator
         return address < mapping.End ? mapping : null;
     }
 
-    /// <summary>Adds a mapping over whatever was there.</summary>
+    /// <summary>Adds a mapping over whatever was there; it becomes one with its neighbour below where the two are of a kind.</summary>
     public void Map(Mapping mapping)
     {
         Unmap(mapping.Start, mapping.End);
-        _mappings.Add(mapping.Start, mapping);
+        if (mapping is { File: null, Start: > 0 } && Find(mapping.Start - 1) is { } below && mapping == below with { Start = mapping.Start, End = mapping.End, FileOffset = mapping.FileOffset })
+        {
+            Delete(below);
+            mapping = mapping with { Start = below.Start };
+        }
+
+        Insert(mapping);
     }
 
     /// <summary>Removes what lies between two addresses, splitting mappings at the edges.</summary>
     public void Unmap(ulong start, ulong end)
     {
+        List<Mapping> found = Overlapping(start, end);
+        if (found.Count == 0)
+            return;
         bool any = false;
-        foreach (Mapping mapping in Overlapping(start, end))
+        foreach (Mapping mapping in found)
         {
-            _mappings.Remove(mapping.Start);
-            if (mapping.Start < start)
-                _mappings.Add(mapping.Start, mapping.Slice(mapping.Start, start));
-            if (mapping.End > end)
-                _mappings.Add(end, mapping.Slice(end, mapping.End));
             any |= DropPages(Math.Max(start, mapping.Start), Math.Min(end, mapping.End));
+            Cut(mapping, start, end);
         }
 
         if (any)
             Flush();
     }
 
-    /// <summary>Changes the protection between two addresses; false where part of the range is not mapped.</summary>
-    public bool Protect(ulong start, ulong end, Protection protection)
+    /// <summary>Changes the protection between two addresses; 0 or a negated error.</summary>
+    public int Protect(ulong start, ulong end, Protection protection)
     {
         ulong next = start;
         List<Mapping> parts = Overlapping(start, end);
         foreach (Mapping mapping in parts)
         {
             if (mapping.Start > next)
-                return false;
+                return -Errno.ENOMEM;
+            if ((protection & Protection.Write) != 0 && !mapping.MayWrite)
+                return -Errno.EACCES;
             next = mapping.End;
         }
 
         if (next < end)
-            return false;
-        foreach (Mapping mapping in parts)
-        {
-            ulong from = Math.Max(start, mapping.Start);
-            ulong to = Math.Min(end, mapping.End);
-            _mappings.Remove(mapping.Start);
-            if (mapping.Start < from)
-                _mappings.Add(mapping.Start, mapping.Slice(mapping.Start, from));
-            if (mapping.End > to)
-                _mappings.Add(to, mapping.Slice(to, mapping.End));
-            _mappings.Add(from, mapping.Slice(from, to) with { Protection = protection });
-        }
-
+            return -Errno.ENOMEM;
+        Change(parts, start, end, mapping => mapping with { Protection = protection });
         Flush();
-        return true;
+        return 0;
     }
+
+    /// <summary>Changes what a fork does with the mappings between two addresses.</summary>
+    public void SetForkBehaviour(ulong start, ulong end, ForkBehaviour behaviour)
+        => Change(Overlapping(start, end), start, end, mapping => mapping with { OnFork = behaviour });
 
     /// <summary>Drops the contents of private pages: they read as at the first touch again (MADV_DONTNEED).</summary>
     public void Discard(ulong start, ulong end)
@@ -186,19 +198,43 @@ internal sealed unsafe class AddressSpace : AddressTranslator
             Flush();
     }
 
-    /// <summary>Moves a range to a free one and lets it grow: pages keep their frames.</summary>
-    public void Move(Mapping mapping, ulong from, ulong oldSize, ulong to, ulong newSize)
+    /// <summary>Drops what is mapped of a file from a page on, because the file became shorter or holds something else there.</summary>
+    public void DropFilePages(FilePages file, long firstPage, long endPage)
+    {
+        bool any = false;
+        foreach (Mapping mapping in _mappings.Values)
+        {
+            if (mapping.File?.Pages != file)
+                continue;
+            long start = Math.Max(firstPage, mapping.PageOf(mapping.Start));
+            long end = Math.Min(endPage, mapping.PageOf(mapping.End));
+            for (long page = start; page < end; page++)
+            {
+                ulong address = mapping.Start + ((ulong)(page - mapping.PageOf(mapping.Start)) << 12);
+                if (_pages.TryGetValue(address, out Page present) && present.OfFile)
+                    any |= DropPage(address);
+            }
+        }
+
+        if (any)
+            Flush();
+    }
+
+    /// <summary>Moves a range to a free one and lets it grow or shrink: pages keep their frames.</summary>
+    public void Move(Mapping mapping, ulong from, ulong oldSize, ulong to, ulong newSize, bool keepOld)
     {
         Mapping part = mapping.Slice(from, from + oldSize);
         var moved = new List<(ulong Address, Page Page)>();
-        for (ulong offset = 0; offset < oldSize; offset += PageSize)
+        for (ulong offset = 0; offset < Math.Min(oldSize, newSize); offset += PageSize)
         {
             if (_pages.Remove(from + offset, out Page page))
                 moved.Add((to + offset, page));
         }
 
-        Unmap(from, from + oldSize);
-        Map(part with { Start = to, End = to + newSize });
+        if (!keepOld)
+            Unmap(from, from + oldSize);
+        Unmap(to, to + newSize);
+        Insert(part with { Start = to, End = to + newSize });
         foreach ((ulong address, Page page) in moved)
             _pages[address] = page;
         Flush();
@@ -224,127 +260,22 @@ internal sealed unsafe class AddressSpace : AddressTranslator
     /// <summary>Whether nothing is mapped between two addresses.</summary>
     public bool IsFree(ulong start, ulong end) => Overlapping(start, end).Count == 0;
 
-    /// <summary>A copy for a forked process: private pages are shared until one of the two writes.</summary>
-    public AddressSpace? Fork(MemoryAccount account)
+    /// <summary>Whether every address between two is mapped.</summary>
+    public bool IsMapped(ulong start, ulong end)
     {
-        var copy = new AddressSpace(_memory, _frames, account) { BreakStart = BreakStart, Break = Break };
-        foreach (Mapping mapping in _mappings.Values)
-            copy._mappings.Add(mapping.Start, mapping);
-        foreach (ulong address in _pages.Keys.ToArray())
+        ulong next = start;
+        foreach (Mapping mapping in Overlapping(start, end))
         {
-            Page page = _pages[address];
-            if (!account.TryCharge(1))
-            {
-                copy.Clear();
-                Flush();
-                return null;
-            }
-
-            if (_frames.TryShare(page.Frame))
-            {
-                page.CopyOnWrite = Find(address) is not { Shared: true };
-                _pages[address] = page;
-                copy._pages[address] = page;
-            }
-            else
-            {
-                account.Release(1);
-            }
-        }
-
-        Flush();
-        return copy;
-    }
-
-    private bool TryMakePresent(Mapping mapping, ulong address, bool write, out Page page)
-    {
-        if (!_pages.TryGetValue(address, out page))
-        {
-            if (!_account.TryCharge(1))
+            if (mapping.Start > next)
                 return false;
-            if (!_frames.TryAllocate(out ulong frame))
-            {
-                _account.Release(1);
-                return false;
-            }
-
-            if (mapping.File is { } file)
-                _ = file.ReadAt(_memory.WritableWindow(frame, (int)PageSize), mapping.FileOffset + (long)(address - mapping.Start));
-            page = new Page { Frame = frame };
-            _pages[address] = page;
-            return true;
+            next = mapping.End;
         }
 
-        if (!write || !page.CopyOnWrite)
-            return true;
-        if (!_frames.IsSole(page.Frame))
-        {
-            if (!_frames.TryAllocate(out ulong copy))
-                return false;
-            _memory.Window(page.Frame, (int)PageSize).CopyTo(_memory.WritableWindow(copy, (int)PageSize));
-            _frames.Release(page.Frame);
-            page.Frame = copy;
-
-            // Other tasks of this process may still read the old frame.
-            FlushPage(address);
-        }
-
-        page.CopyOnWrite = false;
-        _pages[address] = page;
-        return true;
+        return next >= end;
     }
 
-    private bool DropPages(ulong start, ulong end)
-    {
-        bool any = false;
-        if ((end - start) / PageSize > (ulong)_pages.Count)
-        {
-            foreach (ulong address in _pages.Keys.ToArray())
-            {
-                if (address >= start && address < end)
-                    any |= DropPage(address);
-            }
-
-            return any;
-        }
-
-        for (ulong address = start & ~(PageSize - 1); address < end; address += PageSize)
-            any |= DropPage(address);
-        return any;
-    }
-
-    private bool DropPage(ulong address)
-    {
-        if (!_pages.Remove(address, out Page page))
-            return false;
-        _frames.Release(page.Frame);
-        _account.Release(1);
-        return true;
-    }
-
-    private void Clear()
-    {
-        foreach (Page page in _pages.Values)
-            _frames.Release(page.Frame);
-        _account.Release(_pages.Count);
-        _pages.Clear();
-        _mappings.Clear();
-        Flush();
-    }
-
-    private void Flush()
-    {
-        foreach (HartContext hart in _harts)
-            hart.FlushTlb();
-    }
-
-    private void FlushPage(ulong address)
-    {
-        foreach (HartContext hart in _harts)
-            hart.FlushTlbPage(address);
-    }
-
-    private List<Mapping> Overlapping(ulong start, ulong end)
+    /// <summary>The mappings that touch a range.</summary>
+    public List<Mapping> Overlapping(ulong start, ulong end)
     {
         var found = new List<Mapping>();
         for (int i = Math.Max(0, LowerBound(start)); i < _mappings.Count; i++)
@@ -357,6 +288,58 @@ internal sealed unsafe class AddressSpace : AddressTranslator
         }
 
         return found;
+    }
+
+    /// <summary>Whether a task may be in guest code on another thread, where its hart is not to be touched.</summary>
+    private bool IsElsewhere(Kernel.KernelTask task) => task.InGuest && task.State != _translating;
+
+    private void Insert(Mapping mapping)
+    {
+        _mappings.Add(mapping.Start, mapping);
+        MappedBytes += mapping.End - mapping.Start;
+        if (mapping.File is { } file)
+        {
+            file.Acquire();
+            file.Pages?.AddMapper(this);
+        }
+    }
+
+    private void Delete(Mapping mapping)
+    {
+        _mappings.Remove(mapping.Start);
+        MappedBytes -= mapping.End - mapping.Start;
+        if (mapping.File is { } file)
+        {
+            file.Pages?.RemoveMapper(this);
+            file.Release();
+        }
+    }
+
+    /// <summary>Leaves of a mapping what lies outside a range.</summary>
+    private void Cut(Mapping mapping, ulong start, ulong end)
+    {
+        // The file behind must not lose its last holder in between.
+        mapping.File?.Acquire();
+        Delete(mapping);
+        if (mapping.Start < start)
+            Insert(mapping.Slice(mapping.Start, start));
+        if (mapping.End > end)
+            Insert(mapping.Slice(end, mapping.End));
+        mapping.File?.Release();
+    }
+
+    private void Change(List<Mapping> parts, ulong start, ulong end, Func<Mapping, Mapping> change)
+    {
+        foreach (Mapping mapping in parts)
+        {
+            ulong from = Math.Max(start, mapping.Start);
+            ulong to = Math.Min(end, mapping.End);
+            Mapping part = mapping.Slice(from, to);
+            part.File?.Acquire();
+            Cut(mapping, from, to);
+            Insert(change(part));
+            part.File?.Release();
+        }
     }
 
     /// <summary>The last mapping that starts at or below an address, or -1.</summary>
@@ -375,29 +358,4 @@ internal sealed unsafe class AddressSpace : AddressTranslator
 
         return high;
     }
-}
-
-/// <summary>The pages a container has in use, and its limit.</summary>
-internal sealed class MemoryAccount(long limitPages)
-{
-    public long Limit { get; } = limitPages;
-
-    public long Used { get; private set; }
-
-    /// <summary>Set when a charge failed: the container's next fault kills the task that made it.</summary>
-    public bool Exhausted { get; private set; }
-
-    public bool TryCharge(long pages)
-    {
-        if (Used + pages > Limit)
-        {
-            Exhausted = true;
-            return false;
-        }
-
-        Used += pages;
-        return true;
-    }
-
-    public void Release(long pages) => Used -= pages;
 }

@@ -7,14 +7,14 @@ namespace Hypervisor.Guests.Container.Memory;
 /// <summary>The kernel's way to a process's memory: every access under the mapping's rights, page by page; false is EFAULT.</summary>
 internal static class UserMemory
 {
-    public static bool TryRead(this AddressSpace space, GuestMemory memory, ulong address, Span<byte> buffer)
+    public static bool TryRead(this AddressSpace space, ulong address, Span<byte> buffer)
     {
         while (buffer.Length > 0)
         {
             int count = Part(address, buffer.Length);
             if (!space.TryResolve(address, write: false, out ulong physical))
                 return false;
-            memory.Window(physical, count).CopyTo(buffer);
+            space.Memory.Window(physical, count).CopyTo(buffer);
             buffer = buffer[count..];
             address += (ulong)count;
         }
@@ -22,14 +22,14 @@ internal static class UserMemory
         return true;
     }
 
-    public static bool TryWrite(this AddressSpace space, GuestMemory memory, ulong address, ReadOnlySpan<byte> data)
+    public static bool TryWrite(this AddressSpace space, ulong address, ReadOnlySpan<byte> data)
     {
         while (data.Length > 0)
         {
             int count = Part(address, data.Length);
             if (!space.TryResolve(address, write: true, out ulong physical))
                 return false;
-            data[..count].CopyTo(memory.WritableWindow(physical, count));
+            data[..count].CopyTo(space.Memory.WritableWindow(physical, count));
             data = data[count..];
             address += (ulong)count;
         }
@@ -37,18 +37,18 @@ internal static class UserMemory
         return true;
     }
 
-    public static bool TryRead<T>(this AddressSpace space, GuestMemory memory, ulong address, out T value) where T : unmanaged
+    public static bool TryRead<T>(this AddressSpace space, ulong address, out T value) where T : unmanaged
     {
         value = default;
-        return space.TryRead(memory, address, MemoryMarshal.AsBytes(MemoryMarshal.CreateSpan(ref value, 1)));
+        return space.TryRead(address, MemoryMarshal.AsBytes(MemoryMarshal.CreateSpan(ref value, 1)));
     }
 
-    public static bool TryWrite<T>(this AddressSpace space, GuestMemory memory, ulong address, T value) where T : unmanaged
-        => space.TryWrite(memory, address, MemoryMarshal.AsBytes(MemoryMarshal.CreateReadOnlySpan(ref value, 1)));
+    public static bool TryWrite<T>(this AddressSpace space, ulong address, T value) where T : unmanaged
+        => space.TryWrite(address, MemoryMarshal.AsBytes(MemoryMarshal.CreateReadOnlySpan(ref value, 1)));
 
     /// <summary>Reads a string that ends in a zero byte.</summary>
     /// <returns>0, or a negated error: EFAULT, or <paramref name="tooLong"/> where no zero comes within the limit.</returns>
-    public static int TryReadString(this AddressSpace space, GuestMemory memory, ulong address, int limit, int tooLong, out string text)
+    public static int TryReadString(this AddressSpace space, ulong address, int limit, int tooLong, out string text)
     {
         var bytes = new List<byte>();
         text = "";
@@ -57,7 +57,7 @@ internal static class UserMemory
             int count = Part(address, limit - bytes.Count);
             if (!space.TryResolve(address, write: false, out ulong physical))
                 return -Errno.EFAULT;
-            ReadOnlySpan<byte> part = memory.Window(physical, count);
+            ReadOnlySpan<byte> part = space.Memory.Window(physical, count);
             int end = part.IndexOf((byte)0);
             bytes.AddRange(end < 0 ? part : part[..end]);
             if (end >= 0)

@@ -52,7 +52,8 @@ internal static class Blocking
         task.Deadline = long.MaxValue;
         task.Restarted = false;
         task.Progress = 0;
-        task.FutexWoken = false;
+        if (task.Futexes.Count > 0)
+            task.Process.Container.Futexes.Leave(task);
     }
 
     /// <summary>What a file's own result means for a call that may wait for it.</summary>

@@ -208,6 +208,19 @@ internal static class DescriptorCalls
                 return 0;
             case 5 or 6 or 7: // advisory locks: one kernel, and nobody else's
                 return 0;
+            case 1033: // F_ADD_SEALS
+                if (file.Inode is not MemoryFile { Seals: { } old } sealable)
+                    return -Errno.EINVAL;
+                if (!file.CanWrite || (old & MemoryFile.SealSeal) != 0)
+                    return -Errno.EPERM;
+                if ((a.A2 & ~(ulong)MemoryFile.AllSeals) != 0)
+                    return -Errno.EINVAL;
+                if ((a.A2 & MemoryFile.SealWrite) != 0 && (old & MemoryFile.SealWrite) == 0 && sealable.Pages.IsMappedShared)
+                    return -Errno.EBUSY;
+                sealable.Seals = old | (int)a.A2;
+                return 0;
+            case 1034: // F_GET_SEALS
+                return (file.Inode as MemoryFile)?.Seals ?? -Errno.EINVAL;
             default:
                 return -Errno.EINVAL;
         }

@@ -179,8 +179,8 @@ internal static class FileCalls
         }
 
         error = at.Parent.Remove(at.Name);
-        if (error == 0 && !inode.IsDirectory)
-            inode.Links--;
+        if (error == 0)
+            inode.Unlinked();
         return error;
     }
 
@@ -216,7 +216,10 @@ internal static class FileCalls
         if ((a.A4 & ~NoReplace) != 0)
             return -Errno.EINVAL;
         error = to.Parent.Add(to.Name, inode);
-        return error != 0 ? error : from.Parent.Remove(from.Name);
+        if (error != 0)
+            return error;
+        to.Inode?.Unlinked();
+        return from.Parent.Remove(from.Name);
     }
 
     public static long ReadLink(KernelTask task, in SyscallArguments a)
@@ -307,6 +310,46 @@ internal static class FileCalls
         if (task.Process.Files[a.Fd] is not { } file)
             return -Errno.EBADF;
         return !file.CanWrite || (long)a.A1 < 0 ? -Errno.EINVAL : file.Inode.Truncate((long)a.A1);
+    }
+
+    public static long Allocate(KernelTask task, in SyscallArguments a)
+    {
+        const ulong keepSize = 1, punchHole = 2, zeroRange = 16;
+        if (task.Process.Files[a.Fd] is not { } file)
+            return -Errno.EBADF;
+        (long offset, long length) = ((long)a.A2, (long)a.A3);
+        if (offset < 0 || length <= 0)
+            return -Errno.EINVAL;
+        if ((a.A1 & ~(keepSize | punchHole | zeroRange)) != 0 || (a.A1 & (punchHole | zeroRange | keepSize)) == punchHole)
+            return -Errno.EOPNOTSUPP;
+        if (!file.CanWrite)
+            return -Errno.EBADF;
+        if (offset > long.MaxValue - length)
+            return -Errno.EFBIG;
+        if (!file.Inode.IsRegular)
+            return file is PipeFile ? -Errno.ESPIPE : -Errno.ENODEV;
+        if ((a.A1 & (punchHole | zeroRange)) == 0)
+            return file.Inode.Allocate(offset, length, (a.A1 & keepSize) != 0);
+        int error = file.Inode.PunchHole(offset, length);
+        if (error == 0 && (a.A1 & keepSize) == 0 && offset + length > file.Inode.Size)
+            error = file.Inode.Truncate(offset + length);
+        return error;
+    }
+
+    /// <summary>memfd_create: a file that has no name.</summary>
+    public static long MakeMemoryFile(KernelTask task, in SyscallArguments a)
+    {
+        const ulong closeOnExec = 1, allowSealing = 2, hugePages = 4, noExecSeal = 8, execute = 16;
+        int error = task.TryReadString(a.A0, 250, Errno.EINVAL, out string name);
+        if (error != 0)
+            return error;
+        if ((a.A1 & ~(closeOnExec | allowSealing | noExecSeal | execute)) != 0 || (a.A1 & hugePages) != 0 || (a.A1 & (noExecSeal | execute)) == (noExecSeal | execute))
+            return -Errno.EINVAL;
+        int seals = (a.A1 & noExecSeal) != 0 ? MemoryFile.SealExecute : (a.A1 & allowSealing) != 0 ? 0 : MemoryFile.SealSeal;
+        var inode = new MemoryFile(task.Process.Container.Store, (a.A1 & noExecSeal) != 0 ? 0x1B6u : 0x1FFu) { Links = 0, Seals = seals };
+        OpenFile file = inode.Open(OpenFlags.ReadWrite);
+        file.Path = $"/memfd:{name} (deleted)";
+        return task.Process.Files.Add(file, (a.A1 & closeOnExec) != 0);
     }
 
     public static long SetTimes(KernelTask task, in SyscallArguments a)

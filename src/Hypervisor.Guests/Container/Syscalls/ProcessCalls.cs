@@ -81,13 +81,11 @@ internal static unsafe class ProcessCalls
         if (!thread)
         {
             // vfork and plain CLONE_VM children share memory until they execute.
-            AddressSpace? space = process.Space;
+            AddressSpace space = process.Space;
             if ((flags & CloneMemory) != 0)
                 space.Acquire();
             else
                 space = process.Space.Fork(container.Account);
-            if (space is null)
-                return -Errno.ENOMEM;
             var files = process.Files;
             if ((flags & CloneFiles) != 0)
                 files.Acquire();
@@ -99,6 +97,7 @@ internal static unsafe class ProcessCalls
                 Group = process.Group,
                 Session = process.Session,
                 Umask = process.Umask,
+                Limits = process.Limits.Copy(),
                 Name = process.Name,
                 ExecutablePath = process.ExecutablePath,
                 Arguments = process.Arguments,

@@ -167,7 +167,9 @@ internal static unsafe class SyscallTable
         t[94] = &ProcessCalls.ExitGroup;
         t[95] = &ProcessCalls.WaitId;
         t[96] = &ProcessCalls.SetClearAddress;
-        t[99] = &SystemCalls.Nothing;
+        t[99] = &Futex.SetRobustList;
+        t[100] = &Futex.GetRobustList;
+        t[449] = &Futex.WaitMany;
         t[124] = &ProcessCalls.Yield;
         t[154] = &ProcessCalls.SetGroup;
         t[155] = &ProcessCalls.GetGroup;
@@ -198,7 +200,15 @@ internal static unsafe class SyscallTable
         t[216] = &MemoryCalls.Remap;
         t[222] = &MemoryCalls.Map;
         t[226] = &MemoryCalls.Protect;
-        t[227] = &SystemCalls.Nothing;
+        t[227] = &MemoryCalls.Synchronize;
+        t[228] = &MemoryCalls.Lock;
+        t[229] = &MemoryCalls.Lock;
+        t[230] = &MemoryCalls.LockAll;
+        t[231] = &SystemCalls.Nothing;
+        t[232] = &MemoryCalls.Resident;
+        t[284] = &MemoryCalls.Lock;
+        t[279] = &FileCalls.MakeMemoryFile;
+        t[47] = &FileCalls.Allocate;
         t[233] = &MemoryCalls.Advise;
 
         // Signals.
@@ -230,7 +240,7 @@ internal static unsafe class SyscallTable
         t[123] = &SystemCalls.GetAffinity;
         t[160] = &SystemCalls.GetNames;
         t[163] = &SystemCalls.GetLimit;
-        t[164] = &SystemCalls.Nothing;
+        t[164] = &SystemCalls.SetLimit;
         t[167] = &SystemCalls.ProcessControl;
         t[179] = &SystemCalls.GetInfo;
         t[258] = &HardwareProbe.Call;

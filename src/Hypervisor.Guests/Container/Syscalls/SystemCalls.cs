@@ -99,45 +99,41 @@ internal static class SystemCalls
         }
     }
 
-    public static long GetLimit(KernelTask task, in SyscallArguments a) => WriteLimit(task, a.A0, a.A1);
+    public static long GetLimit(KernelTask task, in SyscallArguments a)
+        => a.A0 >= ResourceLimits.Count ? -Errno.EINVAL : WriteLimit(task, task.Process, (int)a.A0, a.A1);
+
+    public static long SetLimit(KernelTask task, in SyscallArguments a)
+        => a.A0 >= ResourceLimits.Count ? -Errno.EINVAL : ReadLimit(task, task.Process, (int)a.A0, a.A1);
 
     public static long Limits(KernelTask task, in SyscallArguments a)
     {
-        const ulong OpenFiles = 7;
-        if (a.A1 > 15)
+        if (a.A1 >= ResourceLimits.Count)
             return -Errno.EINVAL;
-        if (a.A3 != 0)
-        {
-            long result = WriteLimit(task, a.A1, a.A3);
-            if (result != 0)
-                return result;
-        }
+        Process? process = a.A0 == 0 ? task.Process : task.Process.Container.FindProcess((int)a.A0);
+        if (process is null)
+            return -Errno.ESRCH;
 
-        if (a.A2 == 0)
-            return 0;
-        if (!task.TryRead(a.A2, out ulong soft))
+        // The new limit is read before the old one is written: the two may be at one place.
+        (ulong, ulong) old = process.Limits[(int)a.A1];
+        if (a.A2 != 0 && ReadLimit(task, process, (int)a.A1, a.A2) is var error && error != 0)
+            return error;
+        return a.A3 == 0 || (task.TryWrite(a.A3, old.Item1) && task.TryWrite(a.A3 + 8, old.Item2)) ? 0 : -Errno.EFAULT;
+    }
+
+    private static long ReadLimit(KernelTask task, Process process, int resource, ulong address)
+    {
+        if (!task.TryRead(address, out ulong soft) || !task.TryRead(address + 8, out ulong hard))
             return -Errno.EFAULT;
-        if (a.A1 == OpenFiles)
-        {
-            if (soft > 1 << 20)
-                return -Errno.EPERM;
-            task.Process.Files.Limit = (int)soft;
-        }
-
+        if (soft > hard)
+            return -Errno.EINVAL;
+        if (resource == ResourceLimits.OpenFiles && hard > ResourceLimits.MostFiles)
+            return -Errno.EPERM;
+        process.Limits[resource] = (soft, hard);
+        if (resource == ResourceLimits.OpenFiles)
+            process.Files.Limit = (int)soft;
         return 0;
     }
 
-    private static long WriteLimit(KernelTask task, ulong resource, ulong address)
-    {
-        if (resource > 15)
-            return -Errno.EINVAL;
-        (ulong soft, ulong hard) = resource switch
-        {
-            3 => (8UL << 20, ulong.MaxValue),
-            6 => ((ulong)task.Process.Container.Options.TaskLimit, (ulong)task.Process.Container.Options.TaskLimit),
-            7 => ((ulong)task.Process.Files.Limit, 1UL << 20),
-            _ => (ulong.MaxValue, ulong.MaxValue),
-        };
-        return task.TryWrite(address, soft) && task.TryWrite(address + 8, hard) ? 0 : -Errno.EFAULT;
-    }
+    private static long WriteLimit(KernelTask task, Process process, int resource, ulong address)
+        => task.TryWrite(address, process.Limits[resource].Soft) && task.TryWrite(address + 8, process.Limits[resource].Hard) ? 0 : -Errno.EFAULT;
 }
