@@ -34,7 +34,7 @@ internal sealed class Credit2(int cpus, long slice) : Policy(cpus, slice)
         _ready.Reserve(capacity);
     }
 
-    protected override void Added(int vcpu, long now)
+    protected override void Added(int vcpu, RemovalToken arriving, long now)
     {
         _debts[vcpu] = (KeyOf(_initial), 0);
         _largestWeight = Math.Max(_largestWeight, Weight(vcpu));

@@ -66,7 +66,7 @@ internal sealed class Cyclic : Policy
     {
     }
 
-    protected override void Added(int vcpu, long now)
+    protected override void Added(int vcpu, RemovalToken arriving, long now)
     {
         _known.Add(vcpu);
         _isStale = true;

@@ -72,7 +72,8 @@ internal sealed class Eevdf(int cpus, long slice) : Policy(cpus, slice)
         _heaviest?.Reserve(capacity);
     }
 
-    protected override void Added(int vcpu, long now) => _clients[vcpu] = default;
+    protected override void Added(int vcpu, RemovalToken arriving, long now)
+        => _clients[vcpu] = new Client { Lag = Bounded((Int128)arriving.Lag * Scale) };
 
     protected override void Changed(int vcpu, in SchedulingParameters old, long now)
     {

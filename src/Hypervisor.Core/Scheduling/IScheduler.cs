@@ -15,9 +15,13 @@ public interface IScheduler
     string Name { get; }
 
     /// <summary>Adds a vCPU, not ready, or changes the parameters of one; what it ran until now counts by the old ones.</summary>
+    /// <param name="vcpu">Its number.</param>
+    /// <param name="parameters">What the policy goes by from now on.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="arriving">For a new one, what another domain's <see cref="Remove"/> gave it to take along.</param>
     /// <returns>The physical CPUs that should pick again: where affinity changed, one it must leave or those it may now use.</returns>
     /// <exception cref="HypervisorException">A parameter is out of its range.</exception>
-    CpuSet Set(int vcpu, in SchedulingParameters parameters, long now);
+    CpuSet Set(int vcpu, in SchedulingParameters parameters, long now, RemovalToken arriving = default);
 
     /// <summary>A vCPU wants to run.</summary>
     /// <returns>The physical CPUs that should pick again.</returns>
@@ -88,12 +92,15 @@ public readonly record struct SchedulingParameters(int Weight, long SliceNanosec
     /// <summary>What a reservation policy promises it in each period; others do without. None where it is the default.</summary>
     public Bandwidth Reservation { get; init; }
 
+    /// <summary>The group it is in; null for none. Only policies made by <see cref="Schedulers.CreateGrouped"/> and gangs know groups.</summary>
+    public SchedulingGroup? Group { get; init; }
+
     /// <summary>Weight 100, the policy's slice, any physical CPU.</summary>
     public static SchedulingParameters Default => new(100, 0, CpuSet.All);
 
-    internal void Validate(int vcpu, int cpus)
+    internal void Validate(int vcpu, int cpus, int mostWeight = MaximumWeight)
     {
-        if (Weight is < 1 or > MaximumWeight)
+        if (Weight < 1 || Weight > mostWeight)
             throw new HypervisorException($"vCPU {vcpu} has weight {Weight}; a weight lies between 1 and {MaximumWeight}.");
         if (SliceNanoseconds is < 0 or (> 0 and < 1000) or > MaximumSlice)
             throw new HypervisorException($"vCPU {vcpu} has a slice of {SliceNanoseconds} ns; a slice is 1000 ns to an hour, or 0 for the policy's own.");
@@ -157,8 +164,14 @@ public readonly record struct PickResult(int VCpu, long RunUntil, long NextEvent
 }
 
 /// <summary>What a vCPU takes along when it leaves a scheduling domain: what it was owed, in a form any policy can use.</summary>
-/// <param name="Lag">Nanoseconds of service it was owed (positive) or ahead (negative), relative to its weight.</param>
-public readonly record struct RemovalToken(long Lag);
+/// <param name="Lag">Nanoseconds of service it was owed (positive) or ahead (negative).</param>
+public readonly record struct RemovalToken(long Lag)
+{
+    /// <summary>The period of its cap that it was in, and what it used of that.</summary>
+    internal long CapPeriod { get; init; }
+
+    internal long CapUsed { get; init; }
+}
 
 /// <summary>The policies by name.</summary>
 public static class Schedulers
@@ -178,6 +191,17 @@ public static class Schedulers
         return new Cyclic(cpus, majorFrame, majorFrame, windows);
     }
 
+    /// <summary>Makes a policy whose vCPUs may be in groups (<see cref="SchedulingParameters.Group"/>).</summary>
+    /// <param name="name">The policy among groups, and vCPUs in none: one of <see cref="Names"/>.</param>
+    /// <param name="cpus">Physical CPUs, 1 to 64.</param>
+    /// <param name="sliceNanoseconds">The default slice.</param>
+    /// <exception cref="HypervisorException">No such policy, or a number out of its range.</exception>
+    public static IScheduler CreateGrouped(string name, int cpus, long sliceNanoseconds = 1_000_000)
+    {
+        Validate(cpus, sliceNanoseconds);
+        return new Grouped(name, cpus, sliceNanoseconds);
+    }
+
     /// <summary>Makes a policy.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <param name="cpus">Physical CPUs, 1 to 64.</param>
@@ -185,22 +209,29 @@ public static class Schedulers
     /// <exception cref="HypervisorException">No such policy, or a number out of its range.</exception>
     public static IScheduler Create(string name, int cpus, long sliceNanoseconds = 1_000_000)
     {
+        Validate(cpus, sliceNanoseconds);
+        return Make(name, cpus, sliceNanoseconds, seed: 1);
+    }
+
+    internal static Policy Make(string name, int cpus, long slice, ulong seed) => name switch
+    {
+        "round-robin" => new RoundRobin(cpus, slice),
+        "stride" => new Stride(cpus, slice),
+        "eevdf" => new Eevdf(cpus, slice),
+        "sfq" => new Sfq(cpus, slice),
+        "lottery" => new Lottery(cpus, slice, seed),
+        "reservation" => new Reservation(cpus, slice, deferrable: false),
+        "rtds" => new Reservation(cpus, slice, deferrable: true),
+        "cyclic" => new Cyclic(cpus, slice),
+        "credit2" => new Credit2(cpus, slice),
+        _ => throw new HypervisorException($"There is no scheduler '{name}'; known are {string.Join(", ", Names)}."),
+    };
+
+    private static void Validate(int cpus, long slice)
+    {
         if (cpus is < 1 or > 64)
             throw new HypervisorException($"{cpus} physical CPUs were asked for; a scheduling domain has 1 to 64.");
-        if (sliceNanoseconds is < 1000 or > SchedulingParameters.MaximumSlice)
-            throw new HypervisorException($"A slice of {sliceNanoseconds} ns was asked for; a slice is 1000 ns to an hour.");
-        return name switch
-        {
-            "round-robin" => new RoundRobin(cpus, sliceNanoseconds),
-            "stride" => new Stride(cpus, sliceNanoseconds),
-            "eevdf" => new Eevdf(cpus, sliceNanoseconds),
-            "sfq" => new Sfq(cpus, sliceNanoseconds),
-            "lottery" => new Lottery(cpus, sliceNanoseconds),
-            "reservation" => new Reservation(cpus, sliceNanoseconds, deferrable: false),
-            "rtds" => new Reservation(cpus, sliceNanoseconds, deferrable: true),
-            "cyclic" => new Cyclic(cpus, sliceNanoseconds),
-            "credit2" => new Credit2(cpus, sliceNanoseconds),
-            _ => throw new HypervisorException($"There is no scheduler '{name}'; known are {string.Join(", ", Names)}."),
-        };
+        if (slice is < 1000 or > SchedulingParameters.MaximumSlice)
+            throw new HypervisorException($"A slice of {slice} ns was asked for; a slice is 1000 ns to an hour.");
     }
 }

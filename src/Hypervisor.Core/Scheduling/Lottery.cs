@@ -34,7 +34,7 @@ internal sealed class Lottery(int cpus, long slice, ulong seed = 1) : Policy(cpu
         _capacity = size;
     }
 
-    protected override void Added(int vcpu, long now)
+    protected override void Added(int vcpu, RemovalToken arriving, long now)
     {
     }
 

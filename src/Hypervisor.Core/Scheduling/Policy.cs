@@ -69,22 +69,35 @@ internal abstract class Policy : IScheduler
     /// <summary>What runs on each physical CPU, or -1.</summary>
     protected ReadOnlySpan<int> Running => _running;
 
-    public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now)
+    /// <summary>Refuses CPUs to some beyond their affinity; null for none.</summary>
+    internal IRunFilter? Filter { get; set; }
+
+    /// <summary>The largest weight it takes.</summary>
+    internal int WeightLimit { get; set; } = SchedulingParameters.MaximumWeight;
+
+    /// <summary>Whether its vCPUs may be in groups.</summary>
+    protected virtual bool KnowsGroups => false;
+
+    public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now, RemovalToken arriving = default)
     {
-        parameters.Validate(vcpu, _running.Length);
+        parameters.Validate(vcpu, _running.Length, WeightLimit);
+        if (parameters.Group is { } group && !KnowsGroups)
+            throw new HypervisorException($"vCPU {vcpu} is to be in group '{group.Name}'; the policy '{Name}' was made without groups.");
         if (vcpu >= _entities.Length)
             Array.Resize(ref _entities, Math.Max(vcpu + 1, _entities.Length * 2));
         ref Entity entity = ref _entities[vcpu];
         if (!entity.Known)
         {
-            Check(vcpu, in parameters, isNew: true);
+            Check(vcpu, in parameters, isNew: true, arriving, now);
             entity = new Entity { Known = true, Parameters = parameters, CapLeft = parameters.Cap.Budget, CapPeriod = PeriodAt(in parameters, now) };
+            if (arriving.CapPeriod == entity.CapPeriod && arriving.CapUsed > 0)
+                entity.CapLeft -= arriving.CapUsed;
             Reserve(_entities.Length);
-            Added(vcpu, now);
+            Added(vcpu, arriving, now);
             return CpuSet.None;
         }
 
-        Check(vcpu, in parameters, isNew: false);
+        Check(vcpu, in parameters, isNew: false, default, now);
         Settle(vcpu, now);
         SchedulingParameters old = entity.Parameters;
         entity.Parameters = parameters;
@@ -177,7 +190,7 @@ internal abstract class Policy : IScheduler
         {
             entity.Activity = Activity.Asleep;
             Leave(vcpu, now);
-            return CpuSet.None;
+            return Unsettled ? Call(_idle & ~(1UL << cpu)) : CpuSet.None;
         }
 
         if (IsThrottled(vcpu, ref entity, now))
@@ -189,7 +202,7 @@ internal abstract class Policy : IScheduler
 
         entity.Activity = Activity.Ready;
         Requeue(vcpu, reason, now);
-        return Call(entity.Parameters.Affinity.Bits & _idle & ~(1UL << cpu));
+        return Call((Unsettled ? ulong.MaxValue : entity.Parameters.Affinity.Bits) & _idle & ~(1UL << cpu));
     }
 
     public RemovalToken Remove(int vcpu, long now)
@@ -208,21 +221,21 @@ internal abstract class Policy : IScheduler
             _throttled.Remove(vcpu);
         // Whoever gets its number next was not meant by a yield to this one.
         _favoured.AsSpan().Replace(vcpu, -1);
-        RemovalToken token = Removed(vcpu, now);
+        RemovalToken token = Removed(vcpu, now) with { CapPeriod = entity.CapPeriod, CapUsed = entity.Parameters.Cap.Budget - entity.CapLeft };
         entity = default;
         return token;
     }
 
-    /// <summary>A refusal of parameters that this policy cannot keep.</summary>
-    protected virtual void Check(int vcpu, in SchedulingParameters parameters, bool isNew)
+    /// <summary>A refusal of parameters that this policy cannot keep; nothing has changed yet.</summary>
+    protected virtual void Check(int vcpu, in SchedulingParameters parameters, bool isNew, RemovalToken arriving, long now)
     {
     }
 
     /// <summary>Makes room for vCPUs up to a number.</summary>
     protected abstract void Reserve(int capacity);
 
-    /// <summary>A vCPU is new and sleeps.</summary>
-    protected abstract void Added(int vcpu, long now);
+    /// <summary>A vCPU is new and sleeps; what it was owed where it came from, if anywhere.</summary>
+    protected abstract void Added(int vcpu, RemovalToken arriving, long now);
 
     /// <summary>Parameters changed; what it ran until now is charged.</summary>
     protected virtual void Changed(int vcpu, in SchedulingParameters old, long now)
@@ -268,9 +281,21 @@ internal abstract class Policy : IScheduler
 
     protected ref readonly SchedulingParameters Parameters(int vcpu) => ref _entities[vcpu].Parameters;
 
-    protected bool MayRun(int vcpu, int cpu) => _entities[vcpu].Parameters.Affinity.Contains(cpu);
+    protected bool MayRun(int vcpu, int cpu)
+        => _entities[vcpu].Parameters.Affinity.Contains(cpu) && (Filter is null || Filter.MayRun(vcpu, cpu));
 
-    protected bool IsReady(int vcpu) => _entities[vcpu].Activity == Activity.Ready;
+    /// <summary>Where one that runs does.</summary>
+    protected int CpuOf(int vcpu) => _entities[vcpu].Cpu;
+
+    /// <summary>Whom the last yield on a CPU favours, or -1.</summary>
+    protected int Favoured(int cpu) => _favoured[cpu];
+
+    /// <summary>CPUs that idle and were not called.</summary>
+    protected CpuSet Idle => new(_idle);
+
+    internal bool IsReady(int vcpu) => _entities[vcpu].Activity == Activity.Ready;
+
+    protected bool IsRunning(int vcpu) => _entities[vcpu].Activity == Activity.Running;
 
     protected bool IsAsleep(int vcpu) => _entities[vcpu].Activity is Activity.Asleep or Activity.Throttled;
 
@@ -327,7 +352,7 @@ internal abstract class Policy : IScheduler
     private int TakeFavoured(int cpu, long now)
     {
         int favoured = _favoured[cpu];
-        if (favoured < 0)
+        if (favoured < 0 || HandsYieldsOn)
             return -1;
         _favoured[cpu] = -1;
         if (_until[cpu] - now < LeastHandedOn || !IsKnown(favoured) || !IsReady(favoured) || !MayRun(favoured, cpu) || !MayFavour(favoured, now))
@@ -341,6 +366,12 @@ internal abstract class Policy : IScheduler
     /// otherwise one that yields all the time could have another run all the time.
     /// </summary>
     protected virtual bool MayFavour(int vcpu, long now) => true;
+
+    /// <summary>Whether the policies within this one favour, instead of it.</summary>
+    protected virtual bool HandsYieldsOn => false;
+
+    /// <summary>Whether others may run, or may run at a known moment, because one went to sleep: idle CPUs are then called.</summary>
+    protected virtual bool Unsettled => false;
 
     /// <summary>
     /// Calls all idle CPUs that could run it: with affinities, the one that takes it is only known when they pick. A called CPU
@@ -358,4 +389,11 @@ internal abstract class Policy : IScheduler
             throw new UnreachableException($"vCPU {vcpu} is not in this scheduling domain");
         return ref _entities[vcpu];
     }
+}
+
+/// <summary>What may run where, beyond affinities.</summary>
+internal interface IRunFilter
+{
+    /// <summary>Whether one may run on a CPU now.</summary>
+    bool MayRun(int vcpu, int cpu);
 }

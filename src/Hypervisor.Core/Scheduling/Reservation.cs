@@ -34,7 +34,7 @@ internal sealed class Reservation(int cpus, long slice, bool deferrable) : Polic
 
     public override string Name => deferrable ? "rtds" : "reservation";
 
-    protected override void Check(int vcpu, in SchedulingParameters parameters, bool isNew)
+    protected override void Check(int vcpu, in SchedulingParameters parameters, bool isNew, RemovalToken arriving, long now)
     {
         if (parameters.Reservation.IsNone)
         {
@@ -71,7 +71,7 @@ internal sealed class Reservation(int cpus, long slice, bool deferrable) : Polic
         _background.Reserve(capacity);
     }
 
-    protected override void Added(int vcpu, long now) => _servers[vcpu] = new Server { Deadline = now };
+    protected override void Added(int vcpu, RemovalToken arriving, long now) => _servers[vcpu] = new Server { Deadline = now };
 
     protected override void Changed(int vcpu, in SchedulingParameters old, long now)
     {

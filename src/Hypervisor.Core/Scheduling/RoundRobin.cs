@@ -14,7 +14,7 @@ internal sealed class RoundRobin(int cpus, long slice) : Policy(cpus, slice)
 
     protected override void Reserve(int capacity) => _queue.Reserve(capacity);
 
-    protected override void Added(int vcpu, long now)
+    protected override void Added(int vcpu, RemovalToken arriving, long now)
     {
     }
 

@@ -26,7 +26,8 @@ internal sealed class Sfq(int cpus, long slice) : Policy(cpus, slice)
         _ready.Reserve(capacity);
     }
 
-    protected override void Added(int vcpu, long now) => _tags[vcpu] = (_virtual, 0);
+    protected override void Added(int vcpu, RemovalToken arriving, long now)
+        => _tags[vcpu] = (_virtual - (long)FloorDivide((Int128)arriving.Lag * Scale, Weight(vcpu)), 0);
 
     protected override void Changed(int vcpu, in SchedulingParameters old, long now)
     {

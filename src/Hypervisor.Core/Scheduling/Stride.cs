@@ -25,7 +25,8 @@ internal sealed class Stride(int cpus, long slice) : Policy(cpus, slice)
         _ready.Reserve(capacity);
     }
 
-    protected override void Added(int vcpu, long now) => _passes[vcpu] = (_domainPass, 0);
+    protected override void Added(int vcpu, RemovalToken arriving, long now)
+        => _passes[vcpu] = (_domainPass - (long)FloorDivide((Int128)arriving.Lag * Scale, Weight(vcpu)), 0);
 
     protected override void Changed(int vcpu, in SchedulingParameters old, long now)
     {

@@ -42,7 +42,7 @@ internal sealed class EevdfReference(EevdfFault fault, long defaultSlice = 1_000
 
     public double LagOf(int vcpu) => _clients[vcpu].W * (Mean - _clients[vcpu].V);
 
-    public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now)
+    public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now, RemovalToken arriving = default)
     {
         double weight = fault == EevdfFault.IgnoresWeight ? 1 : parameters.Weight;
         double slice = parameters.SliceNanoseconds > 0 ? parameters.SliceNanoseconds : defaultSlice;

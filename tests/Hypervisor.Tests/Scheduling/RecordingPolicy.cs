@@ -12,7 +12,7 @@ internal sealed class RecordingPolicy(IScheduler inner) : IScheduler
 
     public string Name => inner.Name;
 
-    public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now) => inner.Set(vcpu, in parameters, now);
+    public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now, RemovalToken arriving = default) => inner.Set(vcpu, in parameters, now, arriving);
 
     public CpuSet Ready(int vcpu, ReadyReason reason, long now) => inner.Ready(vcpu, reason, now);
 

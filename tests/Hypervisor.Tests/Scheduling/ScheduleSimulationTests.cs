@@ -273,7 +273,7 @@ public sealed class ScheduleSimulationTests
 
         public string Name => inner.Name;
 
-        public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now)
+        public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now, RemovalToken arriving = default)
             => inner.Set(vcpu, ForgetsCaps ? parameters with { Cap = default } : parameters, now);
 
         public CpuSet Ready(int vcpu, ReadyReason reason, long now) => inner.Ready(vcpu, reason, now);

@@ -394,7 +394,7 @@ public sealed class SchedulerPropertyTests
 
         public string Name => inner.Name;
 
-        public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now) => inner.Set(vcpu, parameters with { Weight = Weight ?? parameters.Weight }, now);
+        public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now, RemovalToken arriving = default) => inner.Set(vcpu, parameters with { Weight = Weight ?? parameters.Weight }, now);
 
         public CpuSet Ready(int vcpu, ReadyReason reason, long now)
         {
@@ -418,7 +418,7 @@ public sealed class SchedulerPropertyTests
 
         public string Name => "no-lift";
 
-        public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now)
+        public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now, RemovalToken arriving = default)
         {
             _pass[vcpu] = 0;
             return CpuSet.None;
@@ -461,7 +461,7 @@ public sealed class SchedulerPropertyTests
 
         public string Name => "stuck";
 
-        public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now) => CpuSet.None;
+        public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now, RemovalToken arriving = default) => CpuSet.None;
 
         public CpuSet Ready(int vcpu, ReadyReason reason, long now)
         {

@@ -3,7 +3,10 @@ using Hypervisor.Core.Scheduling;
 namespace Hypervisor.Tests.Scheduling;
 
 /// <summary>What a synthetic vCPU does: runs so long, then sleeps so long, again and again; 0 sleep never blocks.</summary>
-internal sealed record SyntheticVCpu(int Weight, long Run = long.MaxValue, long Sleep = 0, long Arrives = 0, long Leaves = long.MaxValue, ulong Affinity = ulong.MaxValue);
+internal sealed record SyntheticVCpu(int Weight, long Run = long.MaxValue, long Sleep = 0, long Arrives = 0, long Leaves = long.MaxValue, ulong Affinity = ulong.MaxValue)
+{
+    public SchedulingGroup? Group { get; init; }
+}
 
 /// <summary>
 /// A discrete-event simulation of a policy with no engine attached: it checks at every step what every policy must keep, and
@@ -100,7 +103,7 @@ internal sealed class SchedulerSimulator
             if (!state.Present && _now >= Start + vcpu.Arrives && (vcpu.Leaves == long.MaxValue || _now < Start + vcpu.Leaves))
             {
                 state.Present = true;
-                _policy.Set(i, new SchedulingParameters(vcpu.Weight, 0, new CpuSet(vcpu.Affinity)), _now);
+                _policy.Set(i, new SchedulingParameters(vcpu.Weight, 0, new CpuSet(vcpu.Affinity)) { Group = vcpu.Group }, _now);
                 MakeReady(i, ReadyReason.Started);
             }
             else if (state is { Present: true, Ready: false, Running: false } && _now >= state.WakesAt)

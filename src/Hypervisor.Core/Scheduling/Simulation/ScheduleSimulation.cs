@@ -155,7 +155,7 @@ public sealed class ScheduleSimulation
 
     /// <summary>Whether nothing but weights decides what it is due: fluid shares know of nothing else.</summary>
     private bool IsFree(SimulatedVCpu vcpu)
-        => (vcpu.Parameters.Affinity.Bits & _mayPick) == _mayPick && vcpu.Parameters.Cap.IsNone && vcpu.Parameters.Reservation.IsNone;
+        => (vcpu.Parameters.Affinity.Bits & _mayPick) == _mayPick && vcpu.Parameters.Cap.IsNone && vcpu.Parameters.Reservation.IsNone && vcpu.Parameters.Group is null;
 
     private void Schedule(int id, long at) => _events.Add(id, at, _sequence++);
 

@@ -1,0 +1,280 @@
+using System.Numerics;
+
+namespace Hypervisor.Core.Scheduling;
+
+/// <summary>
+/// A group in <see cref="Grouped"/>, or the root: a policy over its members, which are vCPUs and slots of the groups in it, and its
+/// own slots in its parent's policy.
+/// </summary>
+internal sealed class GroupNode : IRunFilter
+{
+    public const int MostSlots = 64;
+
+    private readonly int _cpus;
+    private readonly ulong _cpuMask;
+    private readonly Stack<int> _freeMembers = new();
+    private readonly int[] _slotMembers;
+    private readonly int[] _slotWeights;
+    private readonly int[] _slotOn;
+    private readonly long[] _granted;
+    private readonly long[] _grantPeriods;
+    private Member[] _members = new Member[4];
+    private int _memberCount;
+    private int _unrestricted;
+    private int[]? _restricted;
+
+    public GroupNode(SchedulingGroup? group, GroupNode? parent, Policy policy, int number, int cpus)
+    {
+        Group = group;
+        Parent = parent;
+        Policy = policy;
+        Number = number;
+        _cpus = cpus;
+        _cpuMask = CpuSet.First(cpus).Bits;
+        _slotMembers = new int[parent is null ? 0 : parent.SlotsForChildren];
+        Array.Fill(_slotMembers, -1);
+        _slotWeights = new int[_slotMembers.Length];
+        _slotOn = new int[cpus];
+        Array.Fill(_slotOn, -1);
+        _granted = new long[group is null || group.Limit.IsNone ? 0 : cpus];
+        _grantPeriods = new long[_granted.Length];
+        LimitLeft = group?.Limit.Budget ?? 0;
+    }
+
+    /// <summary>Who is behind a number in the policy: a vCPU, or a slot of a group.</summary>
+    public struct Member
+    {
+        public int VCpu;
+        public GroupNode? Child;
+        public int Slot;
+    }
+
+    public SchedulingGroup? Group { get; }
+
+    public GroupNode? Parent { get; }
+
+    public Policy Policy { get; }
+
+    public int Number { get; }
+
+    /// <summary>vCPUs and groups in it, whether they run or not.</summary>
+    public int Users { get; set; }
+
+    /// <summary>Members that are ready in its policy.</summary>
+    public int ReadyMembers { get; set; }
+
+    /// <summary>The weights of members that are ready or run, by their own words.</summary>
+    public long ActiveWeight { get; set; }
+
+    /// <summary>Its slots that are ready in the parent's policy, and those that run; bits by number.</summary>
+    public ulong ReadySlots { get; private set; }
+
+    public ulong RunningSlots { get; private set; }
+
+    public bool IsActive => (ReadySlots | RunningSlots) != 0;
+
+    /// <summary>Whether its limit keeps what is ready in it from running.</summary>
+    public bool IsExhausted { get; private set; }
+
+    public bool HasLimit => _granted.Length != 0;
+
+    public long LimitLeft { get; private set; }
+
+    public long LimitPeriod { get; private set; }
+
+    /// <summary>Groups in it that were promised something, and how much together.</summary>
+    public List<GroupNode> Reserved { get; } = [];
+
+    /// <summary>The weight that counts in place of its own, so that what it was promised comes out; 0 for its own.</summary>
+    public int RaisedWeight { get; set; }
+
+    /// <summary>How many CPUs a group in it may use at once: policies that give time rather than shares have one server, or window, for it.</summary>
+    public int SlotsForChildren => Policy is Reservation or Cyclic ? 1 : _cpus;
+
+    public ref readonly Member this[int member] => ref _members[member];
+
+    /// <summary>Whether something ready in a group may run on a CPU.</summary>
+    public bool MayRun(int member, int cpu) => _members[member].Child is not { } child || child.HasReadyFor(cpu);
+
+    public int AddMember(Member member)
+    {
+        if (!_freeMembers.TryPop(out int number))
+        {
+            number = _memberCount++;
+            if (number == _members.Length)
+                Array.Resize(ref _members, number * 2);
+        }
+
+        if (member.Child is not null)
+            Policy.Filter = this;
+        _members[number] = member;
+        return number;
+    }
+
+    public void RemoveMember(int member) => _freeMembers.Push(member);
+
+    /// <summary>Counts vCPUs that are ready, for the CPUs they may use, here and in all groups above that this one's limit lets see them.</summary>
+    public void CountReady(CpuSet affinity, int change)
+    {
+        ulong allowed = affinity.Bits & _cpuMask;
+        for (GroupNode? node = this; node is not null; node = node.IsExhausted ? null : node.Parent)
+            node.Count(allowed, change);
+    }
+
+    public void SetExhausted(bool value)
+    {
+        if (IsExhausted == value)
+            return;
+        IsExhausted = value;
+        int sign = value ? -1 : 1;
+        for (GroupNode? node = Parent; node is not null; node = node.IsExhausted ? null : node.Parent)
+        {
+            node._unrestricted += sign * _unrestricted;
+            for (int cpu = 0; _restricted is not null && cpu < _cpus; cpu++)
+                node.Restricted[cpu] += sign * _restricted[cpu];
+        }
+    }
+
+    /// <summary>How many more slots should be ready than are.</summary>
+    public int MissingSlots
+        => (IsExhausted ? 0 : Math.Min(_slotMembers.Length - BitOperations.PopCount(RunningSlots), ReadyMembers)) - BitOperations.PopCount(ReadySlots);
+
+    /// <summary>A slot that sleeps becomes ready.</summary>
+    /// <returns>What the parent's policy wishes.</returns>
+    public CpuSet WakeSlot(long now)
+    {
+        ulong used = ReadySlots | RunningSlots;
+        int slot = BitOperations.TrailingZeroCount(~used);
+        ReadySlots |= 1UL << slot;
+        Reweigh(now);
+        Parent!.ReadyMembers++;
+        return Parent.Policy.Ready(_slotMembers[slot], ReadyReason.Woken, now);
+    }
+
+    /// <summary>A ready slot goes to sleep: it leaves the parent's policy and comes back with what it was owed.</summary>
+    public void SleepSlot(long now)
+    {
+        int slot = BitOperations.Log2(ReadySlots);
+        ReadySlots &= ~(1UL << slot);
+        Parent!.ReadyMembers--;
+        RemovalToken token = Parent.Policy.Remove(_slotMembers[slot], now);
+        Parent.Policy.Set(_slotMembers[slot], SlotParameters(_slotWeights[slot]), now, token);
+        Reweigh(now);
+    }
+
+    public void SlotPicked(int slot, int cpu)
+    {
+        ReadySlots &= ~(1UL << slot);
+        RunningSlots |= 1UL << slot;
+        _slotOn[cpu] = slot;
+    }
+
+    /// <summary>The slot that ran on a CPU leaves it, and stays ready where more should be.</summary>
+    public void SlotStopped(int cpu, long used, StopReason reason, long now)
+    {
+        int slot = _slotOn[cpu];
+        _slotOn[cpu] = -1;
+        RunningSlots &= ~(1UL << slot);
+        bool stays = MissingSlots > 0;
+        Parent!.Policy.Stopped(cpu, _slotMembers[slot], used, stays ? reason : StopReason.Blocked, -1, now);
+        if (stays)
+        {
+            ReadySlots |= 1UL << slot;
+            Parent.ReadyMembers++;
+        }
+        else
+        {
+            Reweigh(now);
+        }
+    }
+
+    /// <summary>Gives each slot in use its part of the weight.</summary>
+    public void Reweigh(long now)
+    {
+        ulong used = ReadySlots | RunningSlots;
+        if (used == 0)
+            return;
+        int weight = RaisedWeight > 0 ? RaisedWeight : Parent!.Scaled(Group!.Weight);
+        (int each, int over) = Math.DivRem(weight, BitOperations.PopCount(used));
+        for (ulong rest = used; rest != 0; rest &= rest - 1)
+        {
+            int slot = BitOperations.TrailingZeroCount(rest);
+            int share = Math.Max(1, each + (over-- > 0 ? 1 : 0));
+            if (_slotMembers[slot] < 0)
+                _slotMembers[slot] = Parent!.AddMember(new Member { VCpu = -1, Child = this, Slot = slot });
+            else if (_slotWeights[slot] == share)
+                continue;
+            _slotWeights[slot] = share;
+            Parent!.Policy.Set(_slotMembers[slot], SlotParameters(share), now);
+        }
+    }
+
+    /// <summary>Room for weights to be divided among slots: none is needed with one CPU.</summary>
+    public int Scaled(int weight) => _cpus == 1 ? weight : weight * MostSlots;
+
+    /// <summary>Takes its slots out of the parent's policy.</summary>
+    public void Leave(long now)
+    {
+        foreach (int member in _slotMembers)
+        {
+            if (member < 0)
+                continue;
+            Parent!.Policy.Remove(member, now);
+            Parent.RemoveMember(member);
+        }
+    }
+
+    /// <summary>Begins the period of the limit that a moment lies in.</summary>
+    public void Refill(long now)
+    {
+        Bandwidth limit = Group!.Limit;
+        long period = now / limit.Period;
+        if (period <= LimitPeriod)
+            return;
+        LimitLeft = (long)Int128.Min(limit.Budget, LimitLeft + ((Int128)(period - LimitPeriod) * limit.Budget));
+        LimitPeriod = period;
+    }
+
+    /// <summary>How long a member may run within the limit.</summary>
+    public long Grantable(long now) => Math.Max(1, Math.Min(LimitLeft, ((LimitPeriod + 1) * Group!.Limit.Period) - now));
+
+    public void Grant(int cpu, long time)
+    {
+        LimitLeft -= time;
+        _granted[cpu] = time;
+        _grantPeriods[cpu] = LimitPeriod;
+    }
+
+    /// <summary>What was not used comes back, unless its period is over; what was used beyond it is owed.</summary>
+    public void Return(int cpu, long used)
+    {
+        long rest = _granted[cpu] - used;
+        _granted[cpu] = 0;
+        if (rest < 0 || _grantPeriods[cpu] == LimitPeriod)
+            LimitLeft = Math.Min(Group!.Limit.Budget, LimitLeft + rest);
+    }
+
+    /// <summary>When the limit next leaves something.</summary>
+    public long NextRelease => checked((LimitPeriod + (Math.Max(0, -LimitLeft) / Group!.Limit.Budget) + 1) * Group.Limit.Period);
+
+    private int[] Restricted => _restricted ??= new int[_cpus];
+
+    private SchedulingParameters SlotParameters(int weight) => new(weight, Group!.SliceNanoseconds, CpuSet.All)
+    {
+        Reservation = Parent!.Policy is Reservation ? Group.Reservation : default,
+    };
+
+    private bool HasReadyFor(int cpu) => _unrestricted > 0 || (_restricted is not null && _restricted[cpu] > 0);
+
+    private void Count(ulong allowed, int change)
+    {
+        if (allowed == _cpuMask)
+        {
+            _unrestricted += change;
+            return;
+        }
+
+        for (; allowed != 0; allowed &= allowed - 1)
+            Restricted[BitOperations.TrailingZeroCount(allowed)] += change;
+    }
+}

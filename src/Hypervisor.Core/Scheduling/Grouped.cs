@@ -1,0 +1,537 @@
+using System.Diagnostics;
+using Hypervisor.Core.Time;
+
+namespace Hypervisor.Core.Scheduling;
+
+/// <summary>
+/// Groups around any policy, in any depth: tenant over machine or container over vCPU. Every group has a policy of its own over what is
+/// in it, and is itself an entity of its parent's policy, so that what happens inside moves nobody's share outside.
+/// </summary>
+/// <remarks>
+/// <para>A policy runs an entity on one CPU at a time, and a group may use several. So a group is as many entities of its parent,
+/// slots, as it could use CPUs now: the lesser of P and its members that are ready or run. Its weight is divided among them exactly.
+/// Its fluid share is then min(m, λ·w) for m members, which is what one would want, and the parent's own treatment of infeasible
+/// weights serves groups too. A pick goes down from the root: each level's policy chooses, and what was chosen runs for the shortest of
+/// the slices on the way. A stop goes up the same way, each level charging what was used.</para>
+/// <para>A limit is a budget of CPU time in every period [k·T, (k + 1)·T). Who is picked takes its run's length out of it beforehand and
+/// gives back what it did not use, so that CPUs together do not exceed it. With nothing left the group's slots sleep until the next
+/// period. A reservation raises a group's weight, while it wants CPUs, to where its fluid share is what was promised: with λ CPUs for
+/// a unit of weight among those that are not raised, to R/λ. The sum of what is promised inside a group, or to all, may not exceed
+/// what the group was promised, or the CPUs there are. Policies that give time instead of shares (reservation, rtds, cyclic) know one
+/// server, or window, for a group, and have it use one CPU at a time.</para>
+/// <para>A slot whose group has nothing for a CPU, because of affinities, is passed over there in its policy's own order. A group that
+/// loses its last vCPU is forgotten.</para>
+/// </remarks>
+internal sealed class Grouped : Policy
+{
+    private const int DeepestGroup = 16;
+    private const int MostInnerWeight = SchedulingParameters.MaximumWeight * GroupNode.MostSlots;
+
+    private readonly int _cpus;
+    private readonly long _slice;
+    private readonly string _inside;
+    private readonly GroupNode _root;
+    private readonly Dictionary<SchedulingGroup, GroupNode> _nodes = [];
+    private readonly List<GroupNode?> _limited = [];
+    private readonly IndexedHeap _releases = new();
+    private Place[] _places = [];
+    private long _sequence;
+    private long _until;
+    private long _rootsNextEvent = long.MaxValue;
+    private CpuSet _wishes;
+    private bool _isUnsettled;
+    private int _serial;
+
+    private struct Place
+    {
+        public GroupNode Node;
+        public int Member;
+
+        // Where it runs, what it ran there, and the group it goes to afterwards.
+        public bool Runs;
+        public long Used;
+        public SchedulingGroup? Next;
+        public bool Moves;
+    }
+
+    public Grouped(string policy, int cpus, long slice)
+        : base(cpus, slice)
+    {
+        _cpus = cpus;
+        _slice = slice;
+        _root = new GroupNode(null, null, Make(policy), -1, cpus);
+        _inside = _root.SlotsForChildren == 1 && _root.Policy is Reservation or Cyclic ? "eevdf" : policy;
+    }
+
+    public override string Name => _root.Policy.Name;
+
+    protected override bool KnowsGroups => true;
+
+    protected override bool HandsYieldsOn => true;
+
+    protected override bool Unsettled
+    {
+        get
+        {
+            bool was = _isUnsettled;
+            _isUnsettled = false;
+            return was;
+        }
+    }
+
+    protected override void Check(int vcpu, in SchedulingParameters parameters, bool isNew, RemovalToken arriving, long now)
+    {
+        if (!isNew && parameters.Group == Parameters(vcpu).Group)
+        {
+            Update(vcpu, in parameters, now);
+            return;
+        }
+
+        GroupNode node = NodeOf(parameters.Group, now);
+        if (!isNew && IsRunning(vcpu))
+        {
+            // It is moved when it stops. What it is to be in the meantime counts from now.
+            Update(vcpu, in parameters, now);
+            (_places[vcpu].Next, _places[vcpu].Moves) = (parameters.Group, true);
+            return;
+        }
+
+        if (isNew)
+        {
+            Enter(vcpu, node, in parameters, arriving, now);
+            return;
+        }
+
+        Move(vcpu, node, in parameters, now);
+    }
+
+    protected override void Reserve(int capacity)
+    {
+        if (capacity > _places.Length)
+            Array.Resize(ref _places, capacity);
+    }
+
+    protected override void Added(int vcpu, RemovalToken arriving, long now)
+    {
+    }
+
+    protected override void Join(int vcpu, long now)
+    {
+        _wishes = CpuSet.None;
+        ref Place place = ref _places[vcpu];
+        _wishes = new CpuSet(_wishes.Bits | place.Node.Policy.Ready(place.Member, ReadyReason.Woken, now).Bits);
+        BecameReady(vcpu, place.Node, Parameters(vcpu).Affinity, now);
+        ChangeActiveWeight(place.Node, Parameters(vcpu).Weight, now);
+    }
+
+    protected override CpuSet Preempt(int vcpu, long now) => _wishes;
+
+    protected override void Requeue(int vcpu, StopReason reason, long now)
+    {
+        Stop(vcpu, reason, now);
+        if (_places[vcpu].Moves)
+            FinishMove(vcpu, now);
+    }
+
+    protected override void Leave(int vcpu, long now)
+    {
+        if (_places[vcpu].Runs)
+            Stop(vcpu, StopReason.Blocked, now);
+        ChangeActiveWeight(_places[vcpu].Node, -Parameters(vcpu).Weight, now);
+        if (_places[vcpu].Moves)
+            FinishMove(vcpu, now);
+    }
+
+    protected override void Dequeue(int vcpu)
+    {
+        // Only on its way out: yields are handed on, and picks go through the groups' policies. Leave and Removed do the rest.
+    }
+
+    protected override int Choose(int cpu, long now)
+    {
+        while (_releases.Count > 0 && _releases.FirstKey <= now)
+        {
+            GroupNode released = _limited[_releases.First]!;
+            _releases.Remove(released.Number);
+            CheckLimit(released, now);
+        }
+
+        GroupNode node = _root;
+        _until = long.MaxValue;
+        int vcpu = -1;
+        while (vcpu < 0)
+        {
+            PickResult pick = node.Policy.Pick(cpu, now);
+            if (pick.VCpu < 0)
+            {
+                if (node != _root)
+                    throw new UnreachableException($"group '{node.Group!.Name}' was to have something for CPU {cpu}");
+                _rootsNextEvent = pick.NextEvent;
+                return -1;
+            }
+
+            _until = Math.Min(_until, pick.RunUntil);
+            node.ReadyMembers--;
+            GroupNode.Member member = node[pick.VCpu];
+            vcpu = member.VCpu;
+            if (member.Child is { } child)
+            {
+                child.SlotPicked(member.Slot, cpu);
+                node = child;
+            }
+        }
+
+        node.CountReady(Parameters(vcpu).Affinity, -1);
+        _places[vcpu].Runs = true;
+        TakeFromLimits(node, cpu, now);
+        return vcpu;
+    }
+
+    protected override void Charge(int vcpu, long used, long now) => _places[vcpu].Used += used;
+
+    protected override long Quantum(int vcpu, long now) => _until - now;
+
+    protected override long NextEvent(long now)
+        => Math.Max(now + 1, Math.Min(_rootsNextEvent, _releases.Count > 0 ? _releases.FirstKey : long.MaxValue));
+
+    protected override RemovalToken Removed(int vcpu, long now)
+    {
+        ref Place place = ref _places[vcpu];
+        RemovalToken token = Exit(vcpu, now);
+        place = default;
+        return token;
+    }
+
+    private static int InnerWeight(GroupNode node, int weight) => node.Scaled(weight);
+
+    private SchedulingParameters Inner(GroupNode node, in SchedulingParameters parameters)
+        => parameters with { Weight = InnerWeight(node, parameters.Weight), Cap = default, Group = null };
+
+    private Policy Make(string policy)
+    {
+        Policy made = Schedulers.Make(policy, _cpus, _slice, (ulong)++_serial);
+        made.WeightLimit = MostInnerWeight;
+        return made;
+    }
+
+    private GroupNode NodeOf(SchedulingGroup? group, long now)
+    {
+        if (group is null)
+            return _root;
+        if (_nodes.TryGetValue(group, out GroupNode? node))
+            return node;
+        group.Validate(_cpus);
+        if (group.Depth >= DeepestGroup)
+            throw new HypervisorException($"Group '{group.Name}' lies in {group.Depth} others; the deepest lies in {DeepestGroup - 1}.");
+        string inside = group.Inside ?? _inside;
+        if (!Schedulers.Names.Contains(inside) || inside is "reservation" or "rtds" or "cyclic")
+            throw new HypervisorException($"Group '{group.Name}' is to follow '{inside}' inside; a group follows a policy of shares or turns: eevdf, stride, sfq, credit2, lottery or round-robin.");
+        GroupNode parent = NodeOf(group.Parent, now);
+        try
+        {
+            Admit(group, parent);
+            int number = -1;
+            if (!group.Limit.IsNone)
+            {
+                number = _limited.IndexOf(null);
+                if (number < 0)
+                {
+                    number = _limited.Count;
+                    _limited.Add(null);
+                }
+            }
+
+            node = new GroupNode(group, parent, Make(inside), number, _cpus);
+        }
+        catch (HypervisorException)
+        {
+            Drop(parent, now);
+            throw;
+        }
+
+        if (node.HasLimit)
+        {
+            _limited[node.Number] = node;
+            node.Refill(now);
+        }
+
+        if (IsRaised(node))
+            parent.Reserved.Add(node);
+        _nodes.Add(group, node);
+        parent.Users++;
+        return node;
+    }
+
+    private void Admit(SchedulingGroup group, GroupNode parent)
+    {
+        if (group.Reservation.IsNone)
+            return;
+        double own = SchedulingGroup.Rate(group.Reservation);
+        if (parent.Policy is Cyclic or RoundRobin)
+            throw new HypervisorException($"Group '{group.Name}' has a reservation; the policy '{parent.Policy.Name}' promises none.");
+        if (parent.Policy is Reservation && own > 1)
+            throw new HypervisorException($"Group '{group.Name}' has a reservation of {own:0.###} CPUs; under the policy '{parent.Policy.Name}' a group uses one CPU at a time.");
+        double most = Capacity(parent);
+        double sum = own + parent.Reserved.Sum(each => SchedulingGroup.Rate(each.Group!.Reservation));
+        if (parent.Policy is not Reservation && sum > most + 1e-9)
+        {
+            throw new HypervisorException(FormattableString.Invariant(
+                $"Group '{group.Name}' asks for {own:0.###} CPUs, which makes {sum:0.###} reserved {(parent.Group is { } above ? $"in group '{above.Name}', which was promised" : "of")} {most:0.###}: {sum - most:0.###} too much."));
+        }
+    }
+
+    /// <summary>CPUs that a group's members can be promised.</summary>
+    private double Capacity(GroupNode node) => node.Group is null ? _cpus : SchedulingGroup.Rate(node.Group.Reservation);
+
+    private static bool IsRaised(GroupNode node) => !node.Group!.Reservation.IsNone && node.Parent!.Policy is not Reservation;
+
+    /// <summary>Forgets groups that nobody is in any more.</summary>
+    private void Drop(GroupNode node, long now)
+    {
+        while (node.Parent is { } parent && node.Users == 0)
+        {
+            node.Leave(now);
+            if (node.HasLimit)
+            {
+                if (_releases.Contains(node.Number))
+                    _releases.Remove(node.Number);
+                _limited[node.Number] = null;
+            }
+
+            parent.Reserved.Remove(node);
+            _nodes.Remove(node.Group!);
+            parent.Users--;
+            node = parent;
+        }
+    }
+
+    private void Enter(int vcpu, GroupNode node, in SchedulingParameters parameters, RemovalToken arriving, long now)
+    {
+        int member = node.AddMember(new GroupNode.Member { VCpu = vcpu });
+        node.Users++;
+        try
+        {
+            node.Policy.Set(member, Inner(node, in parameters), now, arriving);
+        }
+        catch (HypervisorException)
+        {
+            node.RemoveMember(member);
+            node.Users--;
+            Drop(node, now);
+            throw;
+        }
+
+        Reserve(Math.Max(vcpu + 1, _places.Length));
+        _places[vcpu] = new Place { Node = node, Member = member };
+    }
+
+    private RemovalToken Exit(int vcpu, long now)
+    {
+        ref Place place = ref _places[vcpu];
+        GroupNode node = place.Node;
+        bool wasReady = node.Policy.IsReady(place.Member);
+        RemovalToken token = node.Policy.Remove(place.Member, now);
+        node.RemoveMember(place.Member);
+        node.Users--;
+        if (wasReady)
+        {
+            node.ReadyMembers--;
+            node.CountReady(Parameters(vcpu).Affinity, -1);
+            Arrange(node, now);
+        }
+
+        Drop(node, now);
+        return token;
+    }
+
+    private void Update(int vcpu, in SchedulingParameters parameters, long now)
+    {
+        ref Place place = ref _places[vcpu];
+        place.Moves = false;
+        place.Node.Policy.Set(place.Member, Inner(place.Node, in parameters), now);
+        SchedulingParameters old = Parameters(vcpu);
+        if (IsReady(vcpu) && old.Affinity != parameters.Affinity)
+        {
+            place.Node.CountReady(old.Affinity, -1);
+            place.Node.CountReady(parameters.Affinity, 1);
+        }
+
+        if (!IsAsleep(vcpu) && old.Weight != parameters.Weight)
+            ChangeActiveWeight(place.Node, parameters.Weight - old.Weight, now);
+    }
+
+    private void Move(int vcpu, GroupNode node, in SchedulingParameters parameters, long now)
+    {
+        bool isReady = IsReady(vcpu);
+        if (isReady)
+            ChangeActiveWeight(_places[vcpu].Node, -Parameters(vcpu).Weight, now);
+        node.Users++;
+        RemovalToken token = Exit(vcpu, now);
+        Enter(vcpu, node, in parameters, token, now);
+        node.Users--;
+        if (!isReady)
+            return;
+        node.Policy.Ready(_places[vcpu].Member, ReadyReason.Woken, now);
+        BecameReady(vcpu, node, parameters.Affinity, now);
+        ChangeActiveWeight(node, parameters.Weight, now);
+    }
+
+    private void FinishMove(int vcpu, long now)
+    {
+        SchedulingGroup? next = _places[vcpu].Next;
+        SchedulingParameters parameters = Parameters(vcpu);
+        Move(vcpu, NodeOf(next, now), in parameters, now);
+    }
+
+    private void BecameReady(int vcpu, GroupNode node, CpuSet affinity, long now)
+    {
+        node.ReadyMembers++;
+        node.CountReady(affinity, 1);
+        Arrange(node, now);
+    }
+
+    /// <summary>Has as many slots ready as there should be, here and above.</summary>
+    private void Arrange(GroupNode start, long now)
+    {
+        for (GroupNode node = start; node.Parent is { } parent; node = parent)
+        {
+            int missing = node.MissingSlots;
+            if (missing == 0)
+                return;
+            bool wasActive = node.IsActive;
+            for (; missing > 0; missing--)
+                _wishes = new CpuSet(_wishes.Bits | node.WakeSlot(now).Bits);
+            for (; missing < 0; missing++)
+                node.SleepSlot(now);
+            NoteActivity(node, wasActive, now);
+        }
+    }
+
+    private void NoteActivity(GroupNode node, bool wasActive, long now)
+    {
+        if (node.IsActive != wasActive)
+            ChangeActiveWeight(node.Parent!, wasActive ? -node.Group!.Weight : node.Group!.Weight, now);
+    }
+
+    private void ChangeActiveWeight(GroupNode node, long change, long now)
+    {
+        node.ActiveWeight += change;
+        if (node.Reserved.Count > 0)
+            Raise(node, now);
+    }
+
+    /// <summary>Gives groups whose weight would earn less than what they were promised the weight that earns it.</summary>
+    private void Raise(GroupNode parent, long now)
+    {
+        double left = Capacity(parent);
+        double weights = parent.ActiveWeight;
+        ulong raised = 0;
+        for (bool again = true; again;)
+        {
+            again = false;
+            for (int i = 0; i < parent.Reserved.Count && i < 64; i++)
+            {
+                GroupNode node = parent.Reserved[i];
+                double promised = SchedulingGroup.Rate(node.Group!.Reservation);
+                if (!node.IsActive || (raised >> i & 1) != 0 || node.Group.Weight * left >= promised * weights)
+                    continue;
+                raised |= 1UL << i;
+                left -= promised;
+                weights -= node.Group.Weight;
+                again = true;
+            }
+        }
+
+        for (int i = 0; i < parent.Reserved.Count && i < 64; i++)
+        {
+            GroupNode node = parent.Reserved[i];
+            int weight = 0;
+            if ((raised >> i & 1) != 0)
+            {
+                // Where nobody is left who is not raised, only the ratios matter.
+                double perCpu = weights < 0.5 ? 1000 : left <= 1e-9 ? double.MaxValue : weights / left;
+                double exact = SchedulingGroup.Rate(node.Group!.Reservation) * perCpu * parent.Scaled(1);
+                weight = (int)Math.Clamp(Math.Ceiling(exact), 1, MostInnerWeight);
+            }
+
+            if (weight == node.RaisedWeight)
+                continue;
+            node.RaisedWeight = weight;
+            node.Reweigh(now);
+        }
+    }
+
+    private void TakeFromLimits(GroupNode leaf, int cpu, long now)
+    {
+        for (GroupNode? node = leaf; node.Parent is not null; node = node.Parent)
+        {
+            if (!node.HasLimit)
+                continue;
+            node.Refill(now);
+            _until = Math.Min(_until, now + node.Grantable(now));
+        }
+
+        for (GroupNode? node = leaf; node.Parent is not null; node = node.Parent)
+        {
+            if (!node.HasLimit)
+                continue;
+            node.Grant(cpu, _until - now);
+            CheckLimit(node, now);
+        }
+    }
+
+    /// <summary>Has a group wait where its limit is used up, or go on where it is not.</summary>
+    private void CheckLimit(GroupNode node, long now)
+    {
+        node.Refill(now);
+        bool exhausted = node.LimitLeft <= 0;
+        if (exhausted && !_releases.Contains(node.Number))
+            _releases.Add(node.Number, node.NextRelease, _sequence++);
+        if (exhausted == node.IsExhausted)
+            return;
+        _isUnsettled = true;
+        if (!exhausted && _releases.Contains(node.Number))
+            _releases.Remove(node.Number);
+        node.SetExhausted(exhausted);
+        Arrange(node, now);
+    }
+
+    /// <summary>One that ran leaves its CPU, and so do the slots that it ran in.</summary>
+    private void Stop(int vcpu, StopReason reason, long now)
+    {
+        ref Place place = ref _places[vcpu];
+        int cpu = CpuOf(vcpu);
+        long used = place.Used;
+        place.Used = 0;
+        place.Runs = false;
+        GroupNode node = place.Node;
+        int favoured = Favoured(cpu);
+        int yieldTo = favoured >= 0 && IsKnown(favoured) && _places[favoured].Node == node ? _places[favoured].Member : -1;
+        if (reason == StopReason.Blocked)
+        {
+            node.Policy.Stopped(cpu, place.Member, used, reason, yieldTo, now);
+        }
+        else
+        {
+            // A yield is to others of the group, while there are any.
+            bool yieldsInside = reason == StopReason.Yielded && node.ReadyMembers > 0;
+            node.Policy.Stopped(cpu, place.Member, used, reason, yieldTo, now);
+            node.ReadyMembers++;
+            node.CountReady(Parameters(vcpu).Affinity, 1);
+            reason = yieldsInside ? StopReason.Preempted : reason;
+        }
+
+        StopReason above = reason == StopReason.Blocked ? StopReason.Preempted : reason;
+        for (; node.Parent is { } parent; node = parent)
+        {
+            bool wasActive = node.IsActive;
+            if (node.HasLimit)
+                node.Return(cpu, used);
+            node.SlotStopped(cpu, used, above, now);
+            NoteActivity(node, wasActive, now);
+            if (node.HasLimit)
+                CheckLimit(node, now);
+            Arrange(node, now);
+        }
+    }
+}
