@@ -10,7 +10,7 @@ namespace Hypervisor.Guests.Container;
 /// One container: a tree of files, a tree of processes with numbers of their own, and limits. It sees nothing of the others on
 /// its <see cref="ContainerHost"/>.
 /// </summary>
-public sealed class Container
+public sealed partial class Container
 {
     private readonly Dictionary<int, Process> _processes = [];
     private readonly Dictionary<int, KernelTask> _tasks = [];
@@ -107,7 +107,7 @@ public sealed class Container
         Ended?.Invoke(this);
     }
 
-    private void WakeAll() => Host.Locked(() =>
+    internal void WakeAll() => Host.Locked(() =>
     {
         foreach (KernelTask task in _tasks.Values.ToArray())
             task.Woken();

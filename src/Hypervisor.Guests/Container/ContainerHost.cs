@@ -21,7 +21,7 @@ namespace Hypervisor.Guests.Container;
 /// All state of the kernel is under one lock, taken at every exit: tasks run their own code in parallel and the kernel's one at
 /// a time. Nothing in the kernel waits.
 /// </remarks>
-public sealed class ContainerHost : IPersonality, IDisposable
+public sealed partial class ContainerHost : IPersonality, IDisposable
 {
     private readonly Lock _kernel = new();
     private readonly IExecutionEngine _shared;
@@ -86,9 +86,11 @@ public sealed class ContainerHost : IPersonality, IDisposable
         {
             var container = new Container(this, options);
             var space = new AddressSpace(Frames, container.Account);
-            var process = new Process(container, container.NextId(), space, new DescriptorTable(), container.Paths.Root) { StartedAt = Now };
+            Place directory = container.DirectoryAt(options.WorkingDirectory);
+            string program = container.FindProgram(options.Program, options.Environment, directory);
+            var process = new Process(container, container.NextId(), space, new DescriptorTable(), directory) { StartedAt = Now };
             KernelTask task = NewTask(process, process.Id);
-            int error = Exec(task, options.Program, options.Arguments, options.Environment, space);
+            int error = Exec(task, program, options.Arguments, options.Environment, space);
             if (error != 0)
             {
                 container.Forget(task);
@@ -135,6 +137,8 @@ public sealed class ContainerHost : IPersonality, IDisposable
 
     ExitVerdict IPersonality.BeforeSlice(VCpu vcpu)
     {
+        if (vcpu.Data is KernelTask { Killed: false, Process.Container.IsPaused: true })
+            return ExitVerdict.Block;
         if (vcpu.Data is not KernelTask { Killed: false, Process.Container.Cpu: { } account } task)
             return ExitVerdict.Resume;
         lock (_kernel)
@@ -146,7 +150,7 @@ public sealed class ContainerHost : IPersonality, IDisposable
         lock (_kernel)
         {
             return vcpu.Data is KernelTask task
-                && (task.Killed || (task.WasWoken && task.Process.Container.Cpu is not { IsThrottled: true }));
+                && (task.Killed || (task.WasWoken && task.Process.Container is { IsPaused: false, Cpu: not { IsThrottled: true } }));
         }
     }
 
@@ -451,6 +455,7 @@ public sealed class ContainerHost : IPersonality, IDisposable
             container.Forget(process);
         }
 
+        process.Ended?.Invoke((waitStatus & 0x7F) == 0 ? waitStatus >> 8 & 0xFF : 128 + (waitStatus & 0x7F));
         if (process.Id != 1)
             return;
         container.End(waitStatus);

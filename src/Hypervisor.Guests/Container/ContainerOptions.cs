@@ -5,8 +5,14 @@ namespace Hypervisor.Guests.Container;
 /// <summary>What a container is made of.</summary>
 public sealed record ContainerOptions
 {
-    /// <summary>Its name, and its host name.</summary>
+    /// <summary>Its name.</summary>
     public string Name { get; init; } = "container";
+
+    /// <summary>What it sees as the system's name; null for <see cref="Name"/>.</summary>
+    public string? HostName { get; init; }
+
+    /// <summary>The directory its first process starts in.</summary>
+    public string WorkingDirectory { get; init; } = "/";
 
     /// <summary>A host directory shown as the root, read-only: what the container changes stays in memory. Null for an empty root.</summary>
     public string? RootDirectory { get; init; }

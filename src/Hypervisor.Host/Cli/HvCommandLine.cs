@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using Hypervisor.Core;
+using Hypervisor.Host.Oci;
 using Hypervisor.Host.Schedule;
 
 namespace Hypervisor.Host.Cli;
@@ -9,6 +10,7 @@ namespace Hypervisor.Host.Cli;
 internal static class HvCommandLine
 {
     private const string RunName = "run";
+    private const string OciName = "oci";
 
     /// <summary>Runs a command line.</summary>
     /// <param name="arguments">The arguments.</param>
@@ -16,9 +18,12 @@ internal static class HvCommandLine
     /// <returns>The exit code.</returns>
     public static int Run(string[] arguments, TextWriter error)
     {
+        // A runtime's command line has rules of its own, and its callers read its complaints in their own way.
+        if (arguments.Length > 0 && arguments[0] == OciName)
+            return OciCommand.Run(arguments[1..], error);
         string[] guestArguments = [];
         var run = RunCommand.Create(() => guestArguments);
-        var root = new RootCommand("hv hosts RISC-V guests in five ways on one engine, and shows what each way costs.") { CompareCommand.Create(), run, ScheduleCommand.Create() };
+        var root = new RootCommand("hv hosts RISC-V guests in five ways on one engine, and shows what each way costs.") { CompareCommand.Create(), run, ScheduleCommand.Create(), new Command(OciName, "An OCI runtime for riscv64 containers, for podman and its kind: see hv oci --help.") };
         string[] own = arguments;
         if (arguments.Length > 0 && arguments[0] == RunName)
         {

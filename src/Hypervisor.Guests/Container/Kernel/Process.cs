@@ -69,6 +69,9 @@ internal sealed class Process
 
     public long StartedAt { get; init; }
 
+    /// <summary>Called with its exit code when it has ended; for processes that were added from outside.</summary>
+    public Action<int>? Ended { get; init; }
+
     public long UserNanoseconds { get; set; }
 
     /// <summary>Nanoseconds of ITIMER_REAL between alarms, 0 for once.</summary>

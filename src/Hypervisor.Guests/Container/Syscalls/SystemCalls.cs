@@ -19,7 +19,7 @@ internal static class SystemCalls
     public static long GetNames(KernelTask task, in SyscallArguments a)
     {
         var names = new byte[65 * 6];
-        string[] values = ["Linux", task.Process.Container.Options.Name, SystemInfo.Release, "#1 SMP", "riscv64", "(none)"];
+        string[] values = ["Linux", task.Process.Container.Options.HostName ?? task.Process.Container.Options.Name, SystemInfo.Release, "#1 SMP", "riscv64", "(none)"];
         for (int i = 0; i < values.Length; i++)
         {
             byte[] bytes = Encoding.UTF8.GetBytes(values[i]);

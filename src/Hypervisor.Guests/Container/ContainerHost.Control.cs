@@ -1,0 +1,91 @@
+using Hypervisor.Core;
+using Hypervisor.Core.Machine;
+using Hypervisor.Guests.Container.Files;
+using Hypervisor.Guests.Container.Kernel;
+using Hypervisor.Guests.Container.Memory;
+
+namespace Hypervisor.Guests.Container;
+
+/// <summary>What an embedder does to a container while it runs: signals, more processes, a pause. From any thread.</summary>
+public sealed partial class ContainerHost
+{
+    internal bool Signal(Process process, int signal)
+    {
+        lock (_kernel)
+        {
+            if (signal is < 1 or > 64 || process.Tasks.Count == 0)
+                return false;
+            if (signal == Signals.SIGKILL)
+                Kill(process, signal);
+            else
+                Send(process, signal);
+            return true;
+        }
+    }
+
+    internal int SignalAll(Container container, int signal)
+    {
+        lock (_kernel)
+            return container.Processes.ToArray().Count(process => Signal(process, signal));
+    }
+
+    internal void SetPaused(Container container, bool paused)
+    {
+        lock (_kernel)
+        {
+            container.IsPaused = paused;
+            if (!paused)
+                container.WakeAll();
+        }
+    }
+
+    internal IReadOnlyList<(int Id, int Parent, string Command)> ListProcesses(Container container)
+    {
+        lock (_kernel)
+            return [.. container.Processes.Where(process => process.Tasks.Count > 0).OrderBy(process => process.Id)
+                .Select(process => (process.Id, process.Parent?.Id ?? 0, string.Join(' ', process.Arguments)))];
+    }
+
+    /// <summary>Adds a process to a container that runs.</summary>
+    /// <exception cref="HypervisorException">The container has ended, or the program cannot be run.</exception>
+    internal ContainerProcess Execute(Container container, ProcessOptions options)
+    {
+        lock (_kernel)
+        {
+            string name = container.Options.Name;
+            if (container.Exit is not null)
+                throw new HypervisorException($"Container '{name}' has ended; no process can be added to it.");
+            if (options.Arguments.Count == 0)
+                throw new HypervisorException($"A process for container '{name}' has no arguments; the first is the program's own name.");
+            Place directory = container.DirectoryAt(options.WorkingDirectory);
+            string program = container.FindProgram(options.Program, options.Environment, directory);
+            int id = container.NextId();
+            if (id == 0)
+                throw new HypervisorException($"Container '{name}' has {container.TaskCount} tasks, as many as it may have.");
+            var space = new AddressSpace(Frames, container.Account);
+            var process = new Process(container, id, space, new DescriptorTable(), directory) { StartedAt = Now, Ended = options.Ended };
+            KernelTask task = NewTask(process, id);
+            int error = Exec(task, program, options.Arguments, options.Environment, space);
+            if (error != 0)
+            {
+                container.Forget(task);
+                Machine.RemoveVCpu(task.VCpu);
+                space.Release();
+                throw new HypervisorException($"Container '{name}' cannot run '{options.Program}': {LoadError(error)}");
+            }
+
+            container.Add(process);
+            var arrived = new WaitQueue();
+            for (int fd = 0; fd < 3; fd++)
+            {
+                process.Files.Add(new HostStreamFile(container.Paths.Root.Inode, OpenFlags.ReadWrite,
+                    fd == 0 ? options.Input ?? ContainerInput.Empty : null, fd == 2 ? options.Error : options.Output, arrived, terminal: false) { Path = "/dev/null" }, closeOnExec: false);
+            }
+
+            if (options.Input is { } input)
+                input.Arrived = () => Locked(arrived.WakeAll);
+            Start(task);
+            return new ContainerProcess(process);
+        }
+    }
+}
