@@ -19,7 +19,7 @@ namespace Hypervisor.Core.Scheduling;
 /// with a lag; an eligible one that is not so any more goes back when it comes to the top. All sums are exact integers; the
 /// fractions that divisions leave over are kept, and comparisons with V multiply instead of dividing.</para>
 /// </remarks>
-internal sealed class Eevdf(int cpus, long slice) : Policy(cpus, slice)
+internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights = true) : Policy(cpus, slice)
 {
     // Units of virtual time for one nanosecond at weight 1.
     private const long Scale = 64;
@@ -27,7 +27,7 @@ internal sealed class Eevdf(int cpus, long slice) : Policy(cpus, slice)
     private readonly HeapOrder _eligible = new();
     private readonly HeapOrder _early = new();
     private readonly int _cpus = cpus;
-    private readonly HeapOrder? _heaviest = cpus > 1 ? new HeapOrder() : null;
+    private readonly HeapOrder? _heaviest = cpus > 1 && lowersInfeasibleWeights ? new HeapOrder() : null;
     private readonly List<int> _infeasible = [];
     private Client[] _clients = [];
     private long _weights;

@@ -176,7 +176,13 @@ public readonly record struct RemovalToken(long Lag)
 /// <summary>The policies by name.</summary>
 public static class Schedulers
 {
-    /// <summary>The names that <see cref="Create"/> knows.</summary>
+    /// <summary>Before a name: a queue for each CPU, with stealing, as in <c>partitioned:eevdf</c>.</summary>
+    public const string PartitionedPrefix = "partitioned:";
+
+    /// <summary>Before the name of a policy of shares or turns: the vCPUs of a group run together, as in <c>gang:eevdf</c>.</summary>
+    public const string GangPrefix = "gang:";
+
+    /// <summary>The names that <see cref="Create"/> knows, alone or behind a prefix.</summary>
     public static IReadOnlyList<string> Names { get; } = ["eevdf", "stride", "sfq", "credit2", "lottery", "round-robin", "reservation", "rtds", "cyclic"];
 
     /// <summary>Makes a policy that follows a table: see <see cref="CyclicWindow"/>. Gaps are idle.</summary>
@@ -203,15 +209,23 @@ public static class Schedulers
     }
 
     /// <summary>Makes a policy.</summary>
-    /// <param name="name">One of <see cref="Names"/>.</param>
+    /// <param name="name">One of <see cref="Names"/>, or one of them behind a prefix.</param>
     /// <param name="cpus">Physical CPUs, 1 to 64.</param>
     /// <param name="sliceNanoseconds">The default slice.</param>
     /// <exception cref="HypervisorException">No such policy, or a number out of its range.</exception>
     public static IScheduler Create(string name, int cpus, long sliceNanoseconds = 1_000_000)
     {
         Validate(cpus, sliceNanoseconds);
-        return Make(name, cpus, sliceNanoseconds, seed: 1);
+        return name.StartsWith(PartitionedPrefix, StringComparison.Ordinal) ? new Partitioned(name[PartitionedPrefix.Length..], cpus, sliceNanoseconds)
+            : name.StartsWith(GangPrefix, StringComparison.Ordinal) ? new Gang(name[GangPrefix.Length..], cpus, sliceNanoseconds)
+            : Make(name, cpus, sliceNanoseconds, seed: 1);
     }
+
+    /// <summary>Whether <see cref="Create"/> makes a policy of this name.</summary>
+    public static bool IsKnown(string name)
+        => name.StartsWith(PartitionedPrefix, StringComparison.Ordinal) ? Names.Contains(name[PartitionedPrefix.Length..])
+            : name.StartsWith(GangPrefix, StringComparison.Ordinal) ? Names.Contains(name[GangPrefix.Length..]) && name[GangPrefix.Length..] is not ("reservation" or "rtds" or "cyclic")
+            : Names.Contains(name);
 
     internal static Policy Make(string name, int cpus, long slice, ulong seed) => name switch
     {

@@ -12,7 +12,7 @@ public sealed class ScheduleSimulationTests
 {
     private const long Millisecond = 1_000_000;
 
-    public static TheoryData<string> Policies => [.. Schedulers.Names];
+    public static TheoryData<string> Policies => [.. Schedulers.Names, .. SchedulerPropertyTests.Combined];
 
     [Theory]
     [MemberData(nameof(Policies))]
@@ -238,7 +238,7 @@ public sealed class ScheduleSimulationTests
     {
         Assert.False(ThiefIsHeld(new Faulty(new Eevdf(1, Millisecond)) { ChargesByTick = true }), "accounting by ticks survived 1 case");
         Assert.Contains(Enumerable.Range(0, 10), seed => !CapIsKept(inner => new Faulty(inner) { ForgetsCaps = true }, seed));
-        Assert.Contains(Enumerable.Range(0, 20), seed => !CapIsKept(inner => new Faulty(inner) { ChargesHalf = true }, seed));
+        Assert.Contains(Enumerable.Range(0, 20), seed => !CapIsKept(inner => new Faulty(inner) { ChargesInPart = true }, seed));
         Assert.DoesNotContain(Enumerable.Range(0, 20), seed => !CapIsKept(inner => inner, seed));
     }
 
@@ -269,7 +269,7 @@ public sealed class ScheduleSimulationTests
 
         public bool ForgetsCaps { get; init; }
 
-        public bool ChargesHalf { get; init; }
+        public bool ChargesInPart { get; init; }
 
         public string Name => inner.Name;
 
@@ -282,7 +282,7 @@ public sealed class ScheduleSimulationTests
 
         public CpuSet Stopped(int cpu, int vcpu, long used, StopReason reason, int yieldTo, long now)
         {
-            long charged = ChargesByTick ? ((now / Millisecond) - ((now - used) / Millisecond)) * Millisecond : ChargesHalf ? used / 2 : used;
+            long charged = ChargesByTick ? ((now / Millisecond) - ((now - used) / Millisecond)) * Millisecond : ChargesInPart ? used - (used / 4) : used;
             return inner.Stopped(cpu, vcpu, charged, reason, yieldTo, now);
         }
 

@@ -12,7 +12,10 @@ public sealed class SchedulerPropertyTests
 {
     private const long Slice = 1_000_000;
 
-    public static TheoryData<string> Policies => [.. Schedulers.Names];
+    public static TheoryData<string> Policies => [.. Schedulers.Names, .. Combined];
+
+    /// <summary>Combinators around policies.</summary>
+    internal static string[] Combined => ["partitioned:eevdf", "partitioned:stride", "partitioned:round-robin", "partitioned:lottery", "gang:eevdf", "gang:stride", "gang:round-robin"];
 
     /// <summary>What a random case is made of; FsCheck prints it where a property fails.</summary>
     public sealed record Case(int Cpus, int[] Weights, int[] Runs, int[] Sleeps, int Seed);
@@ -27,7 +30,7 @@ public sealed class SchedulerPropertyTests
         select new Case(cpus, weights, runs, sleeps, seed);
 
     /// <summary>All but the cyclic table, whose promise is that CPUs idle in the windows of those who sleep.</summary>
-    public static TheoryData<string> ConservingPolicies => [.. Schedulers.Names.Where(name => name != "cyclic")];
+    public static TheoryData<string> ConservingPolicies => [.. Schedulers.Names.Where(name => name != "cyclic"), .. Combined];
 
     [Theory]
     [MemberData(nameof(ConservingPolicies))]
@@ -89,7 +92,7 @@ public sealed class SchedulerPropertyTests
         Assert.All(simulator.Service, service => Assert.True(service > 50_000_000));
 
         // A lottery bounds nothing: at five tickets a CPU a wait of a hundred draws has a chance of (4/5)^100.
-        Assert.All(simulator.LongestWait, wait => Assert.True(wait < (name == "lottery" ? 100 : 20) * Slice));
+        Assert.All(simulator.LongestWait, wait => Assert.True(wait < (name.EndsWith("lottery", StringComparison.Ordinal) ? 100 : 20) * Slice));
     }
 
     [Theory]
@@ -288,8 +291,11 @@ public sealed class SchedulerPropertyTests
         Assert.InRange(service[1 - first] / (double)Slice, 8, 12);
     }
 
+    /// <summary>Gangs hand a CPU on inside a gang only.</summary>
+    public static TheoryData<string> YieldingPolicies => [.. Schedulers.Names.Where(name => name != "cyclic"), .. Combined.Where(name => name.StartsWith("part", StringComparison.Ordinal))];
+
     [Theory]
-    [MemberData(nameof(ConservingPolicies))]
+    [MemberData(nameof(YieldingPolicies))]
     public void AnyPolicy_DirectedYield_RunsTheOneNamedNext(string name)
     {
         IScheduler policy = Schedulers.Create(name, 1, Slice);
@@ -306,6 +312,80 @@ public sealed class SchedulerPropertyTests
         policy.Stopped(0, favoured, 10, StopReason.Yielded, 99, 20); // One that is not there favours nobody.
         Assert.InRange(policy.Pick(0, 20).VCpu, 0, 4);
     }
+
+    // More weight gives more time, by the difference of the fluid shares but for what the policy may be off.
+    [Theory]
+    [InlineData("eevdf", false)]
+    [InlineData("stride", true)]
+    [InlineData("sfq", true)]
+    public void FairPolicy_MoreWeight_GivesTheMoreTime(string name, bool isOffByMembers)
+        => Property.ForAll(Cases, test => MonotoneHolds(() => Schedulers.Create(name, 1, Slice), test, isOffByMembers ? test.Weights.Length + 2 : 2), cases: 200);
+
+    [Fact]
+    public void Mutants_OfWeight_BreakMonotony()
+    {
+        Assert.Contains(Gen.Sample(Cases, 20), test => !MonotoneHolds(() => new Mutant(new Eevdf(1, Slice)) { InvertsWeights = true }, test, 2));
+        Assert.Contains(Gen.Sample(Cases, 20), test => !MonotoneHolds(() => new Mutant(new Eevdf(1, Slice)) { Weight = 100 }, test, 2));
+    }
+
+    private static bool MonotoneHolds(Func<IScheduler> make, Case test, int slices)
+    {
+        int heavier = test.Weights[0] + 1 + (test.Seed % 1000);
+        double others = test.Weights.Skip(1).Sum();
+        double due = 400 * Slice * ((heavier / (heavier + others)) - (test.Weights[0] / (test.Weights[0] + others)));
+        return Service(heavier) - Service(test.Weights[0]) > due - (slices * Slice) - 1;
+
+        long Service(int weight)
+        {
+            var simulator = new SchedulerSimulator(make(), 1, [new(weight), .. test.Weights.Skip(1).Select(each => new SyntheticVCpu(each))]);
+            simulator.RunFor(400 * Slice);
+            return simulator.Service[0];
+        }
+    }
+
+    // Who leaves one domain and enters another is owed there what it was owed here.
+    [Theory]
+    [InlineData("eevdf")]
+    [InlineData("stride")]
+    [InlineData("sfq")]
+    public void RemovalToken_TakenToAnotherDomain_CarriesWhatIsOwed(string name)
+        => Property.ForAll(Cases, test =>
+        {
+            IScheduler from = Started(test);
+            IScheduler to = Started(test);
+            long now = 0;
+            Turn(from, 0, 37 + (test.Seed % 20));
+            long untilFirst = now;
+            Turn(to, 0, 37 + (test.Seed % 20));
+            RemovalToken token = from.Remove(0, untilFirst);
+            const int There = 1000;
+            to.Set(There, new SchedulingParameters(test.Weights[0], 0, CpuSet.All), untilFirst, token);
+            RemovalToken back = to.Remove(There, untilFirst);
+            return Math.Abs(back.Lag - token.Lag) <= test.Weights[0];
+
+            IScheduler Started(Case test)
+            {
+                IScheduler policy = Schedulers.Create(name, 1, Slice);
+                for (int i = 0; i < test.Weights.Length; i++)
+                {
+                    policy.Set(i, new SchedulingParameters(test.Weights[i], 0, CpuSet.All), 0);
+                    policy.Ready(i, ReadyReason.Started, 0);
+                }
+
+                return policy;
+            }
+
+            void Turn(IScheduler policy, long start, int turns)
+            {
+                now = start;
+                for (int i = 0; i < turns; i++)
+                {
+                    PickResult pick = policy.Pick(0, now);
+                    policy.Stopped(0, pick.VCpu, pick.RunUntil - now, StopReason.Expired, -1, pick.RunUntil);
+                    now = pick.RunUntil;
+                }
+            }
+        }, cases: 100);
 
     private static bool RoundRobinHolds(IScheduler policy, int count)
     {
@@ -384,6 +464,8 @@ public sealed class SchedulerPropertyTests
 
         public int? Weight { get; init; }
 
+        public bool InvertsWeights { get; init; }
+
         public long FreeBelow { get; init; }
 
         public int IdleEvery { get; init; }
@@ -394,7 +476,7 @@ public sealed class SchedulerPropertyTests
 
         public string Name => inner.Name;
 
-        public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now, RemovalToken arriving = default) => inner.Set(vcpu, parameters with { Weight = Weight ?? parameters.Weight }, now);
+        public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now, RemovalToken arriving = default) => inner.Set(vcpu, parameters with { Weight = Weight ?? (InvertsWeights ? 3000 - parameters.Weight : parameters.Weight) }, now, arriving);
 
         public CpuSet Ready(int vcpu, ReadyReason reason, long now)
         {

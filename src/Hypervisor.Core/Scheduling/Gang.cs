@@ -1,0 +1,408 @@
+using System.Numerics;
+
+namespace Hypervisor.Core.Scheduling;
+
+/// <summary>
+/// Gang scheduling around any policy of shares or turns (after Ousterhout, "Scheduling Techniques for Concurrent Systems", ICDCS 1982):
+/// the ready vCPUs of a group, a machine's say, are dispatched together, each on a CPU of its own, so that none spins for one that does
+/// not run.
+/// </summary>
+/// <remarks>
+/// <para>Time goes in rounds of a slice. When one begins the inner policy names gangs in its order as long as they fit into the CPUs left,
+/// affinities kept by a bipartite matching; those that do not fit are passed over in that order, and the first is never refused, so that
+/// none waits for ever. A gang larger than all CPUs runs as many as fit, by turns. All of a round begin at one moment and end at one.
+/// CPUs that are left take gangs that wake and fit, until the round ends; who wakes in a gang that runs joins it where a CPU is free.</para>
+/// <para>A CPU kept for a gang's vCPU that went to sleep stays idle to the round's end, and others idle where no gang fits: that is the
+/// exception to work conservation. A gang is charged for the CPUs it was given for the time it had them. A vCPU in no group is a gang of
+/// one. Limits and reservations of groups, and groups in groups, play no part.</para>
+/// </remarks>
+internal sealed class Gang : Policy, IRunFilter
+{
+    private readonly int _cpus;
+    private readonly string _name;
+    private readonly Policy _policy;
+    private readonly Dictionary<SchedulingGroup, Team> _groups = [];
+    private readonly List<Team?> _teams = [];
+    private readonly Stack<int> _freeTeams = new();
+
+    // Of the round: whom each CPU is kept for, or -1; and which teams run, by the CPU as which the inner policy knows them.
+    private readonly int[] _kept;
+    private readonly int[] _match;
+    private readonly List<int> _order = [];
+    private readonly Team?[] _running;
+    private Team?[] _ofVCpu = [];
+    private long _end;
+    private bool _isUnsettled;
+
+    private sealed class Team(int number, SchedulingGroup? group)
+    {
+        public readonly int Number = number;
+        public readonly SchedulingGroup? Group = group;
+
+        // Those that are ready or run, the one that waits longest first; and how many vCPUs there are in all.
+        public readonly List<int> Active = [];
+        public int Users;
+        public int Slot = -1;
+        public long Since;
+        public int Given;
+        public long Owes;
+        public SchedulingParameters Parameters;
+    }
+
+    public Gang(string policy, int cpus, long slice)
+        : base(cpus, slice)
+    {
+        _cpus = cpus;
+        _name = Schedulers.GangPrefix + policy;
+
+        // A gang uses as many CPUs as it has vCPUs: no weight is infeasible because one CPU could not give it.
+        _policy = policy == "eevdf" ? new Eevdf(cpus, slice, lowersInfeasibleWeights: false) : Schedulers.Make(policy, cpus, slice, seed: 1);
+        if (_policy is Reservation or Cyclic)
+            throw new HypervisorException($"Gangs cannot follow '{policy}', which gives time instead of shares or turns.");
+        _policy.Filter = this;
+        _kept = new int[cpus];
+        _match = new int[cpus];
+        Array.Fill(_kept, -1);
+        _running = new Team?[cpus];
+    }
+
+    public override string Name => _name;
+
+    protected override bool KnowsGroups => true;
+
+    protected override bool HandsYieldsOn => true;
+
+    protected override bool Unsettled
+    {
+        get
+        {
+            bool was = _isUnsettled;
+            _isUnsettled = false;
+            return was;
+        }
+    }
+
+    /// <summary>Whether a team fits into the CPUs that are left.</summary>
+    bool IRunFilter.MayRun(int team, int cpu)
+    {
+        ulong free = FreeCpus;
+        ulong all = CpuSet.First(_cpus).Bits;
+        return free == all || Match(_teams[team]!, free) == Match(_teams[team]!, all);
+    }
+
+    protected override void Check(int vcpu, in SchedulingParameters parameters, bool isNew, RemovalToken arriving, long now)
+    {
+        if (!isNew && parameters.Group != Parameters(vcpu).Group)
+            throw new HypervisorException($"vCPU {vcpu} is to change its gang; a vCPU stays in the gang it began in.");
+        parameters.Group?.Validate(_cpus);
+        Reserve(Math.Max(vcpu + 1, _ofVCpu.Length));
+        Team? team = isNew ? null : _ofVCpu[vcpu];
+        if (isNew && (parameters.Group is null || !_groups.TryGetValue(parameters.Group, out team)))
+        {
+            if (!_freeTeams.TryPop(out int number))
+            {
+                number = _teams.Count;
+                _teams.Add(null);
+            }
+
+            team = _teams[number] = new Team(number, parameters.Group);
+            if (parameters.Group is not null)
+                _groups.Add(parameters.Group, team);
+        }
+
+        team!.Users += isNew ? 1 : 0;
+        _ofVCpu[vcpu] = team;
+        team.Parameters = new SchedulingParameters(parameters.Group?.Weight ?? parameters.Weight, parameters.Group?.SliceNanoseconds ?? parameters.SliceNanoseconds, CpuSet.All);
+        _policy.Set(team.Number, team.Parameters, now);
+    }
+
+    protected override void Reserve(int capacity)
+    {
+        if (capacity > _ofVCpu.Length)
+            Array.Resize(ref _ofVCpu, capacity);
+    }
+
+    protected override void Added(int vcpu, RemovalToken arriving, long now)
+    {
+    }
+
+    protected override void Changed(int vcpu, in SchedulingParameters old, long now)
+    {
+        int cpu = Array.IndexOf(_kept, vcpu);
+        if (cpu < 0 || !IsReady(vcpu) || MayRunHere(vcpu, cpu))
+            return;
+        Release(_ofVCpu[vcpu]!, cpu, now);
+        Keep(_ofVCpu[vcpu]!, now);
+    }
+
+    protected override void Join(int vcpu, long now)
+    {
+        Team team = _ofVCpu[vcpu]!;
+        team.Active.Add(vcpu);
+        if (team.Slot < 0)
+        {
+            if (team.Active.Count == 1)
+                _policy.Ready(team.Number, ReadyReason.Woken, now);
+        }
+        else if (now < _end && !IsKept(vcpu))
+        {
+            Keep(team, now);
+        }
+    }
+
+    protected override void Requeue(int vcpu, StopReason reason, long now)
+    {
+        Team team = _ofVCpu[vcpu]!;
+        int cpu = CpuOf(vcpu);
+        if (_kept[cpu] != vcpu)
+            return;
+        if (!MayRunHere(vcpu, cpu))
+        {
+            Release(team, cpu, now);
+            Keep(team, now);
+        }
+        else if (reason == StopReason.Yielded)
+        {
+            // To the one it names, or any other of its gang, that has no CPU.
+            int other = Favoured(cpu);
+            if (other < 0 || !IsKnown(other) || _ofVCpu[other] != team || !CanTake(other, cpu))
+                other = FirstToTake(team, cpu);
+            _kept[cpu] = other < 0 ? vcpu : other;
+        }
+    }
+
+    private int FirstToTake(Team team, int cpu)
+    {
+        foreach (int vcpu in team.Active)
+        {
+            if (CanTake(vcpu, cpu))
+                return vcpu;
+        }
+
+        return -1;
+    }
+
+    private bool CanTake(int vcpu, int cpu) => IsReady(vcpu) && !IsKept(vcpu) && MayRunHere(vcpu, cpu);
+
+    protected override void Dequeue(int vcpu)
+    {
+    }
+
+    protected override void Leave(int vcpu, long now)
+    {
+        Team team = _ofVCpu[vcpu]!;
+        team.Active.Remove(vcpu);
+        if (team.Active.Count > 0)
+        {
+            // Its CPU stays its own to the end of the round, unless another of the gang has none.
+            int cpu = Array.IndexOf(_kept, vcpu);
+            if (cpu >= 0 && FirstToTake(team, cpu) >= 0)
+            {
+                Release(team, cpu, now);
+                Keep(team, now);
+            }
+
+            return;
+        }
+
+        if (team.Slot < 0)
+            Withdraw(team, now);
+        else
+            Finish(team, now);
+    }
+
+    protected override int Choose(int cpu, long now)
+    {
+        if (now >= _end)
+        {
+            foreach (Team? team in _running)
+            {
+                if (team is not null)
+                    Finish(team, now);
+            }
+        }
+
+        int kept = _kept[cpu];
+        if (kept < 0 || !IsReady(kept))
+        {
+            Fill(now);
+            kept = _kept[cpu];
+        }
+
+        return kept >= 0 && IsReady(kept) && MayRunHere(kept, cpu) ? kept : -1;
+    }
+
+    protected override void Charge(int vcpu, long used, long now)
+    {
+    }
+
+    protected override long Quantum(int vcpu, long now) => Math.Max(1, _end - now);
+
+    protected override long NextEvent(long now) => Array.Exists(_running, team => team is not null) ? Math.Max(now + 1, _end) : long.MaxValue;
+
+    protected override RemovalToken Removed(int vcpu, long now)
+    {
+        Team team = _ofVCpu[vcpu]!;
+        if (Array.IndexOf(_kept, vcpu) is >= 0 and int cpu)
+            Release(team, cpu, now);
+        _ofVCpu[vcpu] = null;
+        if (--team.Users > 0)
+            return default;
+        _policy.Remove(team.Number, now);
+        _teams[team.Number] = null;
+        _freeTeams.Push(team.Number);
+        if (team.Group is not null)
+            _groups.Remove(team.Group);
+        return default;
+    }
+
+    private bool MayRunHere(int vcpu, int cpu) => Parameters(vcpu).Affinity.Contains(cpu);
+
+    /// <summary>Has the inner policy name teams for the CPUs that are left.</summary>
+    private void Fill(long now)
+    {
+        bool isNew = !Array.Exists(_running, team => team is not null);
+        for (int slot = 0; slot < _cpus; slot++)
+        {
+            if (_running[slot] is not null)
+                continue;
+            if (!Array.Exists(_kept, kept => kept < 0))
+                return;
+            PickResult pick = _policy.Pick(slot, now);
+            if (pick.VCpu < 0)
+                return;
+            Team team = _teams[pick.VCpu]!;
+            team.Slot = slot;
+            team.Since = now;
+            team.Given = 0;
+            team.Owes = 0;
+            _running[slot] = team;
+            if (isNew)
+                _end = pick.RunUntil;
+            isNew = false;
+            Keep(team, now);
+        }
+    }
+
+    /// <summary>Keeps CPUs for those of a team that have none, as far as they go; the team pays for them from now on.</summary>
+    private void Keep(Team team, long now)
+    {
+        Settle(team, now);
+        Match(team, FreeCpus);
+        for (int cpu = 0; cpu < _cpus; cpu++)
+        {
+            if (_match[cpu] < 0)
+                continue;
+            _kept[cpu] = _match[cpu];
+            team.Given++;
+        }
+    }
+
+    /// <summary>A CPU is nobody's any more.</summary>
+    private void Release(Team team, int cpu, long now)
+    {
+        Settle(team, now);
+        _kept[cpu] = -1;
+        team.Given--;
+    }
+
+    private static void Settle(Team team, long now)
+    {
+        team.Owes += Math.Max(0, now - team.Since) * team.Given;
+        team.Since = now;
+    }
+
+    /// <summary>A team's run is over: at the end of its round, or because all of it sleeps.</summary>
+    private void Finish(Team team, long now)
+    {
+        Settle(team, now);
+        Rotate(team);
+        for (int cpu = 0; cpu < _cpus; cpu++)
+        {
+            if (_kept[cpu] >= 0 && _ofVCpu[_kept[cpu]] == team)
+                _kept[cpu] = -1;
+        }
+
+        int slot = team.Slot;
+        team.Slot = -1;
+        _running[slot] = null;
+        _isUnsettled |= now < _end;
+        _policy.Stopped(slot, team.Number, team.Owes, team.Active.Count > 0 ? StopReason.Expired : StopReason.Blocked, -1, now);
+    }
+
+    /// <summary>Those that had a CPU come behind those that had none, for when not all fit.</summary>
+    private void Rotate(Team team)
+    {
+        if (team.Active.Count <= 1)
+            return;
+        foreach (int vcpu in team.Active)
+        {
+            if (IsKept(vcpu))
+                _order.Add(vcpu);
+        }
+
+        int place = 0;
+        foreach (int vcpu in team.Active)
+        {
+            if (!IsKept(vcpu))
+                _order.Insert(place++, vcpu);
+        }
+
+        team.Active.Clear();
+        team.Active.AddRange(_order);
+        _order.Clear();
+    }
+
+    private ulong FreeCpus
+    {
+        get
+        {
+            ulong free = 0;
+            for (int cpu = 0; cpu < _cpus; cpu++)
+                free |= _kept[cpu] < 0 ? 1UL << cpu : 0;
+            return free;
+        }
+    }
+
+    private bool IsKept(int vcpu) => Array.IndexOf(_kept, vcpu) >= 0;
+
+    /// <summary>Finds CPUs of a set, one each, for as many as possible of a team that have none: a greatest bipartite matching by augmenting paths.</summary>
+    private int Match(Team team, ulong free)
+    {
+        Array.Fill(_match, -1);
+        int matched = 0;
+        int cpus = BitOperations.PopCount(free);
+        for (int i = 0; i < team.Active.Count && matched < cpus; i++)
+        {
+            ulong seen = 0;
+            if ((team.Slot < 0 || !IsKept(team.Active[i])) && Augment(team.Active[i], free, ref seen))
+                matched++;
+        }
+
+        return matched;
+    }
+
+    private bool Augment(int vcpu, ulong free, ref ulong seen)
+    {
+        // One that still runs, from the round before, can go on where it is and nowhere else.
+        ulong allowed = IsRunning(vcpu) ? 1UL << CpuOf(vcpu) : Parameters(vcpu).Affinity.Bits;
+        for (ulong rest = allowed & free & ~seen; rest != 0; rest = allowed & free & ~seen)
+        {
+            int cpu = BitOperations.TrailingZeroCount(rest);
+            seen |= 1UL << cpu;
+            if (_match[cpu] >= 0 && !Augment(_match[cpu], free, ref seen))
+                continue;
+            _match[cpu] = vcpu;
+            return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>The inner policy is to forget that a team is ready.</summary>
+    private void Withdraw(Team team, long now)
+    {
+        RemovalToken token = _policy.Remove(team.Number, now);
+        _policy.Set(team.Number, team.Parameters, now, token);
+    }
+}
