@@ -34,7 +34,7 @@ public sealed partial class Container
     /// <exception cref="HypervisorException">There is none.</exception>
     internal Place DirectoryAt(string path)
     {
-        int error = Paths.Resolve(Paths.Root, path, true, out PathResult found, out Place? place);
+        int error = Paths.Resolve(Credentials.Root, Paths.Root, path, true, out PathResult found, out Place? place);
         return error == 0 && place is not null ? place : throw new HypervisorException(
             $"Container '{Options.Name}' cannot start in '{path}': {(error == 0 && found.Inode is not null ? "it is no directory" : "there is no such directory in it")}.");
     }

@@ -24,6 +24,8 @@ public sealed partial class Container
         Random = new Random(options.Seed);
         Store = new FileStore(() => host.Now + host.EpochNanoseconds, (long)options.FileLimit) { Frames = host.Frames };
         Network = new ContainerNetwork(Store);
+        Ptys = new PtyList(this);
+        Console = options.Terminal ? new ContainerConsole(this) : null;
         Paths = ContainerTree.Build(this);
         Cpu = options.CpuLimit is { } limit ? new CpuAccount(host.Machine.Timers, limit, WakeAll) : null;
     }
@@ -63,6 +65,12 @@ public sealed partial class Container
     internal ContainerNetwork Network { get; }
 
     internal PathWalk Paths { get; }
+
+    /// <summary>Its pseudo-terminals.</summary>
+    internal PtyList Ptys { get; }
+
+    /// <summary>The terminal that its streams are, where they are one.</summary>
+    internal ContainerConsole? Console { get; }
 
     /// <summary>Woken when standard input has news.</summary>
     internal WaitQueue InputReady { get; } = new();

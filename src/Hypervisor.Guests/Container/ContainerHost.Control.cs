@@ -18,7 +18,7 @@ public sealed partial class ContainerHost
             if (signal == Signals.SIGKILL)
                 Kill(process, signal);
             else
-                Send(process, signal);
+                Send(process, SignalInfo.OfKernel(signal));
             return true;
         }
     }
@@ -63,9 +63,9 @@ public sealed partial class ContainerHost
             if (id == 0)
                 throw new HypervisorException($"Container '{name}' has {container.TaskCount} tasks, as many as it may have.");
             var space = new AddressSpace(Frames, container.Account);
-            var process = new Process(container, id, space, new DescriptorTable(), directory) { StartedAt = Now, Ended = options.Ended };
+            var process = new Process(container, id, space, new DescriptorTable(), directory) { StartedAt = Now, WhenEnded = options.Ended };
             KernelTask task = NewTask(process, id);
-            int error = Exec(task, program, options.Arguments, options.Environment, space);
+            int error = Exec(task, KernelText.FromHost(program), [.. options.Arguments.Select(KernelText.FromHost)], [.. options.Environment.Select(KernelText.FromHost)], space);
             if (error != 0)
             {
                 container.Forget(task);
@@ -79,7 +79,7 @@ public sealed partial class ContainerHost
             for (int fd = 0; fd < 3; fd++)
             {
                 process.Files.Add(new HostStreamFile(container.Paths.Root.Inode, OpenFlags.ReadWrite,
-                    fd == 0 ? options.Input ?? ContainerInput.Empty : null, fd == 2 ? options.Error : options.Output, arrived, terminal: false) { Path = "/dev/null" }, closeOnExec: false);
+                    fd == 0 ? options.Input ?? ContainerInput.Empty : null, fd == 2 ? options.Error : options.Output, arrived) { Path = "/dev/null" }, closeOnExec: false);
             }
 
             if (options.Input is { } input)

@@ -62,6 +62,12 @@ public sealed record ContainerOptions
     /// <summary>Whether the three streams present themselves as a terminal.</summary>
     public bool Terminal { get; init; }
 
+    /// <summary>Lines of that terminal.</summary>
+    public ushort TerminalRows { get; init; } = 24;
+
+    /// <summary>Characters of its lines.</summary>
+    public ushort TerminalColumns { get; init; } = 80;
+
     /// <summary>Hears benchmark marks (system call 4096): whether it ends a region, and how many operations it had.</summary>
     public Action<bool, ulong>? Marked { get; init; }
 }

@@ -25,10 +25,13 @@ internal static class ContainerTree
     }
 
     /// <summary>The open file behind a standard stream.</summary>
-    public static OpenFile Stream(Container container, Inode inode, int number, int flags) => new HostStreamFile(inode, flags,
-        number == 0 ? container.Options.Input ?? ContainerInput.Empty : null,
-        number == 2 ? container.Options.Error : container.Options.Output,
-        container.InputReady, container.Options.Terminal);
+    public static OpenFile Stream(Container container, Inode inode, int number, int flags)
+    {
+        if (container.Console is { } console)
+            return new TerminalFile(inode, flags, console.Terminal, static () => { });
+        return new HostStreamFile(inode, flags, number == 0 ? container.Options.Input ?? ContainerInput.Empty : null,
+            number == 2 ? container.Options.Error : container.Options.Output, container.InputReady);
+    }
 
     private static void PutProgram(MemoryDirectory root, string program, ReadOnlyMemory<byte> image, FileStore store)
     {
@@ -59,7 +62,12 @@ internal static class ContainerTree
         Device("full", 1, 7, (inode, flags) => new ZeroFile(inode, flags, full: true));
         Device("random", 1, 8, (inode, flags) => new RandomFile(inode, flags, container.Random));
         Device("urandom", 1, 9, (inode, flags) => new RandomFile(inode, flags, container.Random));
-        Device("tty", 5, 0, (inode, flags) => new HostStreamFile(inode, flags, container.Options.Input ?? ContainerInput.Empty, container.Options.Output, container.InputReady, container.Options.Terminal));
+        dev.Add("tty", new ControllingTerminalInode(store));
+        dev.Add("ptmx", new PtyMasterInode(container));
+        var pts = new GeneratedDirectory(store,
+            name => name == "ptmx" ? dev.Lookup("ptmx") : int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? container.Ptys.Find(number)?.Slave : null,
+            () => container.Ptys.Numbers.Select(number => number.ToString(CultureInfo.InvariantCulture)).Append("ptmx")) { Parent = dev };
+        dev.Add("pts", pts);
         Device("console", 5, 1, (inode, flags) => Stream(container, inode, 1, flags));
         dev.MakeSymlink("fd", "/proc/self/fd");
         dev.MakeSymlink("stdin", "/proc/self/fd/0");
@@ -94,7 +102,7 @@ internal static class ContainerTree
                 : null,
             () => files.Keys.Concat(container.Processes.Select(process => process.Id.ToString(CultureInfo.InvariantCulture))));
 
-        Inode Text(Func<string> text) => new GeneratedInode(store, () => Encoding.UTF8.GetBytes(text()));
+        Inode Text(Func<string> text) => new GeneratedInode(store, () => KernelText.Encode(text()));
     }
 
     private static GeneratedDirectory ProcessDirectory(FileStore store, Process process)
@@ -102,14 +110,14 @@ internal static class ContainerTree
         string[] names = ["cmdline", "comm", "exe", "cwd", "fd", "maps", "stat", "status", "mounts"];
         return new GeneratedDirectory(store, name => name switch
         {
-            "cmdline" => new GeneratedInode(store, () => Encoding.UTF8.GetBytes(string.Concat(process.Arguments.Select(argument => argument + "\0")))),
-            "comm" => new GeneratedInode(store, () => Encoding.UTF8.GetBytes(process.Name + "\n")),
+            "cmdline" => new GeneratedInode(store, () => KernelText.Encode(string.Concat(process.Arguments.Select(argument => argument + "\0")))),
+            "comm" => new GeneratedInode(store, () => KernelText.Encode(process.Name + "\n")),
             "exe" => new GeneratedLink(store, () => process.ExecutablePath),
             "cwd" => new GeneratedLink(store, () => process.WorkingDirectory.Path),
             "mounts" => new GeneratedInode(store, () => "rootfs / rootfs rw 0 0\n"u8.ToArray()),
-            "maps" => new GeneratedInode(store, () => Encoding.UTF8.GetBytes(Maps(process))),
-            "stat" => new GeneratedInode(store, () => Encoding.UTF8.GetBytes(Stat(process))),
-            "status" => new GeneratedInode(store, () => Encoding.UTF8.GetBytes(Status(process))),
+            "maps" => new GeneratedInode(store, () => KernelText.Encode(Maps(process))),
+            "stat" => new GeneratedInode(store, () => KernelText.Encode(Stat(process))),
+            "status" => new GeneratedInode(store, () => KernelText.Encode(Status(process))),
             "fd" => new GeneratedDirectory(store,
                 fd => int.TryParse(fd, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && process.Files[number] is { } file ? new GeneratedLink(store, () => file.Path) : null,
                 () => process.Files.Numbers.Select(fd => fd.ToString(CultureInfo.InvariantCulture))),

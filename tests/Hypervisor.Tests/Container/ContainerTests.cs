@@ -34,12 +34,13 @@ public sealed class ContainerTests
     }
 
     [PeerTheory(Compiler, NativeCompiler)]
+    [InlineData("jobs")]
     [InlineData("sharing")]
     public void Program_OnOurKernel_PrintsWhatItPrintsOnThisLinux(string name)
     {
         using var folder = new TemporaryFolder();
         byte[] program = Compile(folder, name, out string path);
-        Peer.Run(NativeCompiler, "-O2", "-static", "-w", "-o", path + ".native", path + ".c", "-lpthread");
+        Peer.Run(NativeCompiler, "-O2", "-static", "-w", "-o", path + ".native", path + ".c", "-lpthread", "-lutil");
         (string expected, int code) = RunOnLinux(path + ".native");
         using var run = new ContainerRun();
         Guests.Container.Container container = run.Start(program);
@@ -299,7 +300,7 @@ public sealed class ContainerTests
     private static byte[] CompileText(TemporaryFolder folder, string name, string text)
     {
         folder.Write($"{name}.c", Encoding.UTF8.GetBytes(text));
-        Peer.Run(Compiler, "-O2", "-static", "-w", "-o", folder[name], folder[$"{name}.c"], "-lpthread");
+        Peer.Run(Compiler, "-O2", "-static", "-w", "-o", folder[name], folder[$"{name}.c"], "-lpthread", "-lutil");
         return File.ReadAllBytes(folder[name]);
     }
 

@@ -2,6 +2,9 @@ using Hypervisor.Guests.Container.Memory;
 
 namespace Hypervisor.Guests.Container.Files;
 
+/// <summary>A program as it was parsed at a version of its file.</summary>
+internal sealed record ParsedProgram(long Version, ReadOnlyMemory<byte> Bytes, Common.ElfImage Elf);
+
 /// <summary>
 /// The content of a regular file, page by page: nothing where it was never written, bytes of the host's heap, or, once somebody
 /// maps it, a frame that all mappings share with read and write. A file that began as one of the host's takes what was not
@@ -37,6 +40,9 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
 
     /// <summary>Bytes that it takes, in whole pages.</summary>
     public long Allocated => _pages.Values.Count(page => page.IsOwn) * (long)PageSize + (_lowerLength + PageSize - 1 & ~(PageSize - 1L));
+
+    /// <summary>What exec found in it, and at which version.</summary>
+    public ParsedProgram? Program { get; set; }
 
     public void AddMapper(AddressSpace space) => System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(_mappers, space, out _)++;
 

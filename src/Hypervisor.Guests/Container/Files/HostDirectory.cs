@@ -11,7 +11,7 @@ internal sealed class HostDirectory(string path)
     {
         try
         {
-            return new DirectoryInfo(path).EnumerateFileSystemInfos().Select(info => info.Name).ToList();
+            return new DirectoryInfo(path).EnumerateFileSystemInfos().Select(info => KernelText.FromHost(info.Name)).ToList();
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -29,7 +29,7 @@ internal sealed class HostDirectory(string path)
             return null;
         Inode? inode = info switch
         {
-            { LinkTarget: { } target } => new Symlink(store, target),
+            { LinkTarget: { } target } => new Symlink(store, KernelText.FromHost(target)),
             DirectoryInfo => new MemoryDirectory(store, Permissions(info), new HostDirectory(info.FullName)),
             FileInfo file when (file.Attributes & FileAttributes.Device) == 0 => new MemoryFile(store, Permissions(info), new HostFile(file.FullName, file.Length)),
             _ => null,
@@ -43,7 +43,7 @@ internal sealed class HostDirectory(string path)
     {
         if (name.Length == 0 || name is "." or ".." || name.Contains('/') || name.Contains('\0') || name.Contains(Path.DirectorySeparatorChar))
             return null;
-        string full = Path.Combine(path, name);
+        string full = Path.Combine(path, KernelText.ToHost(name));
         var file = new FileInfo(full);
         if (file.LinkTarget is not null)
             return file;

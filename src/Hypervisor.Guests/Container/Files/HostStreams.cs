@@ -80,12 +80,10 @@ public sealed class ContainerInput
 public delegate void ContainerOutput(ReadOnlySpan<byte> bytes);
 
 /// <summary>The open files behind descriptors 0, 1 and 2.</summary>
-internal sealed class HostStreamFile(Inode inode, int flags, ContainerInput? input, ContainerOutput? output, WaitQueue ready, bool terminal)
+internal sealed class HostStreamFile(Inode inode, int flags, ContainerInput? input, ContainerOutput? output, WaitQueue ready)
     : OpenFile(inode, flags)
 {
     public override WaitQueue Ready => ready;
-
-    public override bool IsTerminal => terminal;
 
     public int Available => input?.Count ?? 0;
 
@@ -98,4 +96,44 @@ internal sealed class HostStreamFile(Inode inode, int flags, ContainerInput? inp
     }
 
     public override PollEvents Poll() => (input is null || input.HasNews ? PollEvents.In : PollEvents.None) | PollEvents.Out;
+}
+
+/// <summary>A container's streams as a terminal: keys come from its input, what is shown goes to its output.</summary>
+internal sealed class ContainerConsole
+{
+    private readonly ContainerInput _input;
+
+    public ContainerConsole(Container container)
+    {
+        _input = container.Options.Input ?? ContainerInput.Empty;
+        ContainerOutput? output = container.Options.Output;
+        Terminal = new Terminal(container, bytes =>
+        {
+            output?.Invoke(bytes);
+            return bytes.Length;
+        })
+        {
+            Rows = container.Options.TerminalRows,
+            Columns = container.Options.TerminalColumns,
+        };
+    }
+
+    public Terminal Terminal { get; }
+
+    /// <summary>Takes what has come in, as far as the terminal has room.</summary>
+    public void Pump()
+    {
+        Span<byte> key = stackalloc byte[1];
+        while (Terminal.HasRoom && _input.Read(key) is var count && count != -Errno.EAGAIN)
+        {
+            if (count == 0)
+            {
+                Terminal.HasEnded = true;
+                Terminal.Ready.WakeAll();
+                return;
+            }
+
+            Terminal.Receive(key);
+        }
+    }
 }

@@ -11,7 +11,7 @@ internal static class InodeMode
 internal static class OpenFlags
 {
     public const int AccessMode = 3, WriteOnly = 1, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, Truncate = 0x200, Append = 0x400;
-    public const int NonBlock = 0x800, Directory = 0x10000, NoFollow = 0x20000, CloseOnExec = 0x80000, PathOnly = 0x200000;
+    public const int NoControl = 0x100, NonBlock = 0x800, Directory = 0x10000, NoFollow = 0x20000, CloseOnExec = 0x80000, PathOnly = 0x200000;
 }
 
 /// <summary>
@@ -115,6 +115,16 @@ internal abstract class Inode(ulong number, uint mode, long now)
     protected virtual void Forgotten()
     {
     }
+
+    /// <summary>Opens it for a task; 0 or a negated error, EAGAIN where the task must wait for <see cref="OpenReady"/>.</summary>
+    public virtual int TryOpen(Kernel.KernelTask task, int flags, out OpenFile? file)
+    {
+        file = Open(flags);
+        return 0;
+    }
+
+    /// <summary>Woken when an opening that had to wait may go on.</summary>
+    public virtual WaitQueue? OpenReady => null;
 
     /// <summary>Opens it. The flags were checked against its kind.</summary>
     public abstract OpenFile Open(int flags);

@@ -54,6 +54,9 @@ internal abstract class OpenFile
 
     public virtual bool IsTerminal => false;
 
+    /// <summary>The terminal it is an end of; null for other files.</summary>
+    public virtual Terminal? Terminal => null;
+
     public abstract int Read(Span<byte> buffer);
 
     public abstract int Write(ReadOnlySpan<byte> data);
@@ -134,7 +137,7 @@ internal sealed class DirectoryFile(Inode inode, int flags, Inode parent) : Open
         for (; Position < _listing.Count; Position++)
         {
             (string name, Inode inode) = _listing[(int)Position];
-            int bytes = System.Text.Encoding.UTF8.GetByteCount(name);
+            int bytes = name.Length;
             int length = (19 + bytes + 1 + 7) & ~7;
             if (used + length > buffer.Length)
                 return used == 0 ? -Errno.EINVAL : used;
@@ -144,7 +147,7 @@ internal sealed class DirectoryFile(Inode inode, int flags, Inode parent) : Open
             BitConverter.TryWriteBytes(record[8..], Position + 1);
             BitConverter.TryWriteBytes(record[16..], (ushort)length);
             record[18] = (byte)(inode.Mode >> 12);
-            System.Text.Encoding.UTF8.GetBytes(name, record[19..]);
+            System.Text.Encoding.Latin1.GetBytes(name, record[19..]);
             used += length;
         }
 

@@ -1,3 +1,5 @@
+using Hypervisor.Guests.Container.Kernel;
+
 namespace Hypervisor.Guests.Container.Files;
 
 /// <summary>A place in a container's tree: an inode, the directories that lead to it, and the name it was reached by.</summary>
@@ -40,17 +42,20 @@ internal sealed class PathWalk(Place root)
     /// <summary>Shows another tree's root in the place of a directory.</summary>
     public void Mount(Inode directory, Inode mounted) => _mounts[directory] = mounted;
 
-    /// <summary>Walks a path; 0 or a negated error. The last component may be missing where everything before it exists.</summary>
-    public int Resolve(Place start, string path, bool followLast, out PathResult result) => Resolve(start, path, followLast, out result, out _);
+    /// <summary>Walks a path for the kernel itself; 0 or a negated error. The last component may be missing where everything before it exists.</summary>
+    public int Resolve(Place start, string path, bool followLast, out PathResult result) => Resolve(Credentials.Root, start, path, followLast, out result, out _);
 
-    /// <summary>As <see cref="Resolve(Place, string, bool, out PathResult)"/>, with the place where the result is a directory.</summary>
-    public int Resolve(Place start, string path, bool followLast, out PathResult result, out Place? place)
+    /// <summary>Walks a path with somebody's rights.</summary>
+    public int Resolve(Credentials who, Place start, string path, bool followLast, out PathResult result) => Resolve(who, start, path, followLast, out result, out _);
+
+    /// <summary>As <see cref="Resolve(Credentials, Place, string, bool, out PathResult)"/>, with the place where the result is a directory.</summary>
+    public int Resolve(Credentials who, Place start, string path, bool followLast, out PathResult result, out Place? place)
     {
         int links = 0;
-        return Walk(start, path, followLast, ref links, out result, out place);
+        return Walk(who, start, path, followLast, ref links, out result, out place);
     }
 
-    private int Walk(Place start, string path, bool followLast, ref int links, out PathResult result, out Place? place)
+    private int Walk(Credentials who, Place start, string path, bool followLast, ref int links, out PathResult result, out Place? place)
     {
         result = default;
         place = null;
@@ -68,6 +73,8 @@ internal sealed class PathWalk(Place root)
                 return -Errno.ENAMETOOLONG;
             if (!at.Inode.IsDirectory)
                 return -Errno.ENOTDIR;
+            if (AccessCheck.Check(who, at.Inode, AccessCheck.Execute) is < 0 and int denied)
+                return denied;
             if (name == ".")
                 continue;
             if (name == "..")
@@ -92,7 +99,7 @@ internal sealed class PathWalk(Place root)
             {
                 if (++links > MaximumLinks)
                     return -Errno.ELOOP;
-                int error = Walk(at, child.Target, true, ref links, out PathResult target, out Place? reached);
+                int error = Walk(who, at, child.Target, true, ref links, out PathResult target, out Place? reached);
                 if (error != 0)
                     return error;
                 if (last)

@@ -113,7 +113,40 @@ internal sealed class PipeFile : OpenFile
 /// <summary>A pipe that has a name, or the inode behind a nameless one.</summary>
 internal sealed class FifoInode(FileStore store, uint permissions) : Inode(store.NextNumber(), InodeMode.Fifo | permissions, store.Now)
 {
+    private readonly WaitQueue _opened = new();
+    private long _readersEver;
+    private long _writersEver;
+
     public Pipe Pipe { get; } = new();
+
+    public override WaitQueue OpenReady => _opened;
+
+    /// <summary>Opens one end by name, which waits for the other end to be opened (fifo(7)).</summary>
+    public override int TryOpen(Kernel.KernelTask task, int flags, out OpenFile? file)
+    {
+        file = null;
+        bool wantsRead = (flags & OpenFlags.AccessMode) == 0;
+        bool wantsWrite = (flags & OpenFlags.AccessMode) == OpenFlags.WriteOnly;
+        if (task.Held is null)
+        {
+            if (wantsWrite && (flags & OpenFlags.NonBlock) != 0 && Pipe.Readers == 0)
+                return -Errno.ENXIO;
+            task.Held = Open(flags);
+            task.HeldSince = wantsRead ? _writersEver : _readersEver;
+            _readersEver += wantsWrite ? 0 : 1;
+            _writersEver += wantsRead ? 0 : 1;
+            _opened.WakeAll();
+        }
+
+        bool isMet = wantsRead
+            ? Pipe.Writers > 0 || _writersEver != task.HeldSince || (flags & OpenFlags.NonBlock) != 0
+            : !wantsWrite || Pipe.Readers > 0 || _readersEver != task.HeldSince;
+        if (!isMet)
+            return -Errno.EAGAIN;
+        file = task.Held;
+        task.Held = null;
+        return 0;
+    }
 
     public override OpenFile Open(int flags) => new PipeFile(this, Pipe, flags);
 }

@@ -1,6 +1,7 @@
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Machine;
+using Hypervisor.Guests.Container.Files;
 using Hypervisor.Guests.Container.Memory;
 
 namespace Hypervisor.Guests.Container.Kernel;
@@ -21,7 +22,8 @@ internal sealed unsafe class KernelTask : IWaiter
         vcpu.Data = this;
     }
 
-    public int Id { get; }
+    /// <summary>Its number; that of its process for the first, and for one that replaced the program.</summary>
+    public int Id { get; set; }
 
     public Process Process { get; }
 
@@ -34,7 +36,25 @@ internal sealed unsafe class KernelTask : IWaiter
     public ulong SignalMask { get; set; }
 
     /// <summary>Signals sent to this task alone.</summary>
-    public ulong Pending { get; set; }
+    public SignalQueue Signals { get; } = new();
+
+    /// <summary>Woken when a signal arrives for it or its process, blocked or not.</summary>
+    public WaitQueue SignalArrived { get; } = new();
+
+    /// <summary>The blocked signals that the call in progress waits for.</summary>
+    public ulong AwaitedSignals { get; set; }
+
+    /// <summary>A file that a call in progress is opening.</summary>
+    public OpenFile? Held { get; set; }
+
+    /// <summary>What was counted when that opening began.</summary>
+    public long HeldSince { get; set; }
+
+    /// <summary>When the slice in progress began.</summary>
+    public long SliceStartedAt { get; set; }
+
+    /// <summary>Its number in the priority range of setpriority: -20 to 19.</summary>
+    public int Nice { get; set; }
 
     /// <summary>The mask to put back once a signal was taken in rt_sigsuspend or ppoll.</summary>
     public ulong? SavedMask { get; set; }
@@ -85,7 +105,18 @@ internal sealed unsafe class KernelTask : IWaiter
     /// <summary>Number of the first flush that its hart has still to do; 0 for none.</summary>
     public long FlushOwed { get; set; }
 
-    public ulong DeliverableSignals => (Pending | Process.Pending) & ~SignalMask;
+    public ulong DeliverableSignals => PendingSignals & ~SignalMask;
+
+    public ulong PendingSignals => Signals.Pending | Process.Signals.Pending;
+
+    public ulong Pc
+    {
+        get => State->Pc;
+        set => State->Pc = value;
+    }
+
+    /// <summary>Processor time so far, that of the slice in progress included while it is in the kernel.</summary>
+    public long UsedNanoseconds => VCpu.Meter.RunNanoseconds + (Process.Container.Host.Current == this ? Math.Max(0, Process.Container.Host.Now - SliceStartedAt) : 0);
 
     public void WaitOn(WaitQueue queue)
     {

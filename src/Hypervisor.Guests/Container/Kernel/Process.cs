@@ -44,14 +44,19 @@ internal sealed class Process
 
     public ResourceLimits Limits { get; init; }
 
+    public Credentials Credentials { get; set; } = Credentials.Root;
+
     public SignalAction[] Actions { get; set; } = new SignalAction[65];
 
-    /// <summary>Signals sent to the process, bit n-1 for signal n.</summary>
-    public ulong Pending { get; set; }
+    /// <summary>Signals sent to the process, for any of its tasks.</summary>
+    public SignalQueue Signals { get; } = new();
 
     public int Group { get; set; }
 
     public int Session { get; set; }
+
+    /// <summary>Its controlling terminal; null for none.</summary>
+    public Terminal? Terminal { get; set; }
 
     public uint Umask { get; set; } = 0x12;
 
@@ -59,25 +64,87 @@ internal sealed class Process
 
     public string ExecutablePath { get; set; } = "";
 
+    /// <summary>It has replaced its program since it was forked.</summary>
+    public bool HasExecuted { get; set; }
+
     public IReadOnlyList<string> Arguments { get; set; } = [];
+
+    public IReadOnlyList<string> Environment { get; set; } = [];
 
     /// <summary>Set when it has ended and waits for its parent: the status that wait4 gives.</summary>
     public int? WaitStatus { get; set; }
 
+    /// <summary>What its parent is sent when it ends; 0 for nothing.</summary>
+    public int ExitSignal { get; set; } = Kernel.Signals.SIGCHLD;
+
+    /// <summary>What it is sent when its parent ends; 0 for nothing.</summary>
+    public int ParentDeathSignal { get; set; }
+
+    /// <summary>Orphans below it become its children (PR_SET_CHILD_SUBREAPER).</summary>
+    public bool IsReaper { get; set; }
+
+    /// <summary>The signal that stopped it; 0 while it runs.</summary>
+    public int StoppedBy { get; set; }
+
+    /// <summary>Its parent has not been told yet that it stopped, or that it went on.</summary>
+    public bool StopIsNews { get; set; }
+
+    /// <inheritdoc cref="StopIsNews"/>
+    public bool ContinueIsNews { get; set; }
+
     /// <summary>Woken when a child changes state.</summary>
     public WaitQueue ChildChanged { get; } = new();
 
+    /// <summary>Woken when it has ended.</summary>
+    public WaitQueue Ended { get; } = new();
+
     public long StartedAt { get; init; }
 
+    /// <summary>Processor time of its tasks that have ended.</summary>
+    public long EndedNanoseconds { get; set; }
+
     /// <summary>Called with its exit code when it has ended; for processes that were added from outside.</summary>
-    public Action<int>? Ended { get; init; }
+    public Action<int>? WhenEnded { get; init; }
 
-    public long UserNanoseconds { get; set; }
+    /// <summary>Processor time of the children that were waited for.</summary>
+    public long ChildrenNanoseconds { get; set; }
 
-    /// <summary>Nanoseconds of ITIMER_REAL between alarms, 0 for once.</summary>
-    public long AlarmInterval { get; set; }
+    /// <summary>The most pages that a child that was waited for had.</summary>
+    public int ChildrenPeakPages { get; set; }
 
-    public long AlarmDeadline { get; set; }
+    /// <summary>Pages it had when it ended.</summary>
+    public int EndedPeakPages { get; set; }
 
-    public int AlarmTimer { get; set; } = -1;
+    public IntervalTimers Timers { get; } = new();
+
+    /// <summary>Timers of timer_create, by number.</summary>
+    public Dictionary<int, PosixTimer> PosixTimers { get; } = [];
+
+    /// <summary>Whether somebody runs in it.</summary>
+    public bool IsAlive => Tasks.Count > 0;
+
+    /// <summary>Processor time so far.</summary>
+    public long UsedNanoseconds
+    {
+        get
+        {
+            long used = EndedNanoseconds;
+            foreach (KernelTask task in Tasks)
+                used += task.UsedNanoseconds;
+            return used;
+        }
+    }
+
+    /// <summary>Whether the process may send signals to another.</summary>
+    public bool MaySignal(Process other)
+        => Credentials.Has(Capability.Kill) || Credentials.EffectiveUid == other.Credentials.Uid || Credentials.EffectiveUid == other.Credentials.SavedUid
+            || Credentials.Uid == other.Credentials.Uid || Credentials.Uid == other.Credentials.SavedUid;
+
+    /// <summary>Its timers of timer_create end with its program.</summary>
+    public void DeletePosixTimers()
+    {
+        foreach (PosixTimer timer in PosixTimers.Values)
+            timer.Timer.Delete();
+        PosixTimers.Clear();
+    }
 }

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Text;
 using Hypervisor.Core;
 using Hypervisor.Core.Hart;
 using Hypervisor.Guests.Common;
@@ -18,38 +17,69 @@ internal static unsafe class ProgramLoader
     private const ulong StackBytes = 8 << 20;
     private const ulong PieBase = 0x2A_AAAA_A000;
     private const ulong InterpreterBase = 0x3F_0000_0000;
-    private const int MaximumArguments = 128 << 10;
+    private const int MaximumArguments = 2 << 20;
     private const int MaximumScripts = 5;
 
     /// <summary>Where anonymous mappings are placed, downwards.</summary>
     public const ulong MapCeiling = StackTop - StackBytes - 0x10_0000;
 
     /// <summary>Loads a program into a fresh space and prepares the registers to enter it; 0 or a negated error.</summary>
-    public static int Load(Container container, Place directory, string path, IReadOnlyList<string> arguments,
-        IReadOnlyList<string> environment, AddressSpace space, HartState* registers, out string executable)
+    public static int Load(Process process, string path, IReadOnlyList<string> arguments,
+        IReadOnlyList<string> environment, AddressSpace space, HartState* registers, out LoadedProgram program)
     {
-        executable = path;
+        program = default;
+        string name = path;
         for (int depth = 0; ; depth++)
         {
-            int error = Open(container, directory, path, out byte[] image, out Inode? inode, out executable);
+            int error = Open(process, path, out Image image);
             if (error != 0)
                 return error;
-            if (image.Length > 2 && image[0] == '#' && image[1] == '!')
+            if (image.Bytes.Length > 2 && image.Bytes.Span[0] == '#' && image.Bytes.Span[1] == '!')
             {
                 if (depth == MaximumScripts)
                     return -Errno.ELOOP;
-                (path, arguments) = Script(image, path, arguments);
+                (path, arguments) = Script(image.Bytes.Span, path, arguments);
+                if (path.Length == 0)
+                    return -Errno.ENOEXEC;
                 continue;
             }
 
-            return LoadElf(container, directory, image, inode!, path, arguments, environment, space, registers);
+            program = new LoadedProgram(image.Path, Become(process.Credentials, image.Inode));
+            return LoadElf(process, image, name, arguments, environment, space, registers, program.Credentials);
         }
     }
 
-    private static (string Path, IReadOnlyList<string> Arguments) Script(byte[] image, string path, IReadOnlyList<string> arguments)
+    /// <summary>Who a process is once it runs a program: set-id bits, and what capabilities that leaves (capabilities(7)).</summary>
+    private static Credentials Become(Credentials old, Inode program)
     {
-        int end = Array.IndexOf(image, (byte)'\n');
-        string line = Encoding.UTF8.GetString(image, 2, Math.Min(end < 0 ? image.Length : end, 256) - 2).Trim();
+        const uint setUid = 0x800, setGid = 0x400, groupExecutes = 8, noRoot = 1;
+        Credentials now = old;
+        if (!old.NoNewPrivileges)
+        {
+            if ((program.Mode & setUid) != 0)
+                now = now with { EffectiveUid = program.Uid };
+            if ((program.Mode & (setGid | groupExecutes)) == (setGid | groupExecutes))
+                now = now with { EffectiveGid = program.Gid };
+        }
+
+        now = now with { SavedUid = now.EffectiveUid, FileUid = now.EffectiveUid, SavedGid = now.EffectiveGid, FileGid = now.EffectiveGid };
+        bool changed = now.EffectiveUid != old.EffectiveUid || now.EffectiveGid != old.EffectiveGid;
+        ulong ambient = changed ? 0 : old.Ambient;
+        bool isRoot = (now.Uid == 0 || now.EffectiveUid == 0) && (old.SecureBits & noRoot) == 0;
+        ulong permitted = isRoot ? (old.Inheritable | old.Bounding) & (old.NoNewPrivileges ? old.Permitted : ulong.MaxValue) : ambient;
+        return now with
+        {
+            Ambient = ambient,
+            Permitted = permitted,
+            Effective = isRoot ? now.EffectiveUid == 0 ? permitted : 0 : ambient,
+            SecureBits = old.SecureBits & ~(1u << 4),
+        };
+    }
+
+    private static (string Path, IReadOnlyList<string> Arguments) Script(ReadOnlySpan<byte> image, string path, IReadOnlyList<string> arguments)
+    {
+        int end = image.IndexOf((byte)'\n');
+        string line = KernelText.Decode(image[2..Math.Min(end < 0 ? image.Length : end, 256)]).Trim();
         string[] parts = line.Split([' ', '\t'], 2, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         List<string> all = [parts.Length > 0 ? parts[0] : ""];
         if (parts.Length > 1)
@@ -59,68 +89,74 @@ internal static unsafe class ProgramLoader
         return (all[0], all);
     }
 
-    private static int Open(Container container, Place directory, string path, out byte[] image, out Inode? inode, out string executable)
+    private static int Open(Process process, string path, out Image image)
     {
-        image = [];
-        inode = null;
-        executable = path;
-        int error = container.Paths.Resolve(directory, path, followLast: true, out PathResult found);
+        image = default;
+        int error = process.Container.Paths.Resolve(process.Credentials, process.WorkingDirectory, path, followLast: true, out PathResult found);
         if (error != 0)
             return error;
         if (found.Inode is not { } file)
             return -Errno.ENOENT;
-        if (!file.IsRegular || (file.Mode & 0x49) == 0)
+        if (!file.IsRegular || AccessCheck.Check(process.Credentials, file, AccessCheck.Execute) != 0)
             return -Errno.EACCES;
         if (file.Size > 512 << 20)
             return -Errno.ENOMEM;
-        image = new byte[file.Size];
-        int read = file.ReadAt(image, 0);
-        inode = file;
-        executable = found.Path;
-        return read == image.Length ? 0 : -Errno.EIO;
+        if (file.Pages is { Program: { } known } pages && known.Version == pages.Version)
+        {
+            image = new Image(known.Bytes, known.Elf, file, found.Path);
+            return 0;
+        }
+
+        var bytes = new byte[file.Size];
+        int read = file.ReadAt(bytes, 0);
+        if (read != bytes.Length)
+            return -Errno.EIO;
+        ElfImage? elf = null;
+        if (ElfImage.IsElf(bytes))
+        {
+            try
+            {
+                elf = ElfImage.Parse(bytes, path);
+            }
+            catch (HypervisorException)
+            {
+                // What is wrong with it, its caller cannot be told but by ENOEXEC.
+                return -Errno.ENOEXEC;
+            }
+
+            if (file.Pages is { } fresh)
+                fresh.Program = new ParsedProgram(fresh.Version, bytes, elf);
+        }
+
+        image = new Image(bytes, elf, file, found.Path);
+        return 0;
     }
 
-    private static int LoadElf(Container container, Place directory, byte[] image, Inode file, string path, IReadOnlyList<string> arguments,
-        IReadOnlyList<string> environment, AddressSpace space, HartState* registers)
+    private static int LoadElf(Process process, in Image image, string name, IReadOnlyList<string> arguments,
+        IReadOnlyList<string> environment, AddressSpace space, HartState* registers, Credentials credentials)
     {
-        ElfImage elf;
-        try
-        {
-            elf = ElfImage.Parse(image, path);
-        }
-        catch (HypervisorException)
-        {
+        if (image.Elf is not { } elf)
             return -Errno.ENOEXEC;
-        }
-
         ulong bias = elf.IsPositionIndependent ? PieBase : 0;
-        if (!TryMap(space, elf, bias, file, path))
+        if (!TryMap(space, elf, bias, image.Inode, image.Path))
             return -Errno.ENOMEM;
         ulong entry = elf.Entry + bias;
         ulong interpreterBase = 0;
         if (elf.Interpreter is { } interpreter)
         {
-            int error = Open(container, directory, interpreter, out byte[] linker, out Inode? linkerFile, out _);
+            int error = Open(process, interpreter, out Image linker);
             if (error != 0)
                 return error;
-            ElfImage loader;
-            try
-            {
-                loader = ElfImage.Parse(linker, interpreter);
-            }
-            catch (HypervisorException)
-            {
+            if (linker.Elf is not { } loader)
                 return -Errno.ENOEXEC;
-            }
-
             interpreterBase = loader.IsPositionIndependent ? InterpreterBase : 0;
-            if (!TryMap(space, loader, interpreterBase, linkerFile!, interpreter))
+            if (!TryMap(space, loader, interpreterBase, linker.Inode, linker.Path))
                 return -Errno.ENOMEM;
             entry = loader.Entry + interpreterBase;
         }
 
         space.BreakStart = space.Break = PageUp(elf.EndAddress + bias);
-        space.Map(new Mapping(StackTop - StackBytes, StackTop, Protection.Read | Protection.Write, false, null, 0, "[stack]"));
+        space.Map(new Mapping(StackTop - StackBytes, StackTop, Protection.Read | Protection.Write | (elf.StackIsExecutable ? Protection.Execute : 0), false, null, 0, "[stack]"));
         space.Map(new Mapping(TrampolineAddress, TrampolineAddress + AddressSpace.PageSize, Protection.Read | Protection.Execute | Protection.Write, false, null, 0, "[vdso]"));
 
         // li a7, 139 (rt_sigreturn); ecall
@@ -128,7 +164,7 @@ internal static unsafe class ProgramLoader
             return -Errno.ENOMEM;
         space.Protect(TrampolineAddress, TrampolineAddress + AddressSpace.PageSize, Protection.Read | Protection.Execute);
 
-        int stackError = BuildStack(container, elf, bias, interpreterBase, path, arguments, environment, space, out ulong stack);
+        int stackError = BuildStack(process.Container, elf, bias, interpreterBase, name, arguments, environment, space, credentials, out ulong stack);
         if (stackError != 0)
             return stackError;
         new Span<ulong>(registers->X, 33).Clear();
@@ -202,7 +238,7 @@ internal static unsafe class ProgramLoader
     }
 
     private static int BuildStack(Container container, ElfImage elf, ulong bias, ulong interpreterBase, string path,
-        IReadOnlyList<string> arguments, IReadOnlyList<string> environment, AddressSpace space, out ulong stack)
+        IReadOnlyList<string> arguments, IReadOnlyList<string> environment, AddressSpace space, Credentials credentials, out ulong stack)
     {
         var strings = new List<byte>();
         List<int> argumentAt = Append(strings, arguments);
@@ -230,14 +266,16 @@ internal static unsafe class ProgramLoader
             7, interpreterBase,                                             // AT_BASE
             8, 0,                                                           // AT_FLAGS
             9, elf.Entry + bias,                                            // AT_ENTRY
-            11, 0, 12, 0, 13, 0, 14, 0,                                     // AT_UID, AT_EUID, AT_GID, AT_EGID
+            11, credentials.Uid, 12, credentials.EffectiveUid, 13, credentials.Gid, 14, credentials.EffectiveGid,
             16, HartExtensions.CapabilityBits,                              // AT_HWCAP
             17, 100,                                                        // AT_CLKTCK
-            23, 0,                                                          // AT_SECURE
+            23, credentials.Uid != credentials.EffectiveUid || credentials.Gid != credentials.EffectiveGid ? 1UL : 0, // AT_SECURE
             25, random,                                                     // AT_RANDOM
             31, stringsBase + (ulong)pathAt,                                // AT_EXECFN
             0, 0]);
         stack = (random - (ulong)words.Count * 8) & ~15UL;
+        space.Arguments = (stringsBase, stringsBase + (ulong)(environmentAt.Count > 0 ? environmentAt[0] : pathAt));
+        space.Environment = (space.Arguments.End, stringsBase + (ulong)pathAt);
         var block = new byte[words.Count * 8];
         for (int i = 0; i < words.Count; i++)
             BinaryPrimitives.WriteUInt64LittleEndian(block.AsSpan(i * 8), words[i]);
@@ -252,7 +290,7 @@ internal static unsafe class ProgramLoader
         foreach (string text in texts)
         {
             places.Add(bytes.Count);
-            bytes.AddRange(Encoding.UTF8.GetBytes(text));
+            bytes.AddRange(KernelText.Encode(text));
             bytes.Add(0);
         }
 
@@ -260,4 +298,12 @@ internal static unsafe class ProgramLoader
     }
 
     private static ulong PageUp(ulong address) => (address + AddressSpace.PageSize - 1) & ~(AddressSpace.PageSize - 1);
+
+    /// <summary>A file that is to be run.</summary>
+    private readonly record struct Image(ReadOnlyMemory<byte> Bytes, ElfImage? Elf, Inode Inode, string Path);
 }
+
+/// <summary>What exec found.</summary>
+/// <param name="Path">The program's path, links followed.</param>
+/// <param name="Credentials">Who the process is now.</param>
+internal readonly record struct LoadedProgram(string Path, Credentials Credentials);

@@ -6,8 +6,13 @@ namespace Hypervisor.Guests.Container.Kernel;
 /// <summary>Signal numbers and delivery (signal(7); the frame is arch/riscv's rt_sigframe).</summary>
 internal static unsafe class Signals
 {
-    public const int SIGHUP = 1, SIGINT = 2, SIGILL = 4, SIGTRAP = 5, SIGABRT = 6, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9, SIGSEGV = 11;
-    public const int SIGPIPE = 13, SIGALRM = 14, SIGTERM = 15, SIGCHLD = 17, SIGCONT = 18, SIGSTOP = 19, SIGURG = 23, SIGWINCH = 28, SIGSYS = 31;
+    public const int SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGILL = 4, SIGTRAP = 5, SIGABRT = 6, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9, SIGSEGV = 11;
+    public const int SIGPIPE = 13, SIGALRM = 14, SIGTERM = 15, SIGCHLD = 17, SIGCONT = 18, SIGSTOP = 19, SIGTSTP = 20;
+    public const int SIGTTIN = 21, SIGTTOU = 22, SIGURG = 23, SIGXFSZ = 25, SIGVTALRM = 26, SIGPROF = 27, SIGWINCH = 28, SIGIO = 29, SIGSYS = 31;
+    public const int Count = 64;
+
+    /// <summary>Signals whose default is to stop.</summary>
+    public const ulong Stopping = 1UL << (SIGSTOP - 1) | 1UL << (SIGTSTP - 1) | 1UL << (SIGTTIN - 1) | 1UL << (SIGTTOU - 1);
 
     public const ulong Unblockable = 1UL << (SIGKILL - 1) | 1UL << (SIGSTOP - 1);
 
@@ -35,8 +40,9 @@ internal static unsafe class Signals
     }
 
     /// <summary>Puts a frame on the task's stack and its registers at the handler; false where the stack cannot take it.</summary>
-    public static bool TryEnter(KernelTask task, int signal, in SignalAction action, ulong faultAddress)
+    public static bool TryEnter(KernelTask task, in SignalInfo info, in SignalAction action)
     {
+        int signal = info.Signal;
         HartState* s = task.State;
         ulong* x = RegisterFile.X(s);
         ulong stack = x[2];
@@ -47,10 +53,9 @@ internal static unsafe class Signals
 
         Span<byte> bytes = stackalloc byte[FrameBytes];
         bytes.Clear();
-        BitConverter.TryWriteBytes(bytes, signal);
-        BitConverter.TryWriteBytes(bytes[16..], faultAddress);
+        info.Write(bytes);
         BitConverter.TryWriteBytes(bytes[(ContextAt + 16)..], task.AlternateStack);
-        BitConverter.TryWriteBytes(bytes[(ContextAt + 24)..], task.AlternateStackSize == 0 ? 2 : 0);
+        BitConverter.TryWriteBytes(bytes[(ContextAt + 24)..], task.AlternateStackSize == 0 ? 2 : onAlternate ? 1 : 0);
         BitConverter.TryWriteBytes(bytes[(ContextAt + 32)..], task.AlternateStackSize);
         BitConverter.TryWriteBytes(bytes[MaskAt..], task.SavedMask ?? task.SignalMask);
         BitConverter.TryWriteBytes(bytes[RegistersAt..], s->Pc);

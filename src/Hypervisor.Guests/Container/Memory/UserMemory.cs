@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Text;
 using Hypervisor.Core.Memory;
 
 namespace Hypervisor.Guests.Container.Memory;
@@ -62,7 +61,7 @@ internal static class UserMemory
             bytes.AddRange(end < 0 ? part : part[..end]);
             if (end >= 0)
             {
-                text = Encoding.UTF8.GetString(CollectionsMarshal.AsSpan(bytes));
+                text = KernelText.Decode(CollectionsMarshal.AsSpan(bytes));
                 return 0;
             }
 

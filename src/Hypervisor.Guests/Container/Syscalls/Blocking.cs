@@ -21,10 +21,10 @@ internal static class Blocking
     /// <summary>EINTR; but a call whose handler asks for it (SA_RESTART), or that no handler interrupts, is made again after.</summary>
     public static long Interrupted(KernelTask task)
     {
-        const ulong Restart = 0x1000_0000;
+        const ulong restart = 0x1000_0000;
         int signal = System.Numerics.BitOperations.TrailingZeroCount(task.DeliverableSignals) + 1;
         SignalAction action = task.Process.Actions[signal];
-        bool again = action.Handler <= 1 || (action.Flags & Restart) != 0;
+        bool again = action.Handler <= 1 || (action.Flags & restart) != 0;
         return again ? SyscallTable.RegistersSet : -Errno.EINTR;
     }
 
@@ -52,6 +52,8 @@ internal static class Blocking
         task.Deadline = long.MaxValue;
         task.Restarted = false;
         task.Progress = 0;
+        task.Held?.Release();
+        task.Held = null;
         if (task.Futexes.Count > 0)
             task.Process.Container.Futexes.Leave(task);
     }

@@ -15,10 +15,14 @@ internal static class DescriptorCalls
         if (task.Process.Files[a.Fd] is not { CanRead: true } file)
             return -Errno.EBADF;
         int length = (int)Math.Min(a.A2, Chunk);
+        if (file.IsTerminal && TerminalCalls.BeforeAccess(task, file, write: false) is var access && access != 0)
+            return access;
         if (length <= 256)
         {
             Span<byte> small = stackalloc byte[256];
             int count = file.Read(small[..length]);
+            if (count == -Errno.EAGAIN && file is TerminalFile terminal && TerminalCalls.TimedRead(task, terminal, small[..length], out count) is null)
+                count = -Errno.EAGAIN;
             if (count <= 0)
                 return Blocking.Wait(task, file, count);
             return task.TryWrite(a.A1, small[..count]) ? count : -Errno.EFAULT;
@@ -28,6 +32,8 @@ internal static class DescriptorCalls
         try
         {
             int count = file.Read(buffer.AsSpan(0, length));
+            if (count == -Errno.EAGAIN && file is TerminalFile terminal && TerminalCalls.TimedRead(task, terminal, buffer.AsSpan(0, length), out count) is null)
+                count = -Errno.EAGAIN;
             if (count <= 0)
                 return Blocking.Wait(task, file, count);
             return task.TryWrite(a.A1, buffer.AsSpan(0, count)) ? count : -Errno.EFAULT;
@@ -42,6 +48,8 @@ internal static class DescriptorCalls
     {
         if (task.Process.Files[a.Fd] is not { CanWrite: true } file)
             return -Errno.EBADF;
+        if (file.IsTerminal && TerminalCalls.BeforeAccess(task, file, write: true) is var access && access != 0)
+            return access;
         return WriteAll(task, file, a.A1, Math.Min(a.A2, MostBytes));
     }
 
@@ -265,7 +273,7 @@ internal static class DescriptorCalls
         {
             case 0x541B: // FIONREAD
             {
-                int available = file switch { PipeFile pipe => pipe.Available, Net.SocketFile socket => socket.Available, HostStreamFile stream => stream.Available, _ => (int)Math.Max(0, file.Inode.Size - file.Position) };
+                int available = file switch { PipeFile pipe => pipe.Available, Net.SocketFile socket => socket.Available, HostStreamFile stream => stream.Available, PtyMasterFile master => master.Pty.Available, TerminalFile terminal => terminal.Terminal.Available, _ => (int)Math.Max(0, file.Inode.Size - file.Position) };
                 return task.TryWrite(a.A2, available) ? 0 : -Errno.EFAULT;
             }
 
@@ -274,39 +282,12 @@ internal static class DescriptorCalls
                     return -Errno.EFAULT;
                 file.Flags = on != 0 ? file.Flags | OpenFlags.NonBlock : file.Flags & ~OpenFlags.NonBlock;
                 return 0;
-            case 0x5451: // FIOCLEX
-                task.Process.Files.SetCloseOnExec(a.Fd, true);
+            case 0x5450 or 0x5451: // FIONCLEX, FIOCLEX
+                task.Process.Files.SetCloseOnExec(a.Fd, a.A1 == 0x5451);
                 return 0;
         }
 
-        if (!file.IsTerminal)
-            return -Errno.ENOTTY;
-        switch (a.A1)
-        {
-            case 0x5401: // TCGETS
-            {
-                Span<byte> termios = stackalloc byte[36];
-                termios.Clear();
-                BitConverter.TryWriteBytes(termios, 0x500u);
-                BitConverter.TryWriteBytes(termios[4..], 5u);
-                BitConverter.TryWriteBytes(termios[8..], 0xBFu);
-                BitConverter.TryWriteBytes(termios[12..], 0x8A3Bu);
-                ReadOnlySpan<byte> characters = [3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26];
-                characters.CopyTo(termios[17..]);
-                return task.TryWrite(a.A2, termios) ? 0 : -Errno.EFAULT;
-            }
-
-            case 0x5402 or 0x5403 or 0x5404: // TCSETS, TCSETSW, TCSETSF
-                return 0;
-            case 0x5413: // TIOCGWINSZ
-                return task.TryWrite(a.A2, 80UL << 16 | 24) ? 0 : -Errno.EFAULT;
-            case 0x540F: // TIOCGPGRP
-                return task.TryWrite(a.A2, task.Process.Group) ? 0 : -Errno.EFAULT;
-            case 0x5410: // TIOCSPGRP
-                return 0;
-            default:
-                return -Errno.ENOTTY;
-        }
+        return file.IsTerminal ? TerminalCalls.Control(task, file, a.A1, a.A2) : -Errno.ENOTTY;
     }
 
     public static long Sync(KernelTask task, in SyscallArguments a) => task.Process.Files[a.Fd] is null ? -Errno.EBADF : 0;
@@ -366,7 +347,7 @@ internal static class DescriptorCalls
 
     private static long BrokenPipe(KernelTask task)
     {
-        task.Process.Container.Host.Send(task, Signals.SIGPIPE);
+        task.Process.Container.Host.Send(task, SignalInfo.OfKernel(Signals.SIGPIPE));
         return -Errno.EPIPE;
     }
 }

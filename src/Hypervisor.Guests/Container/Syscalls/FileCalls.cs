@@ -1,4 +1,3 @@
-using System.Text;
 using Hypervisor.Guests.Container.Files;
 using Hypervisor.Guests.Container.Kernel;
 using Hypervisor.Guests.Container.Net;
@@ -49,8 +48,13 @@ internal static class FileCalls
 
         if (inode is SocketInode)
             return -Errno.ENXIO;
-        OpenFile file = inode.Open(flags & ~(OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.Truncate));
-        file.Path = at.Path;
+        error = inode.TryOpen(task, flags & ~(OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.Truncate | OpenFlags.CloseOnExec), out OpenFile? file);
+        if (error == -Errno.EAGAIN && inode.OpenReady is { } ready)
+            return Blocking.On(task, ready);
+        if (error != 0)
+            return error;
+        if (file!.Path.Length == 0)
+            file.Path = at.Path;
         return task.Process.Files.Add(file, (flags & OpenFlags.CloseOnExec) != 0);
     }
 
@@ -69,7 +73,7 @@ internal static class FileCalls
 
     public static long GetWorkingDirectory(KernelTask task, in SyscallArguments a)
     {
-        byte[] path = Encoding.UTF8.GetBytes(task.Process.WorkingDirectory.Path + "\0");
+        byte[] path = KernelText.Encode(task.Process.WorkingDirectory.Path + "\0");
         if ((ulong)path.Length > a.A1)
             return -Errno.ERANGE;
         return task.TryWrite(a.A0, path) ? path.Length : -Errno.EFAULT;
@@ -80,7 +84,7 @@ internal static class FileCalls
         int error = task.TryReadString(a.A0, 4096, Errno.ENAMETOOLONG, out string path);
         if (error != 0)
             return error;
-        error = task.Process.Container.Paths.Resolve(task.Process.WorkingDirectory, path, true, out PathResult at, out Place? place);
+        error = task.Process.Container.Paths.Resolve(task.Process.Credentials, task.Process.WorkingDirectory, path, true, out PathResult at, out Place? place);
         if (error != 0)
             return error;
         if (place is null)
@@ -231,7 +235,7 @@ internal static class FileCalls
             return -Errno.ENOENT;
         if (!inode.IsSymlink)
             return -Errno.EINVAL;
-        byte[] target = Encoding.UTF8.GetBytes(inode.Target);
+        byte[] target = KernelText.Encode(inode.Target);
         int count = (int)Math.Min((ulong)target.Length, a.A3);
         return task.TryWrite(a.A2, target.AsSpan(0, count)) ? count : -Errno.EFAULT;
     }
@@ -472,7 +476,7 @@ internal static class FileCalls
                 return error;
         }
 
-        return task.Process.Container.Paths.Resolve(start!, path, follow, out result);
+        return task.Process.Container.Paths.Resolve(task.Process.Credentials, start!, path, follow, out result);
     }
 
     private static int PlaceOf(KernelTask task, int fd, out Place? place)
@@ -483,7 +487,7 @@ internal static class FileCalls
         if (!file.Inode.IsDirectory)
             return -Errno.ENOTDIR;
         PathWalk paths = task.Process.Container.Paths;
-        int error = paths.Resolve(paths.Root, file.Path, true, out _, out place);
+        int error = paths.Resolve(Credentials.Root, paths.Root, file.Path, true, out _, out place);
         return error != 0 ? error : place is null ? -Errno.ENOENT : 0;
     }
 

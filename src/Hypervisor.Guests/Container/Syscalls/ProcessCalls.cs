@@ -36,31 +36,6 @@ internal static unsafe class ProcessCalls
         return task.Id;
     }
 
-    public static long SetSession(KernelTask task, in SyscallArguments a)
-    {
-        if (task.Process.Group == task.Process.Id && task.Process.Id != 1)
-            return -Errno.EPERM;
-        task.Process.Session = task.Process.Group = task.Process.Id;
-        return task.Process.Id;
-    }
-
-    public static long GetSession(KernelTask task, in SyscallArguments a)
-        => (a.A0 == 0 ? task.Process : task.Process.Container.FindProcess((int)a.A0))?.Session ?? -Errno.ESRCH;
-
-    public static long GetGroup(KernelTask task, in SyscallArguments a)
-        => (a.A0 == 0 ? task.Process : task.Process.Container.FindProcess((int)a.A0))?.Group ?? -Errno.ESRCH;
-
-    public static long SetGroup(KernelTask task, in SyscallArguments a)
-    {
-        Process? process = a.A0 == 0 ? task.Process : task.Process.Container.FindProcess((int)a.A0);
-        if (process is null || (process != task.Process && process.Parent != task.Process))
-            return -Errno.ESRCH;
-        if ((int)a.A1 < 0)
-            return -Errno.EINVAL;
-        process.Group = a.A1 == 0 ? process.Id : (int)a.A1;
-        return 0;
-    }
-
     /// <summary>clone: a thread of the process, or a process that is a copy of it.</summary>
     public static long Clone(KernelTask task, in SyscallArguments a)
     {
@@ -98,6 +73,10 @@ internal static unsafe class ProcessCalls
                 Session = process.Session,
                 Umask = process.Umask,
                 Limits = process.Limits.Copy(),
+                Credentials = process.Credentials,
+                Terminal = process.Terminal,
+                Environment = process.Environment,
+                ExitSignal = (int)(flags & 0xFF),
                 Name = process.Name,
                 ExecutablePath = process.ExecutablePath,
                 Arguments = process.Arguments,
@@ -147,54 +126,6 @@ internal static unsafe class ProcessCalls
         return error == 0 ? SyscallTable.RegistersSet : error;
     }
 
-    public static long Wait(KernelTask task, in SyscallArguments a)
-    {
-        const ulong NoHang = 1;
-        Process process = task.Process;
-        int wanted = (int)a.A0;
-        Process? ended = FindEnded(process, wanted, out bool any);
-        if (!any)
-            return -Errno.ECHILD;
-        if (ended is null)
-            return (a.A2 & NoHang) != 0 ? 0 : Blocking.On(task, process.ChildChanged);
-        if (a.A1 != 0 && !task.TryWrite(a.A1, ended.WaitStatus!.Value))
-            return -Errno.EFAULT;
-        if (a.A3 != 0 && !TimeCalls.WriteUsage(task, a.A3, ended))
-            return -Errno.EFAULT;
-        Reap(process, ended);
-        return ended.Id;
-    }
-
-    public static long WaitId(KernelTask task, in SyscallArguments a)
-    {
-        const ulong NoHang = 1;
-        const ulong NoWait = 0x0100_0000;
-        int wanted = a.A0 switch { 0 => -1, 1 => (int)a.A1, 2 => a.A1 == 0 ? 0 : -(int)a.A1, _ => int.MinValue };
-        if (wanted == int.MinValue)
-            return -Errno.EINVAL;
-        Process? ended = FindEnded(task.Process, wanted, out bool any);
-        if (!any)
-            return -Errno.ECHILD;
-        if (ended is null && (a.A3 & NoHang) == 0)
-            return Blocking.On(task, task.Process.ChildChanged);
-        Span<byte> info = stackalloc byte[128];
-        info.Clear();
-        if (ended is not null)
-        {
-            int status = ended.WaitStatus!.Value;
-            BitConverter.TryWriteBytes(info, Signals.SIGCHLD);
-            BitConverter.TryWriteBytes(info[8..], (status & 0x7F) == 0 ? 1 : 2);
-            BitConverter.TryWriteBytes(info[16..], ended.Id);
-            BitConverter.TryWriteBytes(info[24..], (status & 0x7F) == 0 ? status >> 8 : status & 0x7F);
-        }
-
-        if (a.A2 != 0 && !task.TryWrite(a.A2, info))
-            return -Errno.EFAULT;
-        if (ended is not null && (a.A3 & NoWait) == 0)
-            Reap(task.Process, ended);
-        return 0;
-    }
-
     private static int Replace(KernelTask task, string path, List<string> arguments, List<string> environment)
     {
         Process process = task.Process;
@@ -210,15 +141,8 @@ internal static unsafe class ProcessCalls
                 process.Actions[signal] = default;
         }
 
-        foreach (KernelTask other in process.Tasks)
-        {
-            if (other == task)
-                continue;
-            other.Killed = true;
-            other.Woken();
-        }
-
         process.Files.CloseForExec();
+        process.DeletePosixTimers();
         task.ClearOnExit = 0;
         task.AlternateStackSize = 0;
         task.State->ReservationAddress = HartState.NoReservation;
@@ -227,7 +151,8 @@ internal static unsafe class ProcessCalls
 
     private static int ReadStrings(KernelTask task, ulong address, out List<string> strings)
     {
-        const int MaximumBytes = 128 << 10;
+        const int longestString = 128 << 10;
+        const int mostBytes = 2 << 20;
         strings = [];
         int total = 0;
         while (address != 0)
@@ -236,38 +161,16 @@ internal static unsafe class ProcessCalls
                 return -Errno.EFAULT;
             if (pointer == 0)
                 break;
-            int error = task.TryReadString(pointer, MaximumBytes, Errno.E2BIG, out string text);
+            int error = task.TryReadString(pointer, longestString, Errno.E2BIG, out string text);
             if (error != 0)
                 return error;
             total += text.Length + 9;
-            if (total > MaximumBytes)
+            if (total > mostBytes)
                 return -Errno.E2BIG;
             strings.Add(text);
             address += 8;
         }
 
         return 0;
-    }
-
-    private static Process? FindEnded(Process process, int wanted, out bool any)
-    {
-        any = false;
-        foreach (Process child in process.Children)
-        {
-            bool matches = wanted > 0 ? child.Id == wanted : wanted == -1 || (wanted == 0 ? child.Group == process.Group : child.Group == -wanted);
-            if (!matches)
-                continue;
-            any = true;
-            if (child.WaitStatus is not null && child.Tasks.Count == 0)
-                return child;
-        }
-
-        return null;
-    }
-
-    private static void Reap(Process process, Process ended)
-    {
-        process.Children.Remove(ended);
-        process.Container.Forget(ended);
     }
 }

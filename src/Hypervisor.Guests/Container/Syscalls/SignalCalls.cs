@@ -5,7 +5,7 @@ namespace Hypervisor.Guests.Container.Syscalls;
 /// <summary>Calls that send, block and handle signals.</summary>
 internal static class SignalCalls
 {
-    private const int Count = 64;
+    private const int Count = Signals.Count;
 
     public static long Action(KernelTask task, in SyscallArguments a)
     {
@@ -24,8 +24,9 @@ internal static class SignalCalls
             action = wanted;
             if (Signals.IsIgnored(task.Process, signal))
             {
-                task.Process.Pending &= ~Signals.Bit(signal);
-                task.Pending &= ~Signals.Bit(signal);
+                task.Process.Signals.Drop(Signals.Bit(signal));
+                foreach (KernelTask other in task.Process.Tasks)
+                    other.Signals.Drop(Signals.Bit(signal));
             }
         }
 
@@ -45,13 +46,17 @@ internal static class SignalCalls
             if (mask is null)
                 return -Errno.EINVAL;
             task.SignalMask = mask.Value & ~Signals.Unblockable;
+
+            // What this task will not take now, another may.
+            for (ulong left = task.Process.Signals.Pending & task.SignalMask & ~old; left != 0; left &= left - 1)
+                task.Process.Container.Host.Arrived(task.Process, System.Numerics.BitOperations.TrailingZeroCount(left) + 1);
         }
 
         return a.A2 == 0 || task.TryWrite(a.A2, old) ? 0 : -Errno.EFAULT;
     }
 
     public static long Pending(KernelTask task, in SyscallArguments a)
-        => task.TryWrite(a.A0, (task.Pending | task.Process.Pending) & task.SignalMask) ? 0 : -Errno.EFAULT;
+        => a.A1 > 8 ? -Errno.EINVAL : task.TryWrite(a.A0, task.PendingSignals & task.SignalMask) ? 0 : -Errno.EFAULT;
 
     public static long Suspend(KernelTask task, in SyscallArguments a)
     {
@@ -102,36 +107,141 @@ internal static class SignalCalls
             return -Errno.EINVAL;
         Container container = task.Process.Container;
         int target = (int)a.A0;
-        Process[] targets = container.Processes.Where(process => process.WaitStatus is null && (target switch
+        if (target == int.MinValue)
+            return -Errno.ESRCH;
+        Process[] targets = container.Processes.Where(process => target switch
         {
             > 0 => process.Id == target,
             0 => process.Group == task.Process.Group,
             -1 => process.Id != 1 && process != task.Process,
             _ => process.Group == -target,
-        })).ToArray();
+        }).ToArray();
+        if (target > 0 && targets.Length == 0 && container.FindTask(target) is { } thread)
+            targets = [thread.Process];
         if (targets.Length == 0)
-            return container.FindProcess(target) is null ? -Errno.ESRCH : 0;
-        if (signal != 0)
+            return -Errno.ESRCH;
+        bool any = false;
+        foreach (Process process in targets)
         {
-            foreach (Process process in targets)
-                container.Host.Send(process, signal);
+            if (!task.Process.MaySignal(process) && !(signal == Signals.SIGCONT && process.Session == task.Process.Session))
+                continue;
+            any = true;
+            if (signal != 0)
+                container.Host.Send(process, SignalInfo.OfProcess(signal, task.Process));
+        }
+
+        return any ? 0 : -Errno.EPERM;
+    }
+
+    public static long KillTask(KernelTask task, in SyscallArguments a)
+        => SendToTask(task, (int)a.A0, null, (int)a.A1, SignalInfo.OfTask((int)a.A1, task.Process));
+
+    public static long KillTaskOf(KernelTask task, in SyscallArguments a)
+        => (int)a.A0 <= 0 ? -Errno.EINVAL : SendToTask(task, (int)a.A1, (int)a.A0, (int)a.A2, SignalInfo.OfTask((int)a.A2, task.Process));
+
+    /// <summary>rt_sigqueueinfo: a signal with a value, to a process.</summary>
+    public static long Queue(KernelTask task, in SyscallArguments a)
+    {
+        long error = ReadInfo(task, a.A2, (int)a.A1, out SignalInfo info);
+        if (error != 0)
+            return error;
+        Container container = task.Process.Container;
+        Process? target = container.FindProcess((int)a.A0) ?? container.FindTask((int)a.A0)?.Process;
+        if (target is null)
+            return -Errno.ESRCH;
+        if (info.Code >= 0 && target != task.Process)
+            return -Errno.EPERM;
+        if (!task.Process.MaySignal(target))
+            return -Errno.EPERM;
+        if ((int)a.A1 != 0)
+        {
+            if ((ulong)target.Signals.Count >= target.Limits[ResourceLimits.PendingSignals].Soft)
+                return -Errno.EAGAIN;
+            container.Host.Send(target, info);
         }
 
         return 0;
     }
 
-    public static long KillTask(KernelTask task, in SyscallArguments a) => SendToTask(task, (int)a.A0, (int)a.A1, null);
+    /// <summary>rt_tgsigqueueinfo: a signal with a value, to a task.</summary>
+    public static long QueueToTask(KernelTask task, in SyscallArguments a)
+    {
+        if ((int)a.A0 <= 0 || (int)a.A1 <= 0)
+            return -Errno.EINVAL;
+        long error = ReadInfo(task, a.A3, (int)a.A2, out SignalInfo info);
+        return error != 0 ? error : SendToTask(task, (int)a.A1, (int)a.A0, (int)a.A2, info);
+    }
 
-    public static long KillTaskOf(KernelTask task, in SyscallArguments a) => SendToTask(task, (int)a.A1, (int)a.A2, (int)a.A0);
+    /// <summary>rt_sigtimedwait: takes one of a set of signals, which the caller keeps blocked.</summary>
+    public static long WaitFor(KernelTask task, in SyscallArguments a)
+    {
+        if (a.A3 != 8)
+            return -Errno.EINVAL;
+        if (!task.TryRead(a.A0, out ulong set))
+            return -Errno.EFAULT;
+        set &= ~Signals.Unblockable;
+        if (!task.Restarted)
+        {
+            long deadline = long.MaxValue;
+            if (a.A2 != 0)
+            {
+                if (TimeCalls.ReadTime(task, a.A2) is not { } time)
+                    return -Errno.EFAULT;
+                if (time < 0)
+                    return -Errno.EINVAL;
+                deadline = task.Process.Container.Host.Now + time;
+            }
 
-    private static long SendToTask(KernelTask task, int id, int signal, int? process)
+            Blocking.SetDeadline(task, deadline);
+            task.Deadline = deadline;
+        }
+
+        if ((task.PendingSignals & set) is var ready && ready != 0)
+        {
+            int signal = System.Numerics.BitOperations.TrailingZeroCount(ready) + 1;
+            if (!task.Signals.TryTake(signal, out SignalInfo info))
+                task.Process.Signals.TryTake(signal, out info);
+            Span<byte> bytes = stackalloc byte[SignalInfo.Bytes];
+            info.Write(bytes);
+            return End(task, a.A1 == 0 || task.TryWrite(a.A1, bytes) ? signal : -Errno.EFAULT);
+        }
+
+        if (Blocking.IsLate(task))
+            return End(task, -Errno.EAGAIN);
+        if (task.DeliverableSignals != 0)
+            return End(task, -Errno.EINTR);
+        task.AwaitedSignals = set;
+        return SyscallTable.Blocked;
+    }
+
+    private static long End(KernelTask task, long result)
+    {
+        task.AwaitedSignals = 0;
+        Blocking.Finish(task);
+        return result;
+    }
+
+    private static long ReadInfo(KernelTask task, ulong address, int signal, out SignalInfo info)
+    {
+        info = default;
+        if (!task.TryRead(address + 8, out int code) || !task.TryRead(address + 16, out ulong first) || !task.TryRead(address + 24, out ulong second))
+            return -Errno.EFAULT;
+        if (signal is < 0 or > Count)
+            return -Errno.EINVAL;
+        info = new SignalInfo(signal, code, first, second);
+        return 0;
+    }
+
+    private static long SendToTask(KernelTask task, int id, int? process, int signal, in SignalInfo info)
     {
         if (signal is < 0 or > Count || id <= 0)
             return -Errno.EINVAL;
         if (task.Process.Container.FindTask(id) is not { } target || (process is { } group && target.Process.Id != group))
             return -Errno.ESRCH;
+        if (!task.Process.MaySignal(target.Process) || (info.Code >= 0 && target.Process != task.Process))
+            return -Errno.EPERM;
         if (signal != 0)
-            task.Process.Container.Host.Send(target, signal);
+            task.Process.Container.Host.Send(target, info);
         return 0;
     }
 }

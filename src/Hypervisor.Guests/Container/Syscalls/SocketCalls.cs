@@ -432,7 +432,7 @@ internal static class SocketCalls
         {
             int sent = socket.Send(data[done..], socket is DatagramSocket ? to : null, target, done == 0 ? files : null);
             if (sent == -Errno.EPIPE && (flags & NoSignal) == 0)
-                task.Process.Container.Host.Send(task, Signals.SIGPIPE);
+                task.Process.Container.Host.Send(task, SignalInfo.OfKernel(Signals.SIGPIPE));
             if (sent == -Errno.EAGAIN)
             {
                 if ((flags & DoNotWait) != 0 || (socket.Flags & OpenFlags.NonBlock) != 0)

@@ -71,7 +71,7 @@ internal static unsafe class SyscallTable
             return ExitVerdict.Block;
         }
 
-        if (task.Restarted)
+        if (task.Restarted || task.Held is not null)
             Blocking.Finish(task);
         if (result == RegistersSet)
             return ExitVerdict.Resume;
@@ -165,16 +165,16 @@ internal static unsafe class SyscallTable
         // Processes.
         t[93] = &ProcessCalls.Exit;
         t[94] = &ProcessCalls.ExitGroup;
-        t[95] = &ProcessCalls.WaitId;
+        t[95] = &WaitCalls.WaitId;
         t[96] = &ProcessCalls.SetClearAddress;
         t[99] = &Futex.SetRobustList;
         t[100] = &Futex.GetRobustList;
         t[449] = &Futex.WaitMany;
         t[124] = &ProcessCalls.Yield;
-        t[154] = &ProcessCalls.SetGroup;
-        t[155] = &ProcessCalls.GetGroup;
-        t[156] = &ProcessCalls.GetSession;
-        t[157] = &ProcessCalls.SetSession;
+        t[154] = &GroupCalls.SetGroup;
+        t[155] = &GroupCalls.GetGroup;
+        t[156] = &GroupCalls.GetSession;
+        t[157] = &GroupCalls.SetSession;
         t[172] = &ProcessCalls.GetId;
         t[173] = &ProcessCalls.GetParentId;
         t[174] = &SystemCalls.Nothing;
@@ -191,7 +191,7 @@ internal static unsafe class SyscallTable
         t[178] = &ProcessCalls.GetTaskId;
         t[220] = &ProcessCalls.Clone;
         t[221] = &ProcessCalls.Execute;
-        t[260] = &ProcessCalls.Wait;
+        t[260] = &WaitCalls.Wait;
         t[98] = &Futex.Call;
 
         // Memory.
@@ -220,12 +220,21 @@ internal static unsafe class SyscallTable
         t[134] = &SignalCalls.Action;
         t[135] = &SignalCalls.Mask;
         t[136] = &SignalCalls.Pending;
+        t[137] = &SignalCalls.WaitFor;
+        t[138] = &SignalCalls.Queue;
         t[139] = &SignalCalls.Return;
+        t[240] = &SignalCalls.QueueToTask;
 
         // Time.
         t[101] = &TimeCalls.Sleep;
         t[102] = &TimeCalls.GetIntervalTimer;
         t[103] = &TimeCalls.SetIntervalTimer;
+        t[107] = &TimerCalls.Create;
+        t[108] = &TimerCalls.Get;
+        t[109] = &TimerCalls.GetOverrun;
+        t[110] = &TimerCalls.Set;
+        t[111] = &TimerCalls.Delete;
+        t[112] = &TimeCalls.SetTime;
         t[113] = &TimeCalls.GetTime;
         t[114] = &TimeCalls.GetResolution;
         t[115] = &TimeCalls.SleepOnClock;

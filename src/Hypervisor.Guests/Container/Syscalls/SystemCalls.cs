@@ -1,4 +1,3 @@
-using System.Text;
 using Hypervisor.Guests.Container.Kernel;
 
 namespace Hypervisor.Guests.Container.Syscalls;
@@ -22,7 +21,7 @@ internal static class SystemCalls
         string[] values = ["Linux", task.Process.Container.Options.HostName ?? task.Process.Container.Options.Name, SystemInfo.Release, "#1 SMP", "riscv64", "(none)"];
         for (int i = 0; i < values.Length; i++)
         {
-            byte[] bytes = Encoding.UTF8.GetBytes(values[i]);
+            byte[] bytes = KernelText.Encode(KernelText.FromHost(values[i]));
             bytes.AsSpan(0, Math.Min(bytes.Length, 64)).CopyTo(names.AsSpan(i * 65));
         }
 
@@ -80,7 +79,7 @@ internal static class SystemCalls
             case GetName:
             {
                 var name = new byte[16];
-                byte[] bytes = Encoding.UTF8.GetBytes(task.Process.Name);
+                byte[] bytes = KernelText.Encode(task.Process.Name);
                 bytes.AsSpan(0, Math.Min(bytes.Length, 15)).CopyTo(name);
                 return task.TryWrite(a.A1, name) ? 0 : -Errno.EFAULT;
             }

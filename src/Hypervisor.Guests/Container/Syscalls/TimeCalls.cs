@@ -9,72 +9,85 @@ internal static class TimeCalls
     private const int Realtime = 0;
 
     public static long GetTime(KernelTask task, in SyscallArguments a)
-    {
-        if (a.A0 > 11)
-            return -Errno.EINVAL;
-        return WriteTime(task, a.A1, Clock(task, (int)a.A0)) ? 0 : -Errno.EFAULT;
-    }
+        => Clock(task, (int)a.A0) is not { } time ? -Errno.EINVAL : WriteTime(task, a.A1, time) ? 0 : -Errno.EFAULT;
 
     public static long GetResolution(KernelTask task, in SyscallArguments a)
-        => a.A0 > 11 ? -Errno.EINVAL : a.A1 == 0 || WriteTime(task, a.A1, 1) ? 0 : -Errno.EFAULT;
+    {
+        const long coarse = 4_000_000;
+        int clock = (int)a.A0;
+        return Clock(task, clock) is null ? -Errno.EINVAL : a.A1 == 0 || WriteTime(task, a.A1, clock is 5 or 6 ? coarse : 1) ? 0 : -Errno.EFAULT;
+    }
+
+    /// <summary>Nobody here may set the clock: it is the host loop's.</summary>
+    public static long SetTime(KernelTask task, in SyscallArguments a)
+        => (int)a.A0 != Realtime || ReadTime(task, a.A1) is < 0 ? -Errno.EINVAL : ReadTime(task, a.A1) is null ? -Errno.EFAULT : -Errno.EPERM;
 
     public static long GetTimeOfDay(KernelTask task, in SyscallArguments a)
     {
-        long now = Clock(task, Realtime);
+        long now = Clock(task, Realtime)!.Value;
         return a.A0 == 0 || (task.TryWrite(a.A0, now / Second) && task.TryWrite(a.A0 + 8, now % Second / 1000)) ? 0 : -Errno.EFAULT;
     }
 
     public static long Sleep(KernelTask task, in SyscallArguments a) => SleepUntil(task, a.A0, a.A1, clock: 1, absolute: false);
 
     public static long SleepOnClock(KernelTask task, in SyscallArguments a)
-        => a.A0 > 11 ? -Errno.EINVAL : SleepUntil(task, a.A2, a.A3, (int)a.A0, (a.A1 & 1) != 0);
+    {
+        int clock = (int)a.A0;
+        if (Clock(task, clock) is null || clock == 3)
+            return -Errno.EINVAL;
+        return clock is 4 or 5 or 6 ? -Errno.EOPNOTSUPP : SleepUntil(task, a.A2, a.A3, clock, (a.A1 & 1) != 0);
+    }
 
     public static long Times(KernelTask task, in SyscallArguments a)
     {
-        long ticks = Used(task.Process) / (Second / 100);
-        if (a.A0 != 0 && !(task.TryWrite(a.A0, ticks) && task.TryWrite(a.A0 + 8, 0L) && task.TryWrite(a.A0 + 16, 0L) && task.TryWrite(a.A0 + 24, 0L)))
+        const long tick = Second / 100;
+        Process process = task.Process;
+        if (a.A0 != 0 && !(task.TryWrite(a.A0, process.UsedNanoseconds / tick) && task.TryWrite(a.A0 + 8, 0L)
+            && task.TryWrite(a.A0 + 16, process.ChildrenNanoseconds / tick) && task.TryWrite(a.A0 + 24, 0L)))
             return -Errno.EFAULT;
-        return task.Process.Container.Host.Now / (Second / 100);
+        return process.Container.Host.Now / tick;
     }
 
-    public static long GetUsage(KernelTask task, in SyscallArguments a) => WriteUsage(task, a.A1, task.Process) ? 0 : -Errno.EFAULT;
-
-    public static bool WriteUsage(KernelTask task, ulong address, Process process)
+    public static long GetUsage(KernelTask task, in SyscallArguments a)
     {
-        Span<byte> usage = stackalloc byte[144];
-        usage.Clear();
-        long used = Used(process);
-        BitConverter.TryWriteBytes(usage, used / Second);
-        BitConverter.TryWriteBytes(usage[8..], used % Second / 1000);
-        BitConverter.TryWriteBytes(usage[32..], process.Space.ResidentPages * 4L);
-        return task.TryWrite(address, usage);
+        Process process = task.Process;
+        return (int)a.A0 switch
+        {
+            0 => WriteUsage(task, a.A1, process.UsedNanoseconds, process.Space.PeakPages),
+            -1 => WriteUsage(task, a.A1, process.ChildrenNanoseconds, process.ChildrenPeakPages),
+            1 => WriteUsage(task, a.A1, task.UsedNanoseconds, process.Space.PeakPages),
+            _ => -Errno.EINVAL,
+        };
     }
+
+    public static bool WriteUsage(KernelTask task, ulong address, Process process, bool withChildren)
+        => WriteUsage(task, address, process.EndedNanoseconds + (withChildren ? process.ChildrenNanoseconds : 0), Math.Max(process.EndedPeakPages, process.ChildrenPeakPages)) == 0;
 
     public static long SetIntervalTimer(KernelTask task, in SyscallArguments a)
     {
-        if (a.A0 != 0)
+        if (a.A0 > 2)
             return -Errno.EINVAL;
-        Process process = task.Process;
-        ContainerHost host = process.Container.Host;
-        if (!task.TryRead(a.A1, out long intervalSeconds) || !task.TryRead(a.A1 + 8, out long intervalMicros)
-            || !task.TryRead(a.A1 + 16, out long seconds) || !task.TryRead(a.A1 + 24, out long micros))
+        long interval = 0, delay = 0;
+        if (a.A1 != 0)
+        {
+            if (!task.TryRead(a.A1, out long intervalSeconds) || !task.TryRead(a.A1 + 8, out long intervalMicros)
+                || !task.TryRead(a.A1 + 16, out long seconds) || !task.TryRead(a.A1 + 24, out long micros))
+                return -Errno.EFAULT;
+            if (intervalSeconds < 0 || seconds < 0 || intervalMicros is < 0 or >= 1_000_000 || micros is < 0 or >= 1_000_000)
+                return -Errno.EINVAL;
+            interval = Nanoseconds(intervalSeconds, intervalMicros * 1000);
+            delay = Nanoseconds(seconds, micros * 1000);
+        }
+
+        KernelTimer timer = task.Process.Timers.Get(task.Process, (int)a.A0);
+        if (a.A2 != 0 && !WriteInterval(task, a.A2, timer))
             return -Errno.EFAULT;
-        if (a.A2 != 0 && !WriteInterval(task, a.A2))
-            return -Errno.EFAULT;
-        if (process.AlarmTimer < 0)
-            process.AlarmTimer = host.Machine.Timers.CreateTimer(() => Alarm(process));
-        process.AlarmInterval = Nanoseconds(intervalSeconds, intervalMicros * 1000);
-        long delay = Nanoseconds(seconds, micros * 1000);
-        process.AlarmDeadline = delay == 0 ? 0 : host.Now + delay;
-        if (delay == 0)
-            host.Machine.Timers.Disarm(process.AlarmTimer);
-        else
-            host.Machine.Timers.Arm(process.AlarmTimer, process.AlarmDeadline);
+        timer.SetFromNow(delay, interval);
         return 0;
     }
 
     public static long GetIntervalTimer(KernelTask task, in SyscallArguments a)
-        => a.A0 != 0 ? -Errno.EINVAL : WriteInterval(task, a.A1) ? 0 : -Errno.EFAULT;
+        => a.A0 > 2 ? -Errno.EINVAL : WriteInterval(task, a.A1, task.Process.Timers.Get(task.Process, (int)a.A0)) ? 0 : -Errno.EFAULT;
 
     /// <summary>A struct timespec as nanoseconds; null where it cannot be read, negative where it is invalid.</summary>
     public static long? ReadTime(KernelTask task, ulong address)
@@ -87,23 +100,6 @@ internal static class TimeCalls
     private static long Nanoseconds(long seconds, long nanoseconds)
         => seconds > long.MaxValue / Second / 4 ? long.MaxValue / 4 : Math.Max(0, seconds) * Second + Math.Max(0, nanoseconds);
 
-    private static void Alarm(Process process)
-    {
-        ContainerHost host = process.Container.Host;
-        host.Locked(() =>
-        {
-            host.Send(process, Signals.SIGALRM);
-            if (process.AlarmInterval == 0)
-            {
-                process.AlarmDeadline = 0;
-                return;
-            }
-
-            process.AlarmDeadline += process.AlarmInterval;
-            host.Machine.Timers.Arm(process.AlarmTimer, process.AlarmDeadline);
-        });
-    }
-
     private static long SleepUntil(KernelTask task, ulong request, ulong remaining, int clock, bool absolute)
     {
         ContainerHost host = task.Process.Container.Host;
@@ -113,7 +109,7 @@ internal static class TimeCalls
                 return -Errno.EFAULT;
             if (time < 0)
                 return -Errno.EINVAL;
-            long deadline = !absolute ? host.Now + time : clock == Realtime ? time - host.EpochNanoseconds : time;
+            long deadline = !absolute ? host.Now + time : clock is Realtime or 8 or 11 ? time - host.EpochNanoseconds : time;
             if (deadline <= host.Now)
                 return 0;
             Blocking.SetDeadline(task, deadline);
@@ -123,35 +119,65 @@ internal static class TimeCalls
             return 0;
         if (task.DeliverableSignals == 0)
             return SyscallTable.Blocked;
+        if (absolute && Blocking.Interrupted(task) == SyscallTable.RegistersSet)
+            return SyscallTable.RegistersSet;
         long left = task.Deadline - host.Now;
         if (!absolute && remaining != 0 && !WriteTime(task, remaining, left))
             return -Errno.EFAULT;
         return -Errno.EINTR;
     }
 
-    private static long Clock(KernelTask task, int clock) => clock switch
+    /// <summary>What a clock shows; null where there is no such clock.</summary>
+    public static long? Clock(KernelTask task, int clock)
     {
-        Realtime or 5 or 11 => task.Process.Container.Host.Now + task.Process.Container.Host.EpochNanoseconds,
-        2 or 3 => Used(task.Process),
-        _ => task.Process.Container.Host.Now,
-    };
-
-    private static long Used(Process process)
-    {
-        long used = 0;
-        foreach (KernelTask task in process.Tasks)
-            used += task.VCpu.Meter.RunNanoseconds;
-        return used;
+        ContainerHost host = task.Process.Container.Host;
+        return clock switch
+        {
+            Realtime or 5 or 8 or 11 => host.Now + host.EpochNanoseconds,
+            1 or 4 or 6 or 7 or 9 => host.Now,
+            < 0 or 2 or 3 => UsedClock(task, clock)?.Invoke(),
+            _ => null,
+        };
     }
 
-    private static bool WriteTime(KernelTask task, ulong address, long time)
+    /// <summary>The processor time that a clock is of: one's own, or that of a process or task by its number.</summary>
+    public static Func<long>? UsedClock(KernelTask task, int clock)
+    {
+        const int ofTask = 4, kindMask = 3;
+        if (clock == 2)
+            return () => task.Process.UsedNanoseconds;
+        if (clock == 3)
+            return () => task.UsedNanoseconds;
+        if (clock >= 0 || (clock & kindMask) == kindMask)
+            return null;
+        int id = ~(clock >> 3);
+        if ((clock & ofTask) == 0)
+        {
+            Process? process = id == 0 ? task.Process : task.Process.Container.FindProcess(id);
+            return process is null ? null : () => process.UsedNanoseconds;
+        }
+
+        KernelTask? other = id == 0 ? task : task.Process.Container.FindTask(id);
+        return other is null || other.Process != task.Process ? null : () => other.UsedNanoseconds;
+    }
+
+    public static bool WriteTime(KernelTask task, ulong address, long time)
         => task.TryWrite(address, time / Second) && task.TryWrite(address + 8, time % Second);
 
-    private static bool WriteInterval(KernelTask task, ulong address)
+    private static long WriteUsage(KernelTask task, ulong address, long used, int peakPages)
     {
-        Process process = task.Process;
-        long left = process.AlarmDeadline == 0 ? 0 : Math.Max(1000, process.AlarmDeadline - process.Container.Host.Now);
-        return task.TryWrite(address, process.AlarmInterval / Second) && task.TryWrite(address + 8, process.AlarmInterval % Second / 1000)
+        Span<byte> usage = stackalloc byte[144];
+        usage.Clear();
+        BitConverter.TryWriteBytes(usage, used / Second);
+        BitConverter.TryWriteBytes(usage[8..], used % Second / 1000);
+        BitConverter.TryWriteBytes(usage[32..], peakPages * 4L);
+        return task.TryWrite(address, usage) ? 0 : -Errno.EFAULT;
+    }
+
+    private static bool WriteInterval(KernelTask task, ulong address, KernelTimer timer)
+    {
+        long left = timer.Left == 0 ? 0 : Math.Max(1000, timer.Left);
+        return task.TryWrite(address, timer.Interval / Second) && task.TryWrite(address + 8, timer.Interval % Second / 1000)
             && task.TryWrite(address + 16, left / Second) && task.TryWrite(address + 24, left % Second / 1000);
     }
 }

@@ -1,0 +1,24 @@
+using System.Text;
+
+namespace Hypervisor.Guests.Container;
+
+/// <summary>
+/// Text as the kernel keeps it: names and arguments are bytes to Linux, whatever they mean, so that each byte is one character
+/// here. Text of the host is changed at the edge.
+/// </summary>
+internal static class KernelText
+{
+    /// <summary>Bytes of a program as text of the kernel.</summary>
+    public static string Decode(ReadOnlySpan<byte> bytes) => Encoding.Latin1.GetString(bytes);
+
+    /// <summary>Text of the kernel as a program's bytes.</summary>
+    public static byte[] Encode(string text) => Encoding.Latin1.GetBytes(text);
+
+    /// <summary>Text of the host, in UTF-16, as text of the kernel.</summary>
+    public static string FromHost(string text) => IsPlain(text) ? text : Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(text));
+
+    /// <summary>Text of the kernel as text of the host; what is no UTF-8 names nothing there.</summary>
+    public static string ToHost(string text) => IsPlain(text) ? text : Encoding.UTF8.GetString(Encoding.Latin1.GetBytes(text));
+
+    private static bool IsPlain(string text) => Ascii.IsValid(text);
+}
