@@ -17,15 +17,24 @@ if [ ! -s "$disk" ]; then
   mkdir -p "$work"/{bin,dev,proc,sys,tmp,etc/udhcpc,mnt}
   cp "$root/usr/bin/busybox" "$work/bin/"
   ln -s busybox "$work/bin/sh"
-  # In the order of their needs.
   target="$work/lib/modules/$(basename "$modules")"
   mkdir -p "$target"
-  for module in virtio_mmio virtio_blk failover net_failover virtio_net; do
-    file=$(find "$modules/kernel" -name "$module.ko.xz")
-    [ -n "$file" ] || continue
-    xz -dc "$file" > "$target/$module.ko"
-    echo "$module.ko" >> "$target/order"
-  done
+  # Modules in the order of their needs, for the virtio device of a number; 0 for all machines.
+  add() {
+    local device=$1 module file
+    shift
+    for module in "$@"; do
+      file=$(find "$modules/kernel" -name "$module.ko.xz")
+      [ -n "$file" ] || continue
+      xz -dc "$file" > "$target/$module.ko"
+      echo "$device $module.ko" >> "$target/order"
+    done
+  }
+  add 0 virtio_mmio
+  add 2 virtio_blk
+  add 1 failover net_failover virtio_net
+  add 9 netfs 9pnet 9p 9pnet_virtio
+  add 19 vsock vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport
   cat > "$work/etc/udhcpc/default.script" <<'DHCP'
 #!/bin/sh
 case "$1" in
@@ -46,7 +55,12 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev 2>/dev/null
 modules=/lib/modules/$(uname -r)
-for module in $(cat "$modules/order" 2>/dev/null); do insmod "$modules/$module" 2>/dev/null; done
+if [ -f "$modules/order" ]; then
+  while read -r device module; do
+    [ "$device" = 0 ] || grep -qi "^0x0*$(printf %x "$device")\$" /sys/bus/virtio/devices/*/device 2>/dev/null || continue
+    insmod "$modules/$module" 2>/dev/null
+  done < "$modules/order"
+fi
 ifconfig lo up 2>/dev/null
 console=$(cat /sys/class/tty/console/active 2>/dev/null)
 console=${console##* }

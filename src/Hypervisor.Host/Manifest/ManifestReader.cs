@@ -16,7 +16,7 @@ internal sealed class ManifestReader
 
     private static readonly string[] s_guestKeys =
     [
-        "mode", "program", "arguments", "env", "rootfs", "cpus", "kernel", "firmware", "initrd", "append", "dtb", "disks", "memory", "vcpus", "weight",
+        "mode", "program", "arguments", "env", "rootfs", "cpus", "kernel", "firmware", "initrd", "append", "dtb", "disks", "shares", "memory", "vcpus", "weight",
         "engine", "networks", "console", "balloon", "domain",
     ];
 
@@ -136,6 +136,7 @@ internal sealed class ManifestReader
             CommandLine = TextOf("append"),
             DeviceTree = File("dtb"),
             Disks = [.. Texts("disks").Select(PathOf)],
+            Shares = [.. Texts("shares").Select(PathOf)],
             Memory = Field("memory") is { } memory ? _yaml.Parsed<ulong?>(memory, "memory", size => MemorySize.ParseRam(size)) : null,
             VCpus = Field("vcpus") is { } vcpus ? (int)_yaml.Integer(vcpus, "vcpus", 1, RunOptions.MostVCpus) : 1,
             Weight = Field("weight") is { } weight ? (int)_yaml.Integer(weight, "weight", 1, Core.Scheduling.SchedulingParameters.MaximumWeight) : RunOptions.DefaultWeight,

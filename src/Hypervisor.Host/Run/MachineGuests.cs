@@ -58,27 +58,40 @@ internal static class MachineGuests
         var engine = new Interpreter();
         engine.PrepareInBackground();
         BootImages images = ReadImages(options);
-        var disks = new List<FileBlockBackend>();
+        var opened = new List<IDisposable>();
         try
         {
             var devices = new List<VirtioDevice>();
             foreach (string path in options.Disks)
             {
                 var disk = new FileBlockBackend(path);
-                disks.Add(disk);
+                opened.Add(disk);
                 devices.Add(new VirtioBlock(disk, $"disk{devices.Count}"));
             }
 
             devices.AddRange(cards);
-            var plan = new Plan(name, output, engine, images, devices, [.. disks, .. owned]);
+            foreach (string share in options.Shares)
+            {
+                VirtioNineP directory = Share(share, options.Shares.Count == 1 ? "share" : $"share{opened.Count - options.Disks.Count}");
+                opened.Add(directory);
+                devices.Add(directory);
+            }
+
+            var plan = new Plan(name, output, engine, images, devices, [.. opened, .. owned]);
             return options.Mode == RunOptions.ParaMode ? CreatePara(options, host, plan) : CreateBoard(options, host, plan);
         }
         catch
         {
-            foreach (FileBlockBackend disk in disks)
-                disk.Dispose();
+            foreach (IDisposable each in opened)
+                each.Dispose();
             throw;
         }
+    }
+
+    private static VirtioNineP Share(string text, string tag)
+    {
+        DeviceArgument share = DeviceArgument.Parse(text, "tag", "ro");
+        return new VirtioNineP(share.Path, share.Options.GetValueOrDefault("tag", tag), share.Options.ContainsKey("ro"));
     }
 
     private static BootImages ReadImages(RunOptions options)

@@ -48,6 +48,9 @@ internal sealed record RunOptions
 
     public IReadOnlyList<string> Disks { get; init; } = [];
 
+    /// <summary>Directories of the host that the guest may mount: <c>DIR[,tag=NAME][,ro]</c>.</summary>
+    public IReadOnlyList<string> Shares { get; init; } = [];
+
     /// <summary>The name of the machine's network; null for none.</summary>
     public string? Network { get; init; }
 
@@ -122,6 +125,8 @@ internal sealed record RunOptions
             throw new HypervisorException(options.Mode != ParaMode ? "--balloon is of guests that cooperate: choose --mode para." : "--balloon asks back all memory of the guest or more; ask for less.");
         if (options.Mode == ContainerMode)
         {
+            if (options.Shares.Count > 0)
+                throw new HypervisorException("--share is of machines: choose --mode bare, full, assisted or para.");
             if (options.Network is not null)
                 throw new HypervisorException("--net is of machines: choose --mode bare, full, assisted or para.");
             if (options.GdbPort is not null)

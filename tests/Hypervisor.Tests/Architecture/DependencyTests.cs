@@ -16,7 +16,8 @@ public sealed class DependencyTests
         ["Memory"] = ["Hart", "Isa", "Time", "State"],
         ["Engine"] = ["Hart", "Memory", "Isa", "Time", "State"],
         ["Network"] = ["Time", "State"],
-        ["Devices"] = ["Network", "Hart", "Memory", "Isa", "Time", "State"],
+        ["HostFiles"] = [],
+        ["Devices"] = ["Network", "HostFiles", "Hart", "Memory", "Isa", "Time", "State"],
         ["Scheduling"] = ["Time", "State"],
         ["Machine"] = ["Scheduling", "Devices", "Network", "Engine", "Hart", "Memory", "Isa", "Time", "State"],
     };
