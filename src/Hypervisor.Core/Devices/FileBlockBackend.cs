@@ -15,19 +15,8 @@ public sealed class FileBlockBackend : IBlockBackend, IDisposable
     /// <exception cref="HypervisorException">The file cannot be opened, or is no whole number of sectors.</exception>
     public FileBlockBackend(string path, bool readOnly = false)
     {
-        try
-        {
-            // A second writer would corrupt the guest's file system, so none is let in.
-            _file = File.OpenHandle(
-                path, FileMode.Open, readOnly ? FileAccess.Read : FileAccess.ReadWrite, readOnly ? FileShare.Read : FileShare.None, FileOptions.RandomAccess);
-            Length = RandomAccess.GetLength(_file);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
-        {
-            _file?.Dispose();
-            throw new HypervisorException($"Cannot open the disk image '{path}': {error.Message}", error);
-        }
-
+        _file = OpenImage(path, readOnly);
+        Length = RandomAccess.GetLength(_file);
         if (Length % 512 != 0)
         {
             _file.Dispose();
@@ -36,6 +25,22 @@ public sealed class FileBlockBackend : IBlockBackend, IDisposable
         }
 
         IsReadOnly = readOnly;
+    }
+
+    /// <summary>Opens an image's file.</summary>
+    /// <exception cref="HypervisorException">It cannot be opened.</exception>
+    internal static SafeFileHandle OpenImage(string path, bool readOnly)
+    {
+        try
+        {
+            // A second writer would corrupt the guest's file system, so none is let in.
+            return File.OpenHandle(
+                path, FileMode.Open, readOnly ? FileAccess.Read : FileAccess.ReadWrite, readOnly ? FileShare.Read : FileShare.None, FileOptions.RandomAccess);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        {
+            throw new HypervisorException($"Cannot open the disk image '{path}': {error.Message}", error);
+        }
     }
 
     /// <inheritdoc/>

@@ -23,7 +23,7 @@ internal static class HvCommandLine
             return OciCommand.Run(arguments[1..], error);
         string[] guestArguments = [];
         var run = RunCommand.Create(() => guestArguments);
-        var root = new RootCommand("hv hosts RISC-V guests in five ways on one engine, and shows what each way costs.") { CompareCommand.Create(), run, ScheduleCommand.Create(), new Command(OciName, "An OCI runtime for riscv64 containers, for podman and its kind: see hv oci --help.") };
+        var root = new RootCommand("hv hosts RISC-V guests in five ways on one engine, and shows what each way costs.") { CompareCommand.Create(), run, ImageCommand.Create(), ScheduleCommand.Create(), new Command(OciName, "An OCI runtime for riscv64 containers, for podman and its kind: see hv oci --help.") };
         string[] own = arguments;
         if (arguments.Length > 0 && arguments[0] == RunName)
         {

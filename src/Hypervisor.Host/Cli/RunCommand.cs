@@ -31,7 +31,7 @@ internal static class RunCommand
             DefaultValueFactory = _ => RunOptions.NoFirmware,
         };
         Option<string?> initrd = new("--initrd") { Description = "Initial RAM disk.", HelpName = "FILE" };
-        Option<string[]> disks = new("--disk") { Description = "A raw disk image, as a virtio block device; may be repeated.", HelpName = "FILE" };
+        Option<string[]> disks = new("--disk") { Description = "A disk image, as a virtio block device: qcow2 where its name ends so, else raw. With ro the guest cannot write; with forget its writes are gone when it ends. May be given again.", HelpName = "FILE[,format=raw|qcow2][,ro][,forget]" };
         Option<string[]> shares = new("--share") { Description = "A directory of the host that the guest may mount, by virtio and 9P: mount -t 9p -o trans=virtio share /mnt. May be given again.", HelpName = "DIR[,tag=NAME][,ro]" };
         Option<string?> net = new("--net") { Description = "A network of this name for the machine, with a router that is its DHCP and name server.", HelpName = "NAME" };
         Option<string[]> publish = new("--publish") { Description = "A port of the host's loopback that leads to a port of the machine, such as 8080:80; may be repeated.", HelpName = "HOST:GUEST" };

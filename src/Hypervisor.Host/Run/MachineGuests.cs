@@ -1,5 +1,6 @@
 using Hypervisor.Core;
 using Hypervisor.Core.Devices;
+using Hypervisor.Core.Devices.Images;
 using Hypervisor.Core.Devices.Virtio;
 using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Machine;
@@ -64,9 +65,10 @@ internal static class MachineGuests
             var devices = new List<VirtioDevice>();
             foreach (string path in options.Disks)
             {
-                var disk = new FileBlockBackend(path);
-                opened.Add(disk);
-                devices.Add(new VirtioBlock(disk, $"disk{devices.Count}"));
+                IBlockBackend disk = OpenDisk(path);
+                if (disk is IDisposable file)
+                    opened.Add(file);
+                devices.Add(new VirtioBlock(disk, $"disk{devices.Count}") { LeavesSlowWork = true });
             }
 
             devices.AddRange(cards);
@@ -86,6 +88,13 @@ internal static class MachineGuests
                 each.Dispose();
             throw;
         }
+    }
+
+    private static IBlockBackend OpenDisk(string text)
+    {
+        DeviceArgument disk = DeviceArgument.Parse(text, "format", "ro", "forget");
+        string? format = disk.Options.GetValueOrDefault("format");
+        return disk.Options.ContainsKey("forget") ? DiskImage.OpenForgetful(disk.Path, format) : DiskImage.Open(disk.Path, format, disk.Options.ContainsKey("ro"));
     }
 
     private static VirtioNineP Share(string text, string tag)

@@ -35,6 +35,9 @@ internal sealed class VirtioBlock : VirtioDevice
     private const byte StatusError = 1;
     private const byte StatusUnsupported = 2;
 
+    /// <summary>No status of the device's: the answer comes when the host's storage has done its part.</summary>
+    private const byte StatusLater = 0xFF;
+
     private readonly IBlockBackend _backend;
     // Offsets in struct virtio_blk_config, §5.2.4.
     private const int WriteBack = 32;
@@ -52,6 +55,9 @@ internal sealed class VirtioBlock : VirtioDevice
 
     private readonly byte[] _configuration = new byte[60];
     private readonly byte[] _id = new byte[IdSize];
+    private readonly Action _flush;
+    private volatile Waiting _waiting;
+    private byte _flushed;
 
     /// <summary>Creates the device.</summary>
     /// <param name="backend">Where its bytes are.</param>
@@ -61,6 +67,7 @@ internal sealed class VirtioBlock : VirtioDevice
         if (id.Length > IdSize || !Ascii.IsValid(id))
             throw new HypervisorException($"A disk's id has at most {IdSize} ASCII characters; '{id}' does not fit.");
         _backend = backend;
+        _flush = Flush;
         Encoding.ASCII.GetBytes(id, _id);
         BinaryPrimitives.WriteUInt64LittleEndian(_configuration, (ulong)backend.Length / SectorSize);
 
@@ -101,7 +108,14 @@ internal sealed class VirtioBlock : VirtioDevice
     }
 
     /// <inheritdoc/>
-    public override void Reset() => _configuration[WriteBack] = 1;
+    public override Action? SlowWork => _waiting == Waiting.ForFlush ? _flush : null;
+
+    /// <inheritdoc/>
+    public override void Reset()
+    {
+        _configuration[WriteBack] = 1;
+        _waiting = Waiting.ForNothing;
+    }
 
     /// <inheritdoc/>
     public override void Save(StateWriter writer) => writer.Write(_configuration[WriteBack] != 0);
@@ -112,22 +126,37 @@ internal sealed class VirtioBlock : VirtioDevice
     /// <inheritdoc/>
     public override bool Process(int index, VirtioQueue queue, VirtioChain chain)
     {
+        if (_waiting == Waiting.ForAnswer)
+        {
+            _waiting = Waiting.ForNothing;
+            Answer(queue, chain, _flushed, 0);
+        }
+
         Span<byte> header = stackalloc byte[HeaderSize];
         while (queue.TryPop(chain))
         {
             // Without room for the status there is no way to answer.
             if (chain.WritableLength == 0 || chain.CopyReadable(0, header) != HeaderSize)
                 return false;
-            long room = chain.WritableLength - 1;
             byte status = Serve(
-                BinaryPrimitives.ReadUInt32LittleEndian(header), BinaryPrimitives.ReadUInt64LittleEndian(header[8..]), chain, room, out long written);
-            chain.CopyWritable(room, [status]);
-
-            // The length counts from the start, so a short answer reaches the driver as its own bytes only (§2.7.8).
-            queue.Push(chain.Head, written == room ? (uint)Math.Min(room + 1, uint.MaxValue) : (uint)written);
+                BinaryPrimitives.ReadUInt32LittleEndian(header), BinaryPrimitives.ReadUInt64LittleEndian(header[8..]), chain, chain.WritableLength - 1, out long written);
+            if (status == StatusLater)
+                return true;
+            Answer(queue, chain, status, written);
         }
 
         return true;
+    }
+
+    private static void Answer(VirtioQueue queue, VirtioChain chain, byte status, long written)
+    {
+        long room = chain.WritableLength - 1;
+        Span<byte> last = stackalloc byte[1];
+        last[0] = status;
+        chain.CopyWritable(room, last);
+
+        // The length counts from the start, so a short answer reaches the driver as its own bytes only (§2.7.8).
+        queue.Push(chain.Head, written == room ? (uint)Math.Min(room + 1, uint.MaxValue) : (uint)written);
     }
 
     private byte Serve(uint type, ulong sector, VirtioChain chain, long room, out long written)
@@ -142,13 +171,12 @@ internal sealed class VirtioBlock : VirtioDevice
                 return StatusOk;
             case RequestWrite:
                 long length = chain.ReadableLength - HeaderSize;
-                bool stored = !_backend.IsReadOnly && TryPlace(sector, length, out long to) && TryWriteAll(chain, to) && Settle();
-                return stored ? StatusOk : StatusError;
+                return !_backend.IsReadOnly && TryPlace(sector, length, out long to) && TryWriteAll(chain, to) ? Settle() : StatusError;
             case RequestDiscard when (AcceptedFeatures & FeatureDiscard) != 0:
             case RequestWriteZeroes when (AcceptedFeatures & FeatureWriteZeroes) != 0:
                 return Clear(chain, discards: type == RequestDiscard);
             case RequestFlush:
-                return _backend.TryFlush() ? StatusOk : StatusError;
+                return StartFlush();
             case RequestId:
                 written = chain.CopyWritable(0, _id.AsSpan(0, (int)Math.Min(room, IdSize)));
                 return StatusOk;
@@ -158,8 +186,25 @@ internal sealed class VirtioBlock : VirtioDevice
     }
 
     /// <summary>After a write: where nothing may stay in a cache, it must not.</summary>
-    private bool Settle()
-        => ((AcceptedFeatures & FeatureFlush) != 0 && _configuration[WriteBack] != 0) || _backend.TryFlush();
+    private byte Settle()
+        => (AcceptedFeatures & FeatureFlush) != 0 && _configuration[WriteBack] != 0 ? StatusOk : StartFlush();
+
+    /// <summary>Flushes; where that is left to another thread, the request is answered when it is done.</summary>
+    private byte StartFlush()
+    {
+        if (!LeavesSlowWork)
+            return _backend.TryFlush() ? StatusOk : StatusError;
+        _waiting = Waiting.ForFlush;
+        return StatusLater;
+    }
+
+    private void Flush()
+    {
+        _flushed = _backend.TryFlush() ? StatusOk : StatusError;
+
+        // After a reset nobody waits for the answer any more.
+        Interlocked.CompareExchange(ref _waiting, Waiting.ForAnswer, Waiting.ForFlush);
+    }
 
     /// <summary>Discards ranges, or fills them with zeroes. All are checked before the first is touched.</summary>
     private byte Clear(VirtioChain chain, bool discards)
@@ -184,7 +229,7 @@ internal sealed class VirtioBlock : VirtioDevice
             }
         }
 
-        return Settle() ? StatusOk : StatusError;
+        return Settle();
     }
 
     /// <summary>The byte offset of a transfer that is whole sectors inside the disk.</summary>
@@ -227,5 +272,13 @@ internal sealed class VirtioBlock : VirtioDevice
         }
 
         return true;
+    }
+
+    /// <summary>What the request at hand waits for.</summary>
+    private enum Waiting
+    {
+        ForNothing,
+        ForFlush,
+        ForAnswer,
     }
 }

@@ -43,6 +43,18 @@ internal abstract class VirtioDevice
     /// <returns>False where a request made no sense: the driver must reset the device.</returns>
     public abstract bool Process(int index, VirtioQueue queue, VirtioChain chain);
 
+    /// <summary>
+    /// Whether the device may leave slow work, such as waiting for the host's storage, to another thread: in real time, where
+    /// the vCPU that rang goes on meanwhile. In virtual time all is done at once, as what comes when must not depend on threads.
+    /// </summary>
+    public bool LeavesSlowWork { get; init; }
+
+    /// <summary>
+    /// What <see cref="Process"/> left to be done without the transport's lock; null for none. The queues rest until it is done,
+    /// and are then processed again.
+    /// </summary>
+    public virtual Action? SlowWork => null;
+
     /// <summary>Called after queues were processed, without the transport's lock: here a device may call on others.</summary>
     public virtual void AfterProcess()
     {

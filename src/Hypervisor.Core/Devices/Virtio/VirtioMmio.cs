@@ -34,6 +34,7 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
     private uint _interruptStatus;
     private uint _status;
     private uint _generation;
+    private Task? _slowWork;
 
     /// <summary>Creates the transport.</summary>
     /// <param name="memory">The machine's RAM.</param>
@@ -134,6 +135,7 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
     /// <inheritdoc/>
     public void Save(StateWriter writer)
     {
+        FinishSlowWork();
         lock (_lock)
         {
             writer.Begin("VMIO"u8, 1);
@@ -188,6 +190,8 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
             Reset();
             _timers.DeleteTimer(_resume);
         }
+
+        FinishSlowWork();
     }
 
     private VirtioQueue? SelectedQueue => _queueSelect < (uint)_queues.Length ? _queues[_queueSelect] : null;
@@ -362,14 +366,48 @@ internal sealed class VirtioMmio : IMmioDevice, IDisposable
         const uint live = VirtioFormat.StatusDriverOk | VirtioFormat.StatusFeaturesOk;
         if (_device is null || _chain is null || !queue.IsReady || (_status & (live | VirtioFormat.StatusNeedsReset)) != live)
             return;
+        if (_slowWork is not null)
+            return;
         queue.BeginRound();
         bool sound = _device.Process(index, queue, _chain);
+        if (_device.SlowWork is { } slow)
+            StartSlowWork(slow);
         if (queue.TakeInterrupt())
             Interrupt(QueueInterrupt);
         if (!sound || queue.IsBroken)
             DemandReset();
         else if (queue.QuotaUsed)
             _timers.Arm(_resume, _timers.NowNanoseconds);
+    }
+
+    // By itself, so that only a round that leaves something pays for the closure.
+    private void StartSlowWork(Action work) => _slowWork = Task.Run(() => DoSlowWork(work));
+
+    private void DoSlowWork(Action work)
+    {
+        work();
+        lock (_lock)
+        {
+            _slowWork = null;
+            for (int i = 0; i < _queues.Length; i++)
+                Serve(i);
+        }
+
+        _device?.AfterProcess();
+    }
+
+    /// <summary>Waits until nothing is left to be done. No new work may come meanwhile.</summary>
+    private void FinishSlowWork()
+    {
+        while (true)
+        {
+            Task? work;
+            lock (_lock)
+                work = _slowWork;
+            if (work is null)
+                return;
+            work.Wait();
+        }
     }
 
     private void TellConfigurationChange()
