@@ -19,8 +19,11 @@ public sealed record HostOptions
     /// <summary>Physical CPUs, 1 to 64: simulated ones in virtual time, threads in real time.</summary>
     public int PhysicalCpus { get; init; } = 1;
 
-    /// <summary>The scheduling policy, one of <see cref="Scheduling.Schedulers.Names"/>.</summary>
+    /// <summary>The scheduling policy, as <see cref="Scheduling.Schedulers.Create"/> knows it.</summary>
     public string Scheduler { get; init; } = "eevdf";
+
+    /// <summary>Whether machines may be in groups (<see cref="Scheduling.SchedulingParameters.Group"/>) around that policy.</summary>
+    public bool Groups { get; init; }
 
     /// <summary>The policy's slice in nanoseconds, at least 1000.</summary>
     public long SliceNanoseconds { get; init; } = 1_000_000;

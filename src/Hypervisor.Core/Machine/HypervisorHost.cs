@@ -31,7 +31,9 @@ public sealed partial class HypervisorHost : IDisposable
     /// <summary>Makes a host with no machines.</summary>
     /// <exception cref="HypervisorException">An option is out of its range.</exception>
     public HypervisorHost(HostOptions options)
-        : this(options, Schedulers.Create(options.Scheduler, options.PhysicalCpus, options.SliceNanoseconds))
+        : this(options, options.Groups
+            ? Schedulers.CreateGrouped(options.Scheduler, options.PhysicalCpus, options.SliceNanoseconds)
+            : Schedulers.Create(options.Scheduler, options.PhysicalCpus, options.SliceNanoseconds))
     {
     }
 
@@ -78,24 +80,37 @@ public sealed partial class HypervisorHost : IDisposable
 
     /// <summary>Puts a machine on the host: its vCPUs compete for physical CPUs from now on.</summary>
     /// <param name="machine">A machine made with this host's timers.</param>
-    /// <param name="parameters">Weight, slice and affinity of each of its vCPUs.</param>
+    /// <param name="parameters">Weight, slice, affinity and group of each of its vCPUs. Without a group a machine is a gang of its own where the policy knows gangs.</param>
+    /// <exception cref="HypervisorException">The policy refuses them, a reservation that does not fit for example. The machine is then ended.</exception>
     public void Add(VirtualMachine machine, SchedulingParameters parameters)
     {
+        if (parameters.Group is null && _scheduler.Name.StartsWith(Schedulers.GangPrefix, StringComparison.Ordinal))
+            parameters = parameters with { Group = new SchedulingGroup(machine.Name) { Weight = parameters.Weight } };
         lock (_gate)
         {
+            machine.Group = parameters.Group;
             _machines.Add(machine);
             machine.Ended = OnEnded;
             machine.Leave = WaitUntilOff;
             machine.VCpuAdded = vcpu => Start(vcpu, parameters);
         }
 
-        foreach (VCpu vcpu in machine.VCpus)
-            Start(vcpu, parameters);
+        try
+        {
+            foreach (VCpu vcpu in machine.VCpus)
+                Start(vcpu, parameters);
+        }
+        catch (HypervisorException)
+        {
+            machine.PowerOff(new MachineExit(1, "refused by the scheduler"));
+            throw;
+        }
+
         if (machine.Exit is not null)
             OnEnded(machine);
     }
 
-    /// <summary>Changes weight, slice or affinity of a vCPU on this host.</summary>
+    /// <summary>Changes weight, slice or affinity of a vCPU on this host. Its machine stays in its group.</summary>
     public void SetParameters(VCpu vcpu, SchedulingParameters parameters)
     {
         lock (_gate)
@@ -103,6 +118,7 @@ public sealed partial class HypervisorHost : IDisposable
             if (vcpu.SchedulingId < 0)
                 return;
             long now = CurrentTime();
+            parameters = parameters with { Group = vcpu.Machine.Group };
             Kick(_scheduler.Set(vcpu.SchedulingId, in parameters, now), now);
         }
     }
@@ -141,15 +157,24 @@ public sealed partial class HypervisorHost : IDisposable
                 _vcpus.Add(null);
             }
 
+            long now = CurrentTime();
+            try
+            {
+                _scheduler.Set(id, in parameters, now);
+            }
+            catch (HypervisorException)
+            {
+                _freeIds.Push(id);
+                throw;
+            }
+
             _vcpus[id] = vcpu;
             _vcpuCount++;
             vcpu.SchedulingId = id;
             vcpu.WakeRequested = Wake;
-            long now = CurrentTime();
             vcpu.Hart.RealClock = _realClock;
             vcpu.Hart.PicosecondsPerInstruction = _realClock is null ? _options.PicosecondsPerInstruction : 0;
             vcpu.Hart.TimeAtEntry = now;
-            _scheduler.Set(id, in parameters, now);
             if (vcpu.Status == VCpuStatus.Blocked)
                 return;
             vcpu.Status = VCpuStatus.Runnable;

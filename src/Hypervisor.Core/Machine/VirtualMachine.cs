@@ -52,6 +52,9 @@ public sealed class VirtualMachine : IDisposable
 
     internal ITimerService Timers { get; }
 
+    /// <summary>The scheduler's group that its vCPUs are in; null for none.</summary>
+    internal Scheduling.SchedulingGroup? Group { get; set; }
+
     /// <summary>The debugger on this machine, if any.</summary>
     internal MachineDebugger? Debugger { get; set; }
 

@@ -205,6 +205,8 @@ public static class Schedulers
     public static IScheduler CreateGrouped(string name, int cpus, long sliceNanoseconds = 1_000_000)
     {
         Validate(cpus, sliceNanoseconds);
+        if (!Names.Contains(name) && IsKnown(name))
+            throw new HypervisorException($"Groups lie around a scheduler of its own, not around '{name}'; choose from {string.Join(", ", Names)}.");
         return new Grouped(name, cpus, sliceNanoseconds);
     }
 

@@ -44,7 +44,7 @@ internal static class RunCommand
         Option<int> weight = new("--weight") { Description = "The guest's weight for the scheduler, beside others.", HelpName = "N", DefaultValueFactory = _ => RunOptions.DefaultWeight };
         Option<string> scheduler = new("--scheduler")
         {
-            Description = $"By which policy vCPUs, or a container's tasks, share physical CPUs: {string.Join(", ", Schedulers.Names)}.",
+            Description = $"By which policy vCPUs, or a container's tasks, share physical CPUs: {string.Join(", ", Schedulers.Names)}; or one behind {Schedulers.PartitionedPrefix} (a queue for each CPU) or {Schedulers.GangPrefix} (all vCPUs of a machine at once).",
             HelpName = "NAME",
             DefaultValueFactory = _ => Schedulers.Names[0],
         };

@@ -1,4 +1,5 @@
 using Hypervisor.Core.Network.Routing;
+using Hypervisor.Core.Scheduling;
 using Hypervisor.Host.Networks;
 using Hypervisor.Host.Run;
 
@@ -24,7 +25,8 @@ internal sealed record MachineManifest
 /// <param name="Options">What it runs.</param>
 /// <param name="Cards">Its network cards.</param>
 /// <param name="ConsoleFile">Where what it prints goes; null for standard output, with its name before each line.</param>
-internal sealed record ManifestGuest(string Name, RunOptions Options, IReadOnlyList<ManifestCard> Cards, string? ConsoleFile);
+/// <param name="Group">What it is to the scheduler as a whole; null in a manifest without groups, where each vCPU counts.</param>
+internal sealed record ManifestGuest(string Name, RunOptions Options, IReadOnlyList<ManifestCard> Cards, string? ConsoleFile, SchedulingGroup? Group);
 
 /// <summary>A network card.</summary>
 /// <param name="Network">The network it is in.</param>

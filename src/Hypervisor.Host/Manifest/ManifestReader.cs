@@ -1,10 +1,12 @@
 using Hypervisor.Core;
 using Hypervisor.Core.Network;
 using Hypervisor.Core.Network.Routing;
+using Hypervisor.Core.Scheduling;
 using Hypervisor.Guests.Para;
 using Hypervisor.Host.Cli;
 using Hypervisor.Host.Networks;
 using Hypervisor.Host.Run;
+using Hypervisor.Host.Schedule;
 using YamlDotNet.RepresentationModel;
 
 namespace Hypervisor.Host.Manifest;
@@ -17,16 +19,20 @@ internal sealed class ManifestReader
     private static readonly string[] s_guestKeys =
     [
         "mode", "program", "arguments", "env", "rootfs", "cpus", "kernel", "firmware", "initrd", "append", "dtb", "disks", "shares", "memory", "vcpus", "weight",
-        "engine", "networks", "console", "balloon", "domain",
+        "group", "limit", "reservation", "engine", "networks", "console", "balloon", "domain",
     ];
 
     private readonly YamlNodes _yaml;
+    private readonly ScheduleYaml _words;
     private readonly string _folder;
+    private Dictionary<string, SchedulingGroup> _groups = [];
+    private bool _hasGroups;
     private readonly ParaDomains _domains = new();
 
     private ManifestReader(string path)
     {
         _yaml = new YamlNodes(path);
+        _words = new ScheduleYaml(_yaml);
         _folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
     }
 
@@ -42,25 +48,32 @@ internal sealed class ManifestReader
     private MachineManifest Parse(string text)
     {
         YamlMappingNode root = _yaml.Load(text);
-        Dictionary<string, YamlNode> fields = _yaml.Fields(root, "the manifest", "scheduler", "cpus", "networks", "routes", "defaults", "machines");
+        Dictionary<string, YamlNode> fields = _yaml.Fields(root, "the manifest", "scheduler", "cpus", "groups", "networks", "routes", "defaults", "machines");
         if (!fields.TryGetValue("machines", out YamlNode? machines))
             throw _yaml.Wrong(root, "there is no key 'machines'");
         List<NetworkOptions> networks = fields.TryGetValue("networks", out YamlNode? given)
             ? [.. _yaml.Entries(given, "networks").Select((entry, i) => Network(entry.Key, entry.Value, i))]
             : [];
         Dictionary<string, YamlNode> defaults = fields.TryGetValue("defaults", out YamlNode? common) ? _yaml.Fields(common, "defaults", s_guestKeys) : [];
+        if (fields.TryGetValue("groups", out YamlNode? groups))
+        {
+            _groups = _words.Groups(groups);
+            _hasGroups = true;
+        }
+
         List<ManifestGuest> guests = [.. _yaml.Entries(machines, "machines").Select(entry => Guest(entry.Key, entry.Value, defaults, networks))];
         if (guests.Count == 0)
             throw _yaml.Wrong(machines, "there is no machine in 'machines'");
-        if (fields.TryGetValue("scheduler", out YamlNode? scheduler) && !Core.Scheduling.Schedulers.Names.Contains(_yaml.Text(scheduler, "scheduler")))
-            throw _yaml.Wrong(scheduler, $"there is no scheduler '{_yaml.Text(scheduler, "scheduler")}'; choose from {string.Join(", ", Core.Scheduling.Schedulers.Names)}");
+        string? scheduler = fields.TryGetValue("scheduler", out YamlNode? policy) ? _words.Scheduler(policy) : null;
+        if (scheduler?.Contains(':', StringComparison.Ordinal) == true && _hasGroups)
+            throw _yaml.Wrong(policy!, $"groups, limits and reservations lie around a scheduler of its own: choose from {string.Join(", ", Core.Scheduling.Schedulers.Names)}");
         return new MachineManifest
         {
-            Scheduler = scheduler is null ? null : _yaml.Text(scheduler, "scheduler"),
+            Scheduler = scheduler,
             PhysicalCpus = fields.TryGetValue("cpus", out YamlNode? cpus) ? (int)_yaml.Integer(cpus, "cpus", 1, MostPhysicalCpus) : null,
             Networks = networks,
             Routes = fields.TryGetValue("routes", out YamlNode? routes) ? [.. YamlNodes.Items(routes).Select(route => Route(route, networks))] : [],
-            Guests = guests,
+            Guests = _hasGroups ? guests : [.. guests.Select(guest => guest with { Group = null })],
         };
     }
 
@@ -152,12 +165,25 @@ internal sealed class ManifestReader
             throw _yaml.Wrong(node, $"{what} is a container, which has no network card: leave 'networks' out, or choose another mode");
         try
         {
-            return new ManifestGuest(name, RunOptions.Check(options), cards, File("console"));
+            return new ManifestGuest(name, RunOptions.Check(options), cards, File("console"), Group(name, options.Weight, Field("group"), Field("limit"), Field("reservation")));
         }
         catch (HypervisorException problem)
         {
             throw new HypervisorException($"{_yaml.Place(node)} {what}: {problem.Message}", problem);
         }
+    }
+
+    /// <summary>A machine as a group, which has the machine's weight however many vCPUs, or tasks, it has.</summary>
+    private SchedulingGroup Group(string name, int weight, YamlNode? parent, YamlNode? limit, YamlNode? reservation)
+    {
+        _hasGroups |= parent is not null || limit is not null || reservation is not null;
+        return new SchedulingGroup(name)
+        {
+            Parent = parent is null ? null : _words.Group(parent, _groups),
+            Weight = weight,
+            Limit = limit is null ? default : _words.Cpus(limit, "limit"),
+            Reservation = reservation is null ? default : _words.Cpus(reservation, "reservation"),
+        };
     }
 
     private ManifestCard Card(YamlNode node, List<NetworkOptions> networks)

@@ -30,6 +30,8 @@ internal static class ManifestSession
         var options = new HostOptions { Clock = HostClock.Real, PhysicalCpus = manifest.PhysicalCpus ?? Math.Clamp(vcpus, 1, Math.Min(64, Environment.ProcessorCount)) };
         if (manifest.Scheduler is { } scheduler)
             options = options with { Scheduler = scheduler };
+        if (manifest.Guests[0].Group is not null)
+            options = options with { Groups = true };
         using var host = new HypervisorHost(options);
         using var networks = new HostNetworks(host);
         foreach (NetworkOptions network in manifest.Networks)
@@ -44,7 +46,7 @@ internal static class ManifestSession
             foreach (ManifestGuest guest in manifest.Guests)
                 running.Add(Create(guest, host, networks, output, gate));
             foreach (Running each in running)
-                host.Add(each.Guest.Machine, SchedulingParameters.Default with { Weight = each.Options.Weight });
+                host.Add(each.Guest.Machine, SchedulingParameters.Default with { Weight = each.Group is null ? each.Options.Weight : RunOptions.DefaultWeight, Group = each.Group });
             host.Start();
             bool ended = WaitForAll(running, timeoutSeconds, cancellation);
             foreach (Running each in running)
@@ -74,11 +76,11 @@ internal static class ManifestSession
             {
                 ContainerGuest container = ContainerGuest.Create(guest.Options, host, new ContainerConsole(sink.Write, sink.Write, Terminal: false));
                 container.InputEnded();
-                return new Running(guest.Name, guest.Options, container, prefixed, file);
+                return new Running(guest.Name, guest.Options, guest.Group, container, prefixed, file);
             }
 
             List<VirtioDevice> cards = [.. guest.Cards.Select(card => networks.Connect(card.Network, guest.Name, card.Published, card.Address))];
-            return new Running(guest.Name, guest.Options, MachineGuests.Create(guest.Options, host, guest.Name, sink, cards), prefixed, file);
+            return new Running(guest.Name, guest.Options, guest.Group, MachineGuests.Create(guest.Options, host, guest.Name, sink, cards), prefixed, file);
         }
         catch (HypervisorException problem)
         {
@@ -124,13 +126,15 @@ internal static class ManifestSession
     }
 
     /// <summary>A guest that was started.</summary>
-    private sealed class Running(string name, RunOptions options, IRunningGuest guest, PrefixedConsole? prefixed, FileStream? file) : IDisposable
+    private sealed class Running(string name, RunOptions options, SchedulingGroup? group, IRunningGuest guest, PrefixedConsole? prefixed, FileStream? file) : IDisposable
     {
         private bool _told;
 
         public string Name => name;
 
         public RunOptions Options => options;
+
+        public SchedulingGroup? Group => group;
 
         public IRunningGuest Guest => guest;
 

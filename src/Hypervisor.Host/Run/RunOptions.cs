@@ -107,8 +107,8 @@ internal sealed record RunOptions
             throw new HypervisorException($"--vcpus {options.VCpus} makes no machine; give 1 to {MostVCpus}.");
         if (options.Weight is < 1 or > Core.Scheduling.SchedulingParameters.MaximumWeight)
             throw new HypervisorException($"--weight {options.Weight} is no weight; give 1 to {Core.Scheduling.SchedulingParameters.MaximumWeight}.");
-        if (!Core.Scheduling.Schedulers.Names.Contains(options.Scheduler))
-            throw new HypervisorException($"There is no scheduler '{options.Scheduler}'; choose from {string.Join(", ", Core.Scheduling.Schedulers.Names)}.");
+        if (!Core.Scheduling.Schedulers.IsKnown(options.Scheduler))
+            throw new HypervisorException($"--scheduler: {Schedule.ScheduleYaml.Unknown(options.Scheduler)}.");
         if (!Engines.Contains(options.Engine))
             throw new HypervisorException($"There is no engine '{options.Engine}'; choose from {string.Join(", ", Engines)}.");
         if (options.TimeoutSeconds is { } seconds && !(seconds > 0 && seconds < 1e9))

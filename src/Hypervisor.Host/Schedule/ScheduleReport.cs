@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Hypervisor.Core.Scheduling;
 using Hypervisor.Core.Scheduling.Simulation;
 using Hypervisor.Host.Compare;
 
@@ -28,6 +29,8 @@ internal static class ScheduleReport
 
             if (result.VCpus.Count > MostRows)
                 writer.WriteLine(Invariant($"  … and {result.VCpus.Count - MostRows} more (--json has all)"));
+            foreach (SchedulingGroup group in workload.Groups)
+                writer.WriteLine(Invariant($"  {"group " + group.Name,-25} {Share(workload.Sum(group, result, vcpu => vcpu.RunNanoseconds), result),-8} weight {group.Weight}{(group.Parent is { } parent ? $", in {parent.Name}" : "")}"));
             string jain = result.JainIndex is { } index ? index.ToString("0.000000", CultureInfo.InvariantCulture) : "–";
             writer.WriteLine(Invariant($"  busy {Percent(result.Busy, result, workload)}, idle {Percent(result.Idle, result, workload)}, switching {Percent(result.Overhead, result, workload)}; {result.Decisions} decisions, {result.Switches} switches; Jain {jain}; trace {result.TraceHash:x16}"));
             writer.WriteLine();
@@ -47,12 +50,12 @@ internal static class ScheduleReport
         json.WriteNumber("seed", workload.Seed);
         json.WriteStartArray("schedulers");
         foreach (SimulationResult result in results)
-            WriteResult(json, result);
+            WriteResult(json, workload, result);
         json.WriteEndArray();
         json.WriteEndObject();
     }
 
-    private static void WriteResult(Utf8JsonWriter json, SimulationResult result)
+    private static void WriteResult(Utf8JsonWriter json, ScheduleWorkload workload, SimulationResult result)
     {
         json.WriteStartObject();
         json.WriteString("scheduler", result.Scheduler);
@@ -64,6 +67,14 @@ internal static class ScheduleReport
         if (result.JainIndex is { } jain)
             json.WriteNumber("jain", jain);
         json.WriteString("trace", result.TraceHash.ToString("x16", CultureInfo.InvariantCulture));
+        if (workload.Groups.Count > 0)
+        {
+            json.WriteStartObject("groups");
+            foreach (SchedulingGroup group in workload.Groups)
+                json.WriteNumber(group.Name, workload.Sum(group, result, vcpu => vcpu.RunNanoseconds));
+            json.WriteEndObject();
+        }
+
         json.WriteStartArray("vcpus");
         foreach (SimulatedBooks vcpu in result.VCpus)
         {

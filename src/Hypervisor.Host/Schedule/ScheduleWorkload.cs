@@ -18,9 +18,29 @@ internal sealed record ScheduleWorkload
 
     public IReadOnlyList<string> Schedulers { get; init; } = [Core.Scheduling.Schedulers.Names[0]];
 
+    public IReadOnlyList<SchedulingGroup> Groups { get; init; } = [];
+
     public IReadOnlyList<SimulatedVCpu> VCpus { get; init; } = [];
 
     /// <summary>Runs it under a policy.</summary>
     public SimulationResult Simulate(string scheduler, CancellationToken cancellation)
-        => new ScheduleSimulation(Core.Scheduling.Schedulers.Create(scheduler, Cpus, Slice), Cpus, VCpus, Seed, SwitchCost).Run(Duration, cancellation);
+        => new ScheduleSimulation(Policy(scheduler), Cpus, VCpus, Seed, SwitchCost).Run(Duration, cancellation);
+
+    /// <summary>Groups of gangs are gangs; others lie around the policy.</summary>
+    private IScheduler Policy(string scheduler) => Groups.Count == 0 || scheduler.Contains(':', StringComparison.Ordinal)
+        ? Core.Scheduling.Schedulers.Create(scheduler, Cpus, Slice)
+        : Core.Scheduling.Schedulers.CreateGrouped(scheduler, Cpus, Slice);
+
+    /// <summary>What the vCPUs of a group, and of the groups in it, have together.</summary>
+    public long Sum(SchedulingGroup group, SimulationResult result, Func<SimulatedBooks, long> value)
+    {
+        long sum = 0;
+        for (int i = 0; i < VCpus.Count; i++)
+        {
+            for (SchedulingGroup? each = VCpus[i].Parameters.Group; each is not null; each = each.Parent)
+                sum += each == group ? value(result.VCpus[i]) : 0;
+        }
+
+        return sum;
+    }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Hypervisor.Core;
 using Hypervisor.Core.Scheduling;
 using Hypervisor.Core.Scheduling.Simulation;
@@ -15,7 +14,10 @@ internal sealed class WorkloadReader
     private readonly YamlNodes _yaml;
     private readonly int _cpus;
 
-    private WorkloadReader(YamlNodes yaml, int cpus) => (_yaml, _cpus) = (yaml, cpus);
+    private readonly ScheduleYaml _words;
+    private Dictionary<string, SchedulingGroup> _groups = [];
+
+    private WorkloadReader(YamlNodes yaml, int cpus) => (_yaml, _cpus, _words) = (yaml, cpus, new ScheduleYaml(yaml));
 
     /// <summary>Reads a file.</summary>
     /// <exception cref="HypervisorException">It cannot be read, or says what makes no sense.</exception>
@@ -33,30 +35,26 @@ internal sealed class WorkloadReader
 
         var yaml = new YamlNodes(file);
         YamlMappingNode root = yaml.Load(text);
-        Dictionary<string, YamlNode> fields = yaml.Fields(root, "the workload", "cpus", "duration", "slice", "switch", "seed", "schedulers", "vcpus");
+        Dictionary<string, YamlNode> fields = yaml.Fields(root, "the workload", "cpus", "duration", "slice", "switch", "seed", "schedulers", "groups", "vcpus");
         var workload = new ScheduleWorkload();
         if (fields.TryGetValue("cpus", out YamlNode? cpus))
             workload = workload with { Cpus = (int)yaml.Integer(cpus, "cpus", 1, 64) };
         var reader = new WorkloadReader(yaml, workload.Cpus);
         if (fields.TryGetValue("duration", out YamlNode? duration))
-            workload = workload with { Duration = reader.Time(duration, "duration", 1) };
+            workload = workload with { Duration = reader._words.Time(duration, "duration", 1) };
         if (fields.TryGetValue("slice", out YamlNode? slice))
-            workload = workload with { Slice = reader.Time(slice, "slice", 1000) };
+            workload = workload with { Slice = reader._words.Time(slice, "slice", 1000) };
         if (fields.TryGetValue("switch", out YamlNode? cost))
-            workload = workload with { SwitchCost = reader.Time(cost, "switch", 0) };
+            workload = workload with { SwitchCost = reader._words.Time(cost, "switch", 0) };
         if (fields.TryGetValue("seed", out YamlNode? seed))
             workload = workload with { Seed = (ulong)yaml.Integer(seed, "seed", 0, long.MaxValue) };
         if (fields.TryGetValue("schedulers", out YamlNode? schedulers))
         {
-            foreach (YamlNode each in YamlNodes.Items(schedulers))
-            {
-                if (!Schedulers.Names.Contains(yaml.Text(each, "a scheduler")))
-                    throw yaml.Wrong(each, $"there is no scheduler '{yaml.Text(each, "a scheduler")}'; choose from {string.Join(", ", Schedulers.Names)}");
-            }
-
-            workload = workload with { Schedulers = yaml.Texts(schedulers, "schedulers") };
+            workload = workload with { Schedulers = [.. YamlNodes.Items(schedulers).Select(reader._words.Scheduler)] };
         }
 
+        if (fields.TryGetValue("groups", out YamlNode? groups))
+            workload = workload with { Groups = [.. (reader._groups = reader._words.Groups(groups)).Values] };
         if (!fields.TryGetValue("vcpus", out YamlNode? vcpus))
             throw new HypervisorException($"{file}: the workload has no 'vcpus'; say who runs, such as vcpus: {{spinner: {{count: 4}}}}.");
         var all = new List<SimulatedVCpu>();
@@ -75,13 +73,15 @@ internal sealed class WorkloadReader
     private IEnumerable<SimulatedVCpu> VCpus(string name, YamlNode node)
     {
         Dictionary<string, YamlNode> fields = _yaml.Fields(
-            node, $"vCPU '{name}'", "count", "weight", "weights", "slice", "cpus", "cap", "reservation", "run", "sleep", "phases", "arrives", "leaves");
+            node, $"vCPU '{name}'", "count", "group", "weight", "weights", "slice", "cpus", "cap", "reservation", "run", "sleep", "phases", "arrives", "leaves");
         int count = fields.TryGetValue("count", out YamlNode? many) ? (int)_yaml.Integer(many, "count", 1, MostVCpus) : 1;
         SchedulingParameters parameters = SchedulingParameters.Default;
         if (fields.TryGetValue("weight", out YamlNode? weight))
-            parameters = parameters with { Weight = Weight(weight) };
+            parameters = parameters with { Weight = _words.Weight(weight) };
+        if (fields.TryGetValue("group", out YamlNode? group))
+            parameters = parameters with { Group = _words.Group(group, _groups) };
         if (fields.TryGetValue("slice", out YamlNode? slice))
-            parameters = parameters with { SliceNanoseconds = Time(slice, "slice", 1000) };
+            parameters = parameters with { SliceNanoseconds = _words.Time(slice, "slice", 1000) };
         if (fields.TryGetValue("cpus", out YamlNode? cpus))
         {
             ulong bits = 0;
@@ -91,9 +91,9 @@ internal sealed class WorkloadReader
         }
 
         if (fields.TryGetValue("cap", out YamlNode? cap))
-            parameters = parameters with { Cap = Bandwidth(cap, "cap") };
+            parameters = parameters with { Cap = _words.Bandwidth(cap, "cap") };
         if (fields.TryGetValue("reservation", out YamlNode? reservation))
-            parameters = parameters with { Reservation = Bandwidth(reservation, "reservation") };
+            parameters = parameters with { Reservation = _words.Bandwidth(reservation, "reservation") };
         var phases = new List<SimulatedSpan>();
         if (fields.TryGetValue("phases", out YamlNode? spans))
         {
@@ -117,40 +117,17 @@ internal sealed class WorkloadReader
         if (fields.TryGetValue("weights", out YamlNode? weights))
         {
             foreach ((string at, YamlNode value) in _yaml.Entries(weights, "weights"))
-                changes.Add((Time(value, at, "a moment of weights", 0), parameters with { Weight = Weight(value) }));
+                changes.Add((_words.Time(value, at, "a moment of weights", 0), parameters with { Weight = _words.Weight(value) }));
         }
 
         var vcpu = new SimulatedVCpu(name, parameters)
         {
             Phases = phases,
-            Arrives = fields.TryGetValue("arrives", out YamlNode? arrives) ? Time(arrives, "arrives", 0) : 0,
-            Leaves = fields.TryGetValue("leaves", out YamlNode? leaves) ? Time(leaves, "leaves", 1) : long.MaxValue,
+            Arrives = fields.TryGetValue("arrives", out YamlNode? arrives) ? _words.Time(arrives, "arrives", 0) : 0,
+            Leaves = fields.TryGetValue("leaves", out YamlNode? leaves) ? _words.Time(leaves, "leaves", 1) : long.MaxValue,
             Changes = changes,
         };
         return Enumerable.Range(0, count).Select(i => count == 1 ? vcpu : vcpu with { Name = $"{name}-{i}" });
-    }
-
-    private int Weight(YamlNode node) => (int)_yaml.Integer(node, "weight", 1, SchedulingParameters.MaximumWeight);
-
-    private long Time(YamlNode node, string what, long least) => Time(node, _yaml.Text(node, what), what, least);
-
-    /// <summary>A time with its unit, in a text that lies at a node.</summary>
-    private long Time(YamlNode node, string text, string what, long least)
-    {
-        ReadOnlySpan<(string Name, double Nanoseconds)> units = [("ns", 1), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
-        double time = text == "0" ? 0 : double.NaN;
-        foreach ((string unit, double nanoseconds) in units)
-        {
-            if (double.IsNaN(time) && text.EndsWith(unit, StringComparison.Ordinal)
-                && double.TryParse(text.AsSpan(0, text.Length - unit.Length), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double count))
-                time = count * nanoseconds;
-        }
-
-        if (double.IsNaN(time))
-            throw _yaml.Wrong(node, $"{what} must be a time with a unit, such as 10ms, not '{text}'");
-        if (time < least || time > SchedulingParameters.MaximumSlice)
-            throw _yaml.Wrong(node, $"{what} must be {least} ns to an hour, not '{text}'");
-        return (long)time;
     }
 
     /// <summary>A span, such as 2ms or 1ms..3ms.</summary>
@@ -161,18 +138,9 @@ internal sealed class WorkloadReader
             throw _yaml.Wrong(node, $"{what} must be a time such as 2ms, or two such as 1ms..3ms");
         var bounds = new long[2];
         for (int i = 0; i < 2; i++)
-            bounds[i] = Time(node, ends[Math.Min(i, ends.Length - 1)].Trim(), what, least);
+            bounds[i] = _words.Time(node, ends[Math.Min(i, ends.Length - 1)].Trim(), what, least);
         if (bounds[1] < bounds[0])
             throw _yaml.Wrong(node, $"{what} ends before it begins");
         return new SimulatedSpan(bounds[0], bounds[1]);
-    }
-
-    /// <summary>Time in a period, such as 2ms/10ms.</summary>
-    private Bandwidth Bandwidth(YamlNode node, string what)
-    {
-        string[] parts = _yaml.Text(node, what).Split('/');
-        if (parts.Length != 2)
-            throw _yaml.Wrong(node, $"{what} must be time in a period, such as 2ms/10ms");
-        return new Bandwidth(Time(node, parts[0].Trim(), what, 1), Time(node, parts[1].Trim(), what, 1));
     }
 }

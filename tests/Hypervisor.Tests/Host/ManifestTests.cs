@@ -1,4 +1,5 @@
 using Hypervisor.Core;
+using Hypervisor.Core.Scheduling;
 using Hypervisor.Host.Manifest;
 using Hypervisor.Tests.Support;
 
@@ -62,6 +63,26 @@ public sealed class ManifestTests : IDisposable
         Assert.Equal(["A=B"], job.Options.Environment);
     }
 
+    [Fact]
+    public void Read_Groups_MakeEachMachineOne()
+    {
+        MachineManifest manifest = Read("""
+            groups:
+              acme: { weight: 300, limit: 1.5, reservation: 5ms/10ms }
+              lab: { in: acme, inside: round-robin, slice: 2ms }
+            machines:
+              a: { program: x, group: lab, weight: 50, limit: 0.5 }
+              b: { program: x, reservation: 1ms/10ms }
+            """);
+        SchedulingGroup a = manifest.Guests[0].Group!, lab = a.Parent!, acme = lab.Parent!, b = manifest.Guests[1].Group!;
+        Assert.Equal(("a", 50, new Bandwidth(5_000_000, 10_000_000)), (a.Name, a.Weight, a.Limit));
+        Assert.Equal(("lab", 100, 2_000_000L, "round-robin"), (lab.Name, lab.Weight, lab.SliceNanoseconds, lab.Inside));
+        Assert.Equal(("acme", 300, new Bandwidth(15_000_000, 10_000_000), new Bandwidth(5_000_000, 10_000_000)), (acme.Name, acme.Weight, acme.Limit, acme.Reservation));
+        Assert.Equal((null, 100, new Bandwidth(1_000_000, 10_000_000)), (b.Parent, b.Weight, b.Reservation));
+        Assert.Null(Read("machines: { a: { program: x } }").Guests[0].Group);
+        Assert.Equal("partitioned:stride", Read("scheduler: partitioned:stride\nmachines: { a: { program: x } }").Scheduler);
+    }
+
     [Theory]
     [InlineData("", "a manifest is one mapping")]
     [InlineData("- a", "a manifest is one mapping")]
@@ -72,6 +93,11 @@ public sealed class ManifestTests : IDisposable
     [InlineData("machines:\n  a:\n    progam: x", ":3: machine 'a' has no key 'progam'")]
     [InlineData("machines:\n  a: { program: x }\ncpus: 65", ":3: cpus must be a whole number from 1 to 64")]
     [InlineData("machines:\n  a: { program: x }\nscheduler: magic", "there is no scheduler 'magic'")]
+    [InlineData("machines:\n  a: { program: x, group: acme }", "there is no group 'acme'; 'groups' has: none")]
+    [InlineData("groups: { a: { in: b } }\nmachines:\n  a: { program: x }", "there is no group 'b'")]
+    [InlineData("groups: { a: { inside: magic } }\nmachines:\n  a: { program: x }", "there is no scheduler 'magic'")]
+    [InlineData("groups: { a: { limit: 0 } }\nmachines:\n  a: { program: x }", "limit must be a number from 0.001 to 64")]
+    [InlineData("scheduler: gang:eevdf\ngroups: { a: }\nmachines:\n  a: { program: x }", "around a scheduler of its own")]
     [InlineData("machines:\n  a: { mode: fast, program: x }", ":2: machine 'a': There is no mode 'fast'")]
     [InlineData("machines:\n  a: { mode: para }", "name what it boots")]
     [InlineData("machines:\n  a: { program: x, memory: lots }", "memory: 'lots' is no memory size")]

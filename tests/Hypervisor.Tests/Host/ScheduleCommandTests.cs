@@ -30,7 +30,24 @@ public sealed class ScheduleCommandTests : IDisposable
         Assert.Equal(traces[0], traces[1]);
     }
 
+    [Fact]
+    public void Simulate_Groups_AreSummedUp()
+    {
+        string workload = Write("duration: 1s\nschedulers: [eevdf, gang:stride]\ngroups:\n  acme: {weight: 300}\n  lab: {in: acme}\n  other: {limit: 0.1}\nvcpus:\n  a: {count: 3, group: lab}\n  b: {group: other}\n  c: {weight: 100}\n");
+        string json = Path.Combine(_folder, "groups.json");
+        Assert.Equal(0, Run("schedule", "simulate", workload, "--json", json, "--scheduler", "eevdf").Code);
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllText(json));
+        JsonElement groups = document.RootElement.GetProperty("schedulers")[0].GetProperty("groups");
+        Assert.InRange(groups.GetProperty("acme").GetInt64(), 670_000_000, 680_000_000);
+        Assert.Equal(groups.GetProperty("acme").GetInt64(), groups.GetProperty("lab").GetInt64());
+        Assert.Equal(100_000_000, groups.GetProperty("other").GetInt64());
+        Assert.Equal(0, Run("schedule", "simulate", workload).Code);
+        Assert.Contains("without groups", Run("schedule", "simulate", workload, "--scheduler", "partitioned:eevdf").Error, StringComparison.Ordinal);
+    }
+
     [Theory]
+    [InlineData("vcpus:\n  a: {group: acme}\n", "there is no group 'acme'")]
+    [InlineData("groups: {g: {reservation: 2}}\nvcpus:\n  a: {group: g}\n", "there are 1 CPUs")]
     [InlineData("cpus: 0\nvcpus: {a: {}}\n", ":1: cpus must be a whole number from 1 to 64")]
     [InlineData("cpus: 1\n", "has no 'vcpus'")]
     [InlineData("vcpus:\n  a: {weight: 0}\n", ":2: weight must be")]
