@@ -214,6 +214,13 @@ public sealed unsafe class HypervisorHostTests
         return (Guest(host, personality, Ecall, 0xffdf_f06f), () => personality.Calls); // ecall; j back
     }
 
+    /// <summary>The same, and how long after each wake it ran.</summary>
+    internal static (VirtualMachine Machine, List<long> Waits) TimedSleeper(HypervisorHost host, long nanoseconds)
+    {
+        var personality = new SleepOnCall(host, nanoseconds);
+        return (Guest(host, personality, Ecall, 0xffdf_f06f), personality.Waits);
+    }
+
     private static VirtualMachine Guest(HypervisorHost host, IPersonality personality, params ReadOnlySpan<uint> code)
     {
         var machine = new VirtualMachine("test", new GuestMemory(new MemoryRegion(0x1000, 0x1000)), host.Timers);
@@ -280,6 +287,9 @@ public sealed unsafe class HypervisorHostTests
     private sealed class SleepOnCall(HypervisorHost host, long nanoseconds) : IPersonality
     {
         private int _timer = -1;
+        private long _woken = -1;
+
+        public List<long> Waits { get; } = [];
 
         public int Calls { get; private set; }
 
@@ -295,6 +305,9 @@ public sealed unsafe class HypervisorHostTests
         {
             Calls++;
             vcpu.Hart.State->Pc += 4;
+            if (_woken >= 0)
+                Waits.Add(vcpu.Hart.TimeAtEntry - _woken);
+            _woken = host.NowNanoseconds + nanoseconds;
             if (nanoseconds == 0)
                 return ExitVerdict.Block;
             if (_timer < 0)
