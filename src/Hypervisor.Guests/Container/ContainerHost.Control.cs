@@ -64,6 +64,7 @@ public sealed partial class ContainerHost
                 throw new HypervisorException($"Container '{name}' has {container.TaskCount} tasks, as many as it may have.");
             var space = new AddressSpace(Frames, container.Account);
             var process = new Process(container, id, space, new DescriptorTable(), directory) { StartedAt = Now, WhenEnded = options.Ended };
+            BecomeUser(process, options.User);
             KernelTask task = NewTask(process, id);
             int error = Exec(task, KernelText.FromHost(program), [.. options.Arguments.Select(KernelText.FromHost)], [.. options.Environment.Select(KernelText.FromHost)], space);
             if (error != 0)
@@ -87,5 +88,20 @@ public sealed partial class ContainerHost
             Start(task);
             return new ContainerProcess(process);
         }
+    }
+
+    /// <summary>Makes a process that has not run yet somebody's.</summary>
+    /// <exception cref="HypervisorException">A limit is of no resource.</exception>
+    private static void BecomeUser(Process process, ContainerUser user)
+    {
+        process.Umask = user.Umask;
+        foreach (ResourceLimit limit in user.Limits)
+        {
+            if (limit.Resource is < 0 or >= ResourceLimits.Count || limit.Soft > limit.Hard)
+                throw new HypervisorException($"Container '{process.Container.Options.Name}': there is no limit {limit}.");
+            process.Limits[limit.Resource] = (limit.Soft, limit.Hard);
+        }
+
+        process.Files.Limit = (int)Math.Min(process.Limits[ResourceLimits.OpenFiles].Soft, ResourceLimits.MostFiles);
     }
 }

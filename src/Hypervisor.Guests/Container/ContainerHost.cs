@@ -89,6 +89,7 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
             Place directory = container.DirectoryAt(options.WorkingDirectory);
             string program = container.FindProgram(options.Program, options.Environment, directory);
             var process = new Process(container, container.NextId(), space, new DescriptorTable(), directory) { StartedAt = Now };
+            BecomeUser(process, options.User);
             KernelTask task = NewTask(process, process.Id);
             int error = Exec(task, KernelText.FromHost(program), [.. options.Arguments.Select(KernelText.FromHost)], [.. options.Environment.Select(KernelText.FromHost)], space);
             if (error != 0)

@@ -17,6 +17,24 @@ public sealed record ContainerOptions
     /// <summary>A host directory shown as the root, read-only: what the container changes stays in memory. Null for an empty root.</summary>
     public string? RootDirectory { get; init; }
 
+    /// <summary>Whether what the container changes under <see cref="RootDirectory"/> is changed on the host.</summary>
+    public bool RootIsHosts { get; init; }
+
+    /// <summary>Whether nothing under its root may be changed; what is mounted there may.</summary>
+    public bool RootIsReadOnly { get; init; }
+
+    /// <summary>
+    /// What is mounted in its tree, in this order. Null for the usual: devices at /dev, processes at /proc. Where a list
+    /// leaves out /dev, devices are there all the same.
+    /// </summary>
+    public IReadOnlyList<ContainerMount>? Mounts { get; init; }
+
+    /// <summary>Paths that show nothing: an empty file or directory in the place of what is there.</summary>
+    public IReadOnlyList<string> MaskedPaths { get; init; } = [];
+
+    /// <summary>Paths below which nothing may be changed.</summary>
+    public IReadOnlyList<string> ReadOnlyPaths { get; init; } = [];
+
     /// <summary>The program as a path within the container; where <see cref="ProgramImage"/> is given, where that is put.</summary>
     public required string Program { get; init; }
 
@@ -28,6 +46,9 @@ public sealed record ContainerOptions
 
     /// <summary>The environment, as NAME=value.</summary>
     public IReadOnlyList<string> Environment { get; init; } = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=dumb"];
+
+    /// <summary>Who its first process is.</summary>
+    public ContainerUser User { get; init; } = ContainerUser.Root;
 
     /// <summary>Bytes of memory its processes may use together, at least 64 KiB.</summary>
     public ulong MemoryLimit { get; init; } = 256 << 20;

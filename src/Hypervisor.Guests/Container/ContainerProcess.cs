@@ -18,6 +18,9 @@ public sealed record ProcessOptions
     /// <summary>The directory it starts in.</summary>
     public string WorkingDirectory { get; init; } = "/";
 
+    /// <summary>Who it is.</summary>
+    public ContainerUser User { get; init; } = ContainerUser.Root;
+
     /// <summary>What it reads; null for nothing.</summary>
     public ContainerInput? Input { get; init; }
 

@@ -12,16 +12,22 @@ internal static class ContainerTree
 {
     public static PathWalk Build(Container container)
     {
-        FileStore store = container.Store;
         ContainerOptions options = container.Options;
-        var root = new MemoryDirectory(store, 0x1ED, options.RootDirectory is { } path ? new HostDirectory(Path.GetFullPath(path)) : null);
-        var walk = new PathWalk(new Place(root, null, ""));
-        walk.Mount(Directory(root, "dev", store), Dev(container));
-        walk.Mount(Directory(root, "proc", store), Proc(container));
-        Directory(root, "tmp", store).Mode = InodeMode.Directory | 0x3FF;
+        var root = RootOf(container);
+        var walk = new PathWalk(new Place(root.Root, null, "", root));
+        ContainerMounts.Build(container, walk);
         if (options.ProgramImage is { } image)
-            PutProgram(root, options.Program, image, store);
+            PutProgram(root.Root, options.Program, image);
         return walk;
+    }
+
+    private static MountedTree RootOf(Container container)
+    {
+        ContainerOptions options = container.Options;
+        if (options is { RootIsHosts: true, RootDirectory: { } host })
+            return new MountedTree(new HostVolume(container.Store, host).Root, "/", "hostfs", "rootfs", options.RootIsReadOnly);
+        var root = new MemoryDirectory(container.Store, 0x1ED, options.RootDirectory is { } path ? new HostDirectory(Path.GetFullPath(path)) : null);
+        return new MountedTree(root, "/", "overlay", "rootfs", options.RootIsReadOnly);
     }
 
     /// <summary>The open file behind a standard stream.</summary>
@@ -33,27 +39,25 @@ internal static class ContainerTree
             number == 2 ? container.Options.Error : container.Options.Output, container.InputReady);
     }
 
-    private static void PutProgram(MemoryDirectory root, string program, ReadOnlyMemory<byte> image, FileStore store)
+    private static void PutProgram(Inode root, string program, ReadOnlyMemory<byte> image)
     {
-        MemoryDirectory at = root;
+        Inode at = root;
         string[] parts = program.Split('/', StringSplitOptions.RemoveEmptyEntries);
         foreach (string part in parts[..^1])
-            at = Directory(at, part, store);
-        var file = new MemoryFile(store, 0x1ED);
-        file.WriteAt(image.Span, 0);
-        at.Add(parts[^1], file);
+        {
+            if (at.Lookup(part) is { } found)
+                at = found;
+            else if (at.Make(part, InodeMode.Directory | 0x1ED, out Inode? made) == 0)
+                at = made!;
+        }
+
+        if (at.Lookup(parts[^1]) is not null)
+            at.Remove(parts[^1]);
+        if (at.Make(parts[^1], InodeMode.Regular | 0x1ED, out Inode? file) != 0 || file!.WriteAt(image.Span, 0) != image.Length)
+            throw new Core.HypervisorException($"The program cannot be put at '{program}' in the container.");
     }
 
-    private static MemoryDirectory Directory(MemoryDirectory parent, string name, FileStore store)
-    {
-        if (parent.Lookup(name) is MemoryDirectory found)
-            return found;
-        var made = new MemoryDirectory(store, 0x1ED);
-        parent.Add(name, made);
-        return made;
-    }
-
-    private static MemoryDirectory Dev(Container container)
+    public static MemoryDirectory Dev(Container container)
     {
         FileStore store = container.Store;
         var dev = new MemoryDirectory(store, 0x1ED);
@@ -81,7 +85,7 @@ internal static class ContainerTree
             => dev.Add(name, new DeviceInode(store, major, minor, open));
     }
 
-    private static GeneratedDirectory Proc(Container container)
+    public static GeneratedDirectory Proc(Container container)
     {
         FileStore store = container.Store;
         var files = new Dictionary<string, Inode>
@@ -89,7 +93,7 @@ internal static class ContainerTree
             ["self"] = new GeneratedLink(store, () => (container.Host.Current?.Process.Id ?? 0).ToString(CultureInfo.InvariantCulture)),
             ["cpuinfo"] = Text(() => "processor\t: 0\nhart\t\t: 0\nisa\t\t: " + HartExtensions.IsaString(HartExtensions.All) + "\nmmu\t\t: sv39\n\n"),
             ["meminfo"] = Text(() => MemoryInfo(container)),
-            ["mounts"] = Text(() => "rootfs / rootfs rw 0 0\ndevtmpfs /dev devtmpfs rw 0 0\nproc /proc proc rw 0 0\n"),
+            ["mounts"] = Text(() => Mounts(container)),
             ["uptime"] = Text(() => FormattableString.Invariant($"{container.Host.Now / 1e9:f2} 0.00\n")),
             ["loadavg"] = Text(() => FormattableString.Invariant($"0.00 0.00 0.00 1/{container.TaskCount} 1\n")),
             ["stat"] = Text(() => "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n"),
@@ -107,14 +111,15 @@ internal static class ContainerTree
 
     private static GeneratedDirectory ProcessDirectory(FileStore store, Process process)
     {
-        string[] names = ["cmdline", "comm", "exe", "cwd", "fd", "maps", "stat", "status", "mounts"];
+        string[] names = ["cmdline", "comm", "exe", "cwd", "fd", "maps", "stat", "status", "mounts", "mountinfo"];
         return new GeneratedDirectory(store, name => name switch
         {
             "cmdline" => new GeneratedInode(store, () => KernelText.Encode(string.Concat(process.Arguments.Select(argument => argument + "\0")))),
             "comm" => new GeneratedInode(store, () => KernelText.Encode(process.Name + "\n")),
             "exe" => new GeneratedLink(store, () => process.ExecutablePath),
             "cwd" => new GeneratedLink(store, () => process.WorkingDirectory.Path),
-            "mounts" => new GeneratedInode(store, () => "rootfs / rootfs rw 0 0\n"u8.ToArray()),
+            "mounts" => new GeneratedInode(store, () => KernelText.Encode(Mounts(process.Container))),
+            "mountinfo" => new GeneratedInode(store, () => KernelText.Encode(MountInfo(process.Container))),
             "maps" => new GeneratedInode(store, () => KernelText.Encode(Maps(process))),
             "stat" => new GeneratedInode(store, () => KernelText.Encode(Stat(process))),
             "status" => new GeneratedInode(store, () => KernelText.Encode(Status(process))),
@@ -124,6 +129,17 @@ internal static class ContainerTree
             _ => null,
         }, () => names);
     }
+
+    private static string Mounts(Container container)
+        => string.Concat(container.Paths.Mounts.Select(mount => $"{Escape(mount.Source)} {Escape(mount.Path)} {mount.Type} {(mount.IsReadOnly ? "ro" : "rw")},relatime 0 0\n"));
+
+    /// <summary>As in proc(5): number, number of the parent, device, root, place, options, a dash, type, source, options.</summary>
+    private static string MountInfo(Container container)
+        => string.Concat(container.Paths.Mounts.Select((mount, i) =>
+            $"{i + 20} {(i == 0 ? 1 : 20)} 0:{i + 20} / {Escape(mount.Path)} {(mount.IsReadOnly ? "ro" : "rw")},relatime - {mount.Type} {Escape(mount.Source)} {(mount.IsReadOnly ? "ro" : "rw")}\n"));
+
+    private static string Escape(string text)
+        => text.Length == 0 ? "none" : text.Replace("\\", "\\134", StringComparison.Ordinal).Replace(" ", "\\040", StringComparison.Ordinal).Replace("\t", "\\011", StringComparison.Ordinal).Replace("\n", "\\012", StringComparison.Ordinal);
 
     private static string MemoryInfo(Container container)
     {

@@ -17,7 +17,7 @@ internal static class OciContainers
     }
 
     /// <summary>The options for a container's first process and its surroundings.</summary>
-    public static ContainerOptions Options(RuntimeSpec spec, string id, ulong memory)
+    public static ContainerOptions Options(RuntimeSpec spec, string bundle, string id, ulong memory)
     {
         ProcessSpec process = spec.Process!;
         return new ContainerOptions
@@ -25,6 +25,13 @@ internal static class OciContainers
             Name = id,
             HostName = spec.HostName ?? id,
             RootDirectory = spec.RootPath,
+            RootIsHosts = true,
+            RootIsReadOnly = spec.RootReadOnly,
+            Mounts = MountSpecs.From(spec.Mounts, Path.GetFullPath(bundle)),
+            MaskedPaths = spec.MaskedPaths,
+            ReadOnlyPaths = spec.ReadOnlyPaths,
+            User = User(process),
+            FileLimit = memory / 2,
             Program = process.Arguments[0],
             Arguments = process.Arguments,
             Environment = process.Environment,
@@ -45,6 +52,19 @@ internal static class OciContainers
         Arguments = process.Arguments,
         Environment = process.Environment,
         WorkingDirectory = process.WorkingDirectory,
+        User = User(process),
+    };
+
+    private static ContainerUser User(ProcessSpec process) => new()
+    {
+        Uid = process.Uid,
+        Gid = process.Gid,
+        Groups = process.Groups,
+        Umask = process.Umask ?? ContainerUser.Root.Umask,
+        Capabilities = process.Capabilities,
+        BoundingCapabilities = process.BoundingCapabilities,
+        NoNewPrivileges = process.NoNewPrivileges,
+        Limits = process.Limits,
     };
 
     /// <summary>The container's terminal has another size.</summary>

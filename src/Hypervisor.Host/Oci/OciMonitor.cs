@@ -23,15 +23,13 @@ internal sealed class OciMonitor : IDisposable
     private readonly HypervisorHost _host;
     private readonly ContainerHost _containers;
     private readonly ContainerInput _input = new();
-    private readonly RuntimeSpec _spec;
     private readonly List<PosixSignalRegistration> _signals = [];
     private Container? _container;
     private int _endedBySignal;
     private bool _started;
 
-    private OciMonitor(RuntimeSpec spec, string id)
+    private OciMonitor(RuntimeSpec spec, string bundle, string id)
     {
-        _spec = spec;
         _host = new HypervisorHost(new HostOptions { Clock = HostClock.Real, PhysicalCpus = Math.Min(Environment.ProcessorCount, 4) });
         ulong memory = OciContainers.MemoryFor(spec);
         try
@@ -43,7 +41,7 @@ internal sealed class OciMonitor : IDisposable
             };
             if (spec.Process is not null)
             {
-                _container = _containers.Create(OciContainers.Options(spec, id, memory) with
+                _container = _containers.Create(OciContainers.Options(spec, bundle, id, memory) with
                 {
                     Input = _input,
                     Output = Writer(Console.OpenStandardOutput()),
@@ -74,7 +72,7 @@ internal sealed class OciMonitor : IDisposable
             RuntimeSpec spec = RuntimeSpec.Load(arguments["--bundle"]!);
             if (arguments["--console-socket"] is { } console)
                 HostTerminal.Adopt(console, spec.Process?.Rows ?? 0, spec.Process?.Columns ?? 0);
-            monitor = new OciMonitor(spec, id);
+            monitor = new OciMonitor(spec, arguments["--bundle"]!, id);
             listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             listener.Bind(new UnixDomainSocketEndPoint(store.SocketOf(id)));
             listener.Listen(16);

@@ -10,7 +10,7 @@ internal sealed record ParsedProgram(long Version, ReadOnlyMemory<byte> Bytes, C
 /// maps it, a frame that all mappings share with read and write. A file that began as one of the host's takes what was not
 /// changed from there.
 /// </summary>
-internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFrameCache
+internal sealed class FilePages(FileStore store, IFileContent? lower = null) : IFrameCache
 {
     private const int PageSize = 4096;
     private const int PageShift = 12;
@@ -18,7 +18,9 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
 
     private readonly Dictionary<long, Page> _pages = [];
     private readonly Dictionary<AddressSpace, int> _mappers = [];
-    private long _lowerLength = lower?.Length ?? 0;
+    private readonly bool _through = lower?.WritesThrough == true;
+    private long _unchanged = lower is { WritesThrough: false } ? lower.Length : 0;
+    private long _size = lower is { WritesThrough: false } ? lower.Length : 0;
     private bool _registered;
 
     private struct Page
@@ -30,7 +32,14 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
         public bool IsOwn;
     }
 
-    public long Size { get; private set; } = lower?.Length ?? 0;
+    public long Size
+    {
+        get => _through ? lower!.Length : _size;
+        private set => _size = value;
+    }
+
+    /// <summary>How much of it, from its start, comes from below where no page says otherwise.</summary>
+    private long LowerLength => _through ? lower!.Length : _unchanged;
 
     /// <summary>Counts changes of content by calls, for whoever keeps something that was read from it.</summary>
     public long Version { get; private set; }
@@ -39,7 +48,7 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
     public bool IsMappedShared => _mappers.Keys.Any(space => space.Mappings.Any(mapping => mapping.File?.Pages == this && mapping.Shared && mapping.MayWrite));
 
     /// <summary>Bytes that it takes, in whole pages.</summary>
-    public long Allocated => _pages.Values.Count(page => page.IsOwn) * (long)PageSize + (_lowerLength + PageSize - 1 & ~(PageSize - 1L));
+    public long Allocated => _pages.Values.Count(page => page.IsOwn) * (long)PageSize + (LowerLength + PageSize - 1 & ~(PageSize - 1L));
 
     /// <summary>What exec found in it, and at which version.</summary>
     public ParsedProgram? Program { get; set; }
@@ -48,8 +57,33 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
 
     public void RemoveMapper(AddressSpace space)
     {
-        if (--System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrNullRef(_mappers, space) == 0)
-            _mappers.Remove(space);
+        if (--System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrNullRef(_mappers, space) != 0)
+            return;
+        _mappers.Remove(space);
+
+        // Nobody maps a file of the host's any more: from here on the host's own content is what is read.
+        if (_through && _mappers.Count == 0)
+        {
+            WriteBack();
+            Drop(0, long.MaxValue);
+        }
+    }
+
+    /// <summary>Writes to the host what mappings wrote; 0 or a negated error. Nothing to do for files that are not the host's.</summary>
+    public int WriteBack()
+    {
+        if (!_through)
+            return 0;
+        int result = 0;
+        long size = Size;
+        foreach ((long index, Page page) in _pages)
+        {
+            long at = index << PageShift;
+            if (page.IsOwn && at < size && lower!.Write(Content(in page)[..(int)Math.Min(PageSize, size - at)], at) is < 0 and int error)
+                result = error;
+        }
+
+        return result;
     }
 
     /// <summary>Reads; how many bytes, or a negated error.</summary>
@@ -68,7 +102,7 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
             {
                 Content(in page).Slice(inPage, count).CopyTo(buffer[done..]);
             }
-            else if (at < _lowerLength)
+            else if (at < LowerLength)
             {
                 // As far as pages in a row are the host's, in one go.
                 while (done + count < buffer.Length && !_pages.ContainsKey(offset + done + count >> PageShift))
@@ -94,6 +128,8 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
     {
         if (offset > Largest - data.Length)
             return -Errno.EFBIG;
+        if (_through)
+            return WriteThrough(data, offset);
         int done = 0;
         while (done < data.Length)
         {
@@ -117,16 +153,42 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
         return done;
     }
 
+    /// <summary>Writes to the host, and to the pages that mappings see.</summary>
+    private int WriteThrough(ReadOnlySpan<byte> data, long offset)
+    {
+        int written = lower!.Write(data, offset);
+        for (int done = 0; done < written && _pages.Count > 0;)
+        {
+            int inPage = (int)(offset + done & (PageSize - 1));
+            int count = Math.Min(written - done, PageSize - inPage);
+            if (_pages.TryGetValue(offset + done >> PageShift, out Page page))
+                data.Slice(done, count).CopyTo(Writable(in page)[inPage..]);
+            done += count;
+        }
+
+        Version++;
+        return written;
+    }
+
     /// <summary>Cuts or extends; 0 or a negated error.</summary>
     public int Resize(long size)
     {
         if (size > Largest)
             return -Errno.EFBIG;
+        if (_through)
+        {
+            Drop((size + PageSize - 1) >> PageShift, long.MaxValue);
+            if ((size & (PageSize - 1)) != 0 && _pages.TryGetValue(size >> PageShift, out Page cut))
+                Writable(in cut)[(int)(size & (PageSize - 1))..].Clear();
+            Version++;
+            return lower!.SetLength(size);
+        }
+
         if (size < Size)
         {
             long first = (size + PageSize - 1) >> PageShift;
             Drop(first, long.MaxValue);
-            if ((size & (PageSize - 1)) != 0 && (_pages.ContainsKey(size >> PageShift) || size < _lowerLength))
+            if ((size & (PageSize - 1)) != 0 && (_pages.ContainsKey(size >> PageShift) || size < LowerLength))
             {
                 int error = Own(size >> PageShift, whole: false, out Page last);
                 if (error != 0)
@@ -134,7 +196,7 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
                 Writable(in last)[(int)(size & (PageSize - 1))..].Clear();
             }
 
-            _lowerLength = Math.Min(_lowerLength, size);
+            _unchanged = Math.Min(_unchanged, size);
         }
 
         Size = size;
@@ -152,11 +214,17 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
             int inPage = (int)(at & (PageSize - 1));
             long count = Math.Min(end - at, PageSize - inPage);
             long index = at >> PageShift;
-            if (count == PageSize && at >= _lowerLength)
+            if (_through)
+            {
+                int error = WriteThrough(new byte[count], at);
+                if (error < 0)
+                    return error;
+            }
+            else if (count == PageSize && at >= LowerLength)
             {
                 Drop(index, index + 1);
             }
-            else if (_pages.ContainsKey(index) || at < _lowerLength)
+            else if (_pages.ContainsKey(index) || at < LowerLength)
             {
                 int error = Own(index, whole: count == PageSize, out Page page);
                 if (error != 0)
@@ -174,6 +242,8 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
     /// <summary>Takes room for a range that has none yet; 0 or a negated error.</summary>
     public int Allocate(long offset, long length)
     {
+        if (_through)
+            return 0;
         for (long index = offset >> PageShift; index <= offset + length - 1 >> PageShift; index++)
         {
             int error = Own(index, whole: false, out _);
@@ -192,7 +262,7 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
         long index = offset >> PageShift;
         while (index << PageShift < Size)
         {
-            bool isData = _pages.ContainsKey(index) || index << PageShift < _lowerLength;
+            bool isData = _pages.ContainsKey(index) || index << PageShift < LowerLength;
             if (isData == data)
                 return Math.Max(offset, index << PageShift);
 
@@ -215,7 +285,7 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
         _pages.TryGetValue(index, out Page page);
         if (own && !page.IsOwn)
         {
-            if (!store.TryTake(PageSize))
+            if (!_through && !store.TryTake(PageSize))
                 return false;
             page.IsOwn = true;
         }
@@ -224,7 +294,7 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
         {
             if (!frames.TryAllocate(out page.Frame))
             {
-                if (page.IsOwn && page.Bytes is null)
+                if (page.IsOwn && page.Bytes is null && !_through)
                     store.Give(PageSize);
                 return false;
             }
@@ -232,7 +302,7 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
             Span<byte> window = frames.Memory.WritableWindow(page.Frame, PageSize);
             if (page.Bytes is { } bytes)
                 bytes.CopyTo(window);
-            else if (index << PageShift < _lowerLength && ReadLower(window, index << PageShift) < 0)
+            else if (index << PageShift < LowerLength && ReadLower(window, index << PageShift) < 0)
                 window.Clear();
             page.Bytes = null;
             if (!_registered)
@@ -264,6 +334,7 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
     /// <summary>Nobody has the file any more: gives back all it holds.</summary>
     public void Discard()
     {
+        WriteBack();
         Drop(0, long.MaxValue);
         if (_registered)
         {
@@ -272,7 +343,7 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
             _registered = false;
         }
 
-        Size = _lowerLength = 0;
+        Size = _unchanged = 0;
     }
 
     private void Drop(long first, long end)
@@ -286,7 +357,7 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
             _pages.Remove(index, out Page page);
             if (page.Frame != 0)
                 store.Frames!.Release(page.Frame);
-            if (page.IsOwn)
+            if (page.IsOwn && !_through)
                 store.Give(PageSize);
         }
     }
@@ -301,7 +372,7 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
         if (page.Frame == 0)
         {
             page.Bytes = new byte[PageSize];
-            if (!whole && index << PageShift < _lowerLength && ReadLower(page.Bytes, index << PageShift) is < 0 and int error)
+            if (!whole && index << PageShift < LowerLength && ReadLower(page.Bytes, index << PageShift) is < 0 and int error)
             {
                 store.Give(PageSize);
                 return error;
@@ -315,7 +386,7 @@ internal sealed class FilePages(FileStore store, HostFile? lower = null) : IFram
 
     private int ReadLower(Span<byte> buffer, long offset)
     {
-        int wanted = (int)Math.Min(buffer.Length, Math.Max(0, _lowerLength - offset));
+        int wanted = (int)Math.Min(buffer.Length, Math.Max(0, LowerLength - offset));
         int count = lower!.Read(buffer[..wanted], offset);
         if (count < 0)
             return count;

@@ -56,12 +56,37 @@ internal sealed class HostDirectory(string path)
         => OperatingSystem.IsWindows() ? 0x1EDu : (uint)info.UnixFileMode & InodeMode.Permissions;
 }
 
+/// <summary>The content that a file has below what was changed of it in memory, or that its changes go to.</summary>
+internal interface IFileContent
+{
+    /// <summary>Bytes it has.</summary>
+    long Length { get; }
+
+    /// <summary>Whether changes go to it, too.</summary>
+    bool WritesThrough { get; }
+
+    /// <summary>Reads; how many bytes, or a negated error.</summary>
+    int Read(Span<byte> buffer, long offset);
+
+    /// <summary>Writes; how many bytes, or a negated error.</summary>
+    int Write(ReadOnlySpan<byte> data, long offset);
+
+    /// <summary>Cuts or extends; 0 or a negated error.</summary>
+    int SetLength(long length);
+}
+
 /// <summary>The content of a host file, opened when first read.</summary>
-internal sealed class HostFile(string path, long length)
+internal sealed class HostFile(string path, long length) : IFileContent
 {
     private Microsoft.Win32.SafeHandles.SafeFileHandle? _handle;
 
     public long Length { get; } = length;
+
+    public bool WritesThrough => false;
+
+    public int Write(ReadOnlySpan<byte> data, long offset) => -Errno.EROFS;
+
+    public int SetLength(long length) => -Errno.EROFS;
 
     public int Read(Span<byte> buffer, long offset)
     {

@@ -92,6 +92,46 @@ internal abstract class Inode(ulong number, uint mode, long now)
     /// <summary>Its content by pages, where it can be mapped; null where it cannot.</summary>
     public virtual FilePages? Pages => null;
 
+    /// <summary>Moves an entry of this directory to another directory or name, replacing what is there; 0 or a negated error.</summary>
+    public virtual int Rename(string name, Inode to, string newName)
+    {
+        if (Lookup(name) is not { } child)
+            return -Errno.ENOENT;
+        int error = to.Add(newName, child);
+        return error != 0 ? error : Remove(name);
+    }
+
+    /// <summary>Whether entries can be moved and linked between where this and another are.</summary>
+    public virtual bool SharesFileSystem(Inode other) => other is not IHostEntry;
+
+    /// <summary>Changes its permissions; 0 or a negated error.</summary>
+    public virtual int ChangeMode(uint mode)
+    {
+        Mode = (Mode & InodeMode.TypeMask) | (mode & InodeMode.Permissions);
+        return 0;
+    }
+
+    /// <summary>Changes its owners, those that are not all ones; 0 or a negated error.</summary>
+    public virtual int ChangeOwner(uint uid, uint gid)
+    {
+        if (uid != uint.MaxValue)
+            Uid = uid;
+        if (gid != uint.MaxValue)
+            Gid = gid;
+        return 0;
+    }
+
+    /// <summary>Changes when it was last read and written; 0 or a negated error.</summary>
+    public virtual int ChangeTimes(long access, long modify)
+    {
+        AccessTime = access;
+        ModifyTime = modify;
+        return 0;
+    }
+
+    /// <summary>Whether open files or mappings hold it.</summary>
+    protected bool IsHeld => _holders > 0;
+
     /// <summary>One more open file or mapping holds it.</summary>
     public void Acquire() => _holders++;
 

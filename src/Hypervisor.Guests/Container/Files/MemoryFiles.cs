@@ -1,9 +1,10 @@
 namespace Hypervisor.Guests.Container.Files;
 
 /// <summary>What the files of one container's tree share: numbers, the time, and the room that writes may take.</summary>
-internal sealed class FileStore(Func<long> now, long capacityBytes)
+internal sealed class FileStore(Func<long> now, long capacityBytes, FileStore? whole = null)
 {
     private readonly HashSet<FilePages> _framed = [];
+    private readonly List<FileStore> _parts = [];
     private ulong _next = 1;
     private long _used;
 
@@ -20,13 +21,25 @@ internal sealed class FileStore(Func<long> now, long capacityBytes)
 
     public bool TryTake(long bytes)
     {
-        if (_used + bytes > Capacity)
+        if (_used + bytes > Capacity || whole?.TryTake(bytes) == false)
             return false;
         _used += bytes;
         return true;
     }
 
-    public void Give(long bytes) => _used -= bytes;
+    public void Give(long bytes)
+    {
+        _used -= bytes;
+        whole?.Give(bytes);
+    }
+
+    /// <summary>A part of it with a limit of its own, for a file system that is one of several.</summary>
+    public FileStore Part(long capacity)
+    {
+        var part = new FileStore(now, Math.Min(capacity, Capacity), this) { Frames = Frames };
+        _parts.Add(part);
+        return part;
+    }
 
     /// <summary>Notes a file that has frames of the machine.</summary>
     public void HasFrames(FilePages pages) => _framed.Add(pages);
@@ -39,6 +52,8 @@ internal sealed class FileStore(Func<long> now, long capacityBytes)
     {
         foreach (FilePages pages in _framed.ToArray())
             pages.Discard();
+        foreach (FileStore part in _parts)
+            part.Close();
     }
 }
 

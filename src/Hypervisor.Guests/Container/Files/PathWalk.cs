@@ -7,10 +7,23 @@ namespace Hypervisor.Guests.Container.Files;
 /// <param name="Parent">The directory of the last component.</param>
 /// <param name="Name">The last component, empty for the root.</param>
 /// <param name="Path">Its absolute path within the container.</param>
-internal readonly record struct PathResult(Inode? Inode, Inode Parent, string Name, string Path);
+/// <param name="Mount">The mounted tree it is, or would be, in.</param>
+internal readonly record struct PathResult(Inode? Inode, Inode Parent, string Name, string Path, MountedTree Mount)
+{
+    /// <summary>Whether a tree is mounted right there, so that its name cannot go.</summary>
+    public bool IsMountPoint => Inode is not null && Inode == Mount.Root;
+}
+
+/// <summary>A tree of files at its place in the container.</summary>
+/// <param name="Root">Its root; a file where a single file is mounted.</param>
+/// <param name="Path">Where it is.</param>
+/// <param name="Type">Its kind, as /proc/mounts names it.</param>
+/// <param name="Source">What it shows, as /proc/mounts names it.</param>
+/// <param name="IsReadOnly">Whether nothing in it may be changed by way of this place.</param>
+internal sealed record MountedTree(Inode Root, string Path, string Type, string Source, bool IsReadOnly);
 
 /// <summary>A directory one can be in: what paths start from.</summary>
-internal sealed record Place(Inode Inode, Place? Parent, string Name)
+internal sealed record Place(Inode Inode, Place? Parent, string Name, MountedTree Mount)
 {
     /// <summary>The absolute path within the container.</summary>
     public string Path
@@ -35,12 +48,20 @@ internal sealed class PathWalk(Place root)
     private const int MaximumName = 255;
     private const int MaximumPath = 4096;
 
-    private readonly Dictionary<Inode, Inode> _mounts = [];
+    private readonly Dictionary<Inode, MountedTree> _mounts = [];
+    private readonly List<MountedTree> _order = [root.Mount];
 
     public Place Root => root;
 
-    /// <summary>Shows another tree's root in the place of a directory.</summary>
-    public void Mount(Inode directory, Inode mounted) => _mounts[directory] = mounted;
+    /// <summary>The trees that are mounted, the root first.</summary>
+    public IReadOnlyList<MountedTree> Mounts => _order;
+
+    /// <summary>Shows another tree in the place of a directory or file.</summary>
+    public void Mount(Inode at, MountedTree tree)
+    {
+        _mounts[at] = tree;
+        _order.Add(tree);
+    }
 
     /// <summary>Walks a path for the kernel itself; 0 or a negated error. The last component may be missing where everything before it exists.</summary>
     public int Resolve(Place start, string path, bool followLast, out PathResult result) => Resolve(Credentials.Root, start, path, followLast, out result, out _);
@@ -89,12 +110,11 @@ internal sealed class PathWalk(Place root)
             {
                 if (!last)
                     return -Errno.ENOENT;
-                result = new PathResult(null, at.Inode, name, Join(at, name));
+                result = new PathResult(null, at.Inode, name, Join(at, name), at.Mount);
                 return 0;
             }
 
-            if (_mounts.TryGetValue(child, out Inode? mounted))
-                child = mounted;
+            MountedTree mount = Cross(ref child, at.Mount);
             if (child.IsSymlink && (!last || followLast || wantsDirectory))
             {
                 if (++links > MaximumLinks)
@@ -119,19 +139,33 @@ internal sealed class PathWalk(Place root)
 
             if (child.IsDirectory)
             {
-                at = new Place(child, at, name);
+                at = new Place(child, at, name, mount);
                 continue;
             }
 
             if (!last || wantsDirectory)
                 return -Errno.ENOTDIR;
-            result = new PathResult(child, at.Inode, name, Join(at, name));
+            result = new PathResult(child, at.Inode, name, Join(at, name), mount);
             return 0;
         }
 
         place = at;
-        result = new PathResult(at.Inode, at.Parent?.Inode ?? at.Inode, at.Name, at.Path);
+        result = new PathResult(at.Inode, at.Parent?.Inode ?? at.Inode, at.Name, at.Path, at.Mount);
         return 0;
+    }
+
+    /// <summary>From what is covered to what covers it, on top of which there may be more.</summary>
+    private MountedTree Cross(ref Inode inode, MountedTree mount)
+    {
+        while (_mounts.TryGetValue(inode, out MountedTree? mounted))
+        {
+            mount = mounted;
+            if (mounted.Root == inode)
+                break; // A tree over itself, with other rights.
+            inode = mounted.Root;
+        }
+
+        return mount;
     }
 
     private static string Join(Place directory, string name)

@@ -3,9 +3,6 @@ using Hypervisor.Guests.Container.Kernel;
 
 namespace Hypervisor.Guests.Container.Oci;
 
-/// <summary>A limit on a resource of a process, by its number.</summary>
-internal readonly record struct LimitSpec(int Resource, ulong Soft, ulong Hard);
-
 /// <summary>A process as a configuration describes it: a container's first, or one that <c>exec</c> adds.</summary>
 internal sealed record ProcessSpec
 {
@@ -47,7 +44,7 @@ internal sealed record ProcessSpec
 
     public uint? Umask { get; init; }
 
-    public IReadOnlyList<LimitSpec> Limits { get; init; } = [];
+    public IReadOnlyList<ResourceLimit> Limits { get; init; } = [];
 
     /// <summary>The effective capabilities, a bit each; null where nothing is said of capabilities.</summary>
     public ulong? Capabilities { get; init; }
@@ -102,9 +99,9 @@ internal sealed record ProcessSpec
         return text.StartsWith('=') || text.Length == 0 ? throw item.Wrong($"'{text}' names no variable; write NAME=VALUE.") : text;
     }
 
-    private static List<LimitSpec> ReadLimits(SpecValue process)
+    private static List<ResourceLimit> ReadLimits(SpecValue process)
     {
-        var limits = new List<LimitSpec>();
+        var limits = new List<ResourceLimit>();
         foreach (SpecValue item in process.ItemsOf("rlimits"))
         {
             SpecValue type = item.Get("type");
@@ -118,7 +115,7 @@ internal sealed record ProcessSpec
                 throw item.Wrong($"the soft limit {soft} is above the hard limit {hard}.");
             if (resource == ResourceLimits.OpenFiles)
                 (soft, hard) = (Math.Min(soft, ResourceLimits.MostFiles), Math.Min(hard, ResourceLimits.MostFiles));
-            limits.Add(new LimitSpec(resource, soft, hard));
+            limits.Add(new ResourceLimit(resource, soft, hard));
         }
 
         return limits;

@@ -23,6 +23,8 @@ internal static class FileCalls
         {
             if ((flags & OpenFlags.Create) == 0)
                 return -Errno.ENOENT;
+            if (at.Mount.IsReadOnly)
+                return -Errno.EROFS;
             uint mode = (uint)a.A3 & InodeMode.Permissions & ~task.Process.Umask;
             error = at.Parent.Make(at.Name, InodeMode.Regular | mode, out inode);
             if (error != 0)
@@ -39,6 +41,8 @@ internal static class FileCalls
             return -Errno.EISDIR;
         if (!inode.IsDirectory && (flags & OpenFlags.Directory) != 0)
             return -Errno.ENOTDIR;
+        if (at.Mount.IsReadOnly && (inode.IsRegular || inode.IsDirectory) && (flags & OpenFlags.AccessMode) != 0 && (flags & OpenFlags.PathOnly) == 0)
+            return -Errno.EROFS;
         if (inode.IsRegular && (flags & OpenFlags.Truncate) != 0 && (flags & OpenFlags.AccessMode) != 0)
         {
             error = inode.Truncate(0);
@@ -142,7 +146,8 @@ internal static class FileCalls
     {
         int error = task.TryReadString(a.A0, 4096, Errno.ENAMETOOLONG, out string target);
         if (error == 0)
-            error = Locate(task, (int)a.A1, a.A2, false, out PathResult at) is var found && found != 0 ? found : at.Inode is not null ? -Errno.EEXIST : at.Parent.MakeSymlink(at.Name, target);
+            error = Locate(task, (int)a.A1, a.A2, false, out PathResult at) is var found && found != 0 ? found : at.Inode is not null ? -Errno.EEXIST
+                : at.Mount.IsReadOnly ? -Errno.EROFS : at.Parent.MakeSymlink(at.Name, target);
         return error;
     }
 
@@ -154,6 +159,8 @@ internal static class FileCalls
                 : from.Inode is null ? -Errno.ENOENT
                 : from.Inode.IsDirectory ? -Errno.EPERM
                 : to.Inode is not null ? -Errno.EEXIST
+                : to.Mount.IsReadOnly ? -Errno.EROFS
+                : from.Mount != to.Mount || !from.Inode.SharesFileSystem(to.Parent) ? -Errno.EXDEV
                 : to.Parent.Add(to.Name, from.Inode);
         if (error == 0)
             from.Inode!.Links++;
@@ -168,12 +175,16 @@ internal static class FileCalls
             return error;
         if (at.Inode is not { } inode)
             return -Errno.ENOENT;
+        if (at.Mount.IsReadOnly)
+            return -Errno.EROFS;
+        if (at.IsMountPoint)
+            return -Errno.EBUSY;
         if (directory)
         {
             if (!inode.IsDirectory)
                 return -Errno.ENOTDIR;
-            if (at.Name.Length == 0 || inode is not MemoryDirectory)
-                return -Errno.EBUSY;
+            if (inode is GeneratedDirectory)
+                return -Errno.EPERM;
             if (inode.Entries().Any())
                 return -Errno.ENOTEMPTY;
         }
@@ -198,8 +209,12 @@ internal static class FileCalls
             return error;
         if (from.Inode is not { } inode)
             return -Errno.ENOENT;
-        if (from.Name.Length == 0 || to.Name.Length == 0)
+        if (from.IsMountPoint || to.IsMountPoint)
             return -Errno.EBUSY;
+        if (from.Mount != to.Mount)
+            return -Errno.EXDEV;
+        if (to.Mount.IsReadOnly)
+            return -Errno.EROFS;
         if (to.Inode == inode)
             return 0;
         if (inode.IsDirectory && (to.Path + "/").StartsWith(from.Path + "/", StringComparison.Ordinal))
@@ -219,11 +234,12 @@ internal static class FileCalls
 
         if ((a.A4 & ~NoReplace) != 0)
             return -Errno.EINVAL;
-        error = to.Parent.Add(to.Name, inode);
-        if (error != 0)
-            return error;
-        to.Inode?.Unlinked();
-        return from.Parent.Remove(from.Name);
+        if (!inode.SharesFileSystem(to.Parent))
+            return -Errno.EXDEV;
+        error = from.Parent.Rename(from.Name, to.Parent, to.Name);
+        if (error == 0)
+            to.Inode?.Unlinked();
+        return error;
     }
 
     public static long ReadLink(KernelTask task, in SyscallArguments a)
@@ -285,7 +301,7 @@ internal static class FileCalls
 
     public static long ChangeMode(KernelTask task, in SyscallArguments a)
     {
-        int error = Find(task, a.Fd, a.A1, 0, out Inode? inode);
+        int error = Find(task, a.Fd, a.A1, 0, out Inode? inode, toChange: true);
         return error != 0 ? error : SetMode(task, inode!, a.A2);
     }
 
@@ -294,7 +310,7 @@ internal static class FileCalls
 
     public static long ChangeOwner(KernelTask task, in SyscallArguments a)
     {
-        int error = Find(task, a.Fd, a.A1, (int)a.A4, out Inode? inode);
+        int error = Find(task, a.Fd, a.A1, (int)a.A4, out Inode? inode, toChange: true);
         return error != 0 ? error : SetOwner(inode!, a.A2, a.A3);
     }
 
@@ -303,7 +319,7 @@ internal static class FileCalls
 
     public static long Truncate(KernelTask task, in SyscallArguments a)
     {
-        int error = Find(task, CurrentDirectory, a.A0, 0, out Inode? inode);
+        int error = Find(task, CurrentDirectory, a.A0, 0, out Inode? inode, toChange: true);
         if (error != 0)
             return error;
         return inode!.IsDirectory ? -Errno.EISDIR : (long)a.A1 < 0 ? -Errno.EINVAL : inode.Truncate((long)a.A1);
@@ -367,7 +383,7 @@ internal static class FileCalls
         }
         else
         {
-            int error = Find(task, a.Fd, a.A1, (int)a.A3, out inode);
+            int error = Find(task, a.Fd, a.A1, (int)a.A3, out inode, toChange: true);
             if (error != 0)
                 return error;
         }
@@ -377,10 +393,8 @@ internal static class FileCalls
         long modify = now;
         if (a.A2 != 0 && (!ReadTime(task, a.A2, now, inode!.AccessTime, out access) || !ReadTime(task, a.A2 + 16, now, inode.ModifyTime, out modify)))
             return -Errno.EFAULT;
-        inode!.AccessTime = access;
-        inode.ModifyTime = modify;
-        inode.ChangeTime = now;
-        return 0;
+        inode!.ChangeTime = now;
+        return inode.ChangeTimes(access, modify);
     }
 
     public static long SetUmask(KernelTask task, in SyscallArguments a)
@@ -419,27 +433,19 @@ internal static class FileCalls
         int error = Locate(task, fd, path, false, out PathResult at);
         if (error != 0)
             return error;
-        return at.Inode is not null ? -Errno.EEXIST : at.Parent.Make(at.Name, mode, out _);
+        return at.Inode is not null ? -Errno.EEXIST : at.Mount.IsReadOnly ? -Errno.EROFS : at.Parent.Make(at.Name, mode, out _);
     }
 
     private static int SetMode(KernelTask task, Inode inode, ulong mode)
     {
-        inode.Mode = (inode.Mode & InodeMode.TypeMask) | ((uint)mode & InodeMode.Permissions);
         inode.ChangeTime = task.Process.Container.Store.Now;
-        return 0;
+        return inode.ChangeMode((uint)mode);
     }
 
-    private static int SetOwner(Inode inode, ulong uid, ulong gid)
-    {
-        if ((uint)uid != uint.MaxValue)
-            inode.Uid = (uint)uid;
-        if ((uint)gid != uint.MaxValue)
-            inode.Gid = (uint)gid;
-        return 0;
-    }
+    private static int SetOwner(Inode inode, ulong uid, ulong gid) => inode.ChangeOwner((uint)uid, (uint)gid);
 
     /// <summary>The file that a path names, which must exist; with AT_EMPTY_PATH and an empty path, the open file itself.</summary>
-    private static int Find(KernelTask task, int fd, ulong pathAddress, int flags, out Inode? inode)
+    private static int Find(KernelTask task, int fd, ulong pathAddress, int flags, out Inode? inode, bool toChange = false)
     {
         inode = null;
         int error = task.TryReadString(pathAddress, 4096, Errno.ENAMETOOLONG, out string path);
@@ -455,7 +461,7 @@ internal static class FileCalls
         if (error != 0)
             return error;
         inode = at.Inode;
-        return inode is null ? -Errno.ENOENT : 0;
+        return inode is null ? -Errno.ENOENT : toChange && at.Mount.IsReadOnly ? -Errno.EROFS : 0;
     }
 
     private static int Locate(KernelTask task, int fd, ulong pathAddress, bool follow, out PathResult result)

@@ -1,0 +1,107 @@
+using Hypervisor.Core;
+using Hypervisor.Guests.Container.Files;
+
+namespace Hypervisor.Guests.Container;
+
+/// <summary>Mounts what a container's options name, inside its own tree: no link in it leads a mount elsewhere.</summary>
+internal static class ContainerMounts
+{
+    private const uint AnyoneSticky = 0x3FF;
+    private const uint OwnerWrites = 0x1ED;
+
+    /// <summary>Mounts it all, in order, then masks.</summary>
+    /// <exception cref="HypervisorException">Something cannot be mounted.</exception>
+    public static void Build(Container container, PathWalk walk)
+    {
+        ContainerOptions options = container.Options;
+        IReadOnlyList<ContainerMount> mounts = options.Mounts
+            ?? [new ContainerMount { Destination = "/proc", Kind = ContainerMountKind.Processes }];
+        if (!mounts.Any(mount => mount is { Kind: ContainerMountKind.Devices, Destination: "/dev" or "/dev/" }))
+            mounts = [new ContainerMount { Destination = "/dev", Kind = ContainerMountKind.Devices }, .. mounts];
+        foreach (ContainerMount mount in mounts)
+            Mount(container, walk, mount);
+        if (options.Mounts is null)
+            MakePlace(container, walk, "/tmp", isDirectory: true).Mode = InodeMode.Directory | AnyoneSticky;
+        foreach (string path in options.MaskedPaths)
+        {
+            if (Existing(walk, path) is { } masked)
+                walk.Mount(masked, new MountedTree(masked.IsDirectory ? new MemoryDirectory(container.Store, 0x16D) : new GeneratedInode(container.Store, () => []), path, "tmpfs", "masked", IsReadOnly: true));
+        }
+
+        foreach (string path in options.ReadOnlyPaths)
+        {
+            if (Existing(walk, path) is { } kept)
+                walk.Mount(kept, new MountedTree(kept, path, "none", "readonly", IsReadOnly: true));
+        }
+    }
+
+    private static void Mount(Container container, PathWalk walk, ContainerMount mount)
+    {
+        FileStore store = container.Store;
+        string where = mount.Destination;
+        string clean = "/" + string.Join('/', where.Split('/', StringSplitOptions.RemoveEmptyEntries));
+        if (clean == "/")
+            throw new HypervisorException($"Container '{container.Options.Name}': nothing can be mounted over its root; make it the root directory instead.");
+        (Inode root, string type, string source) = mount.Kind switch
+        {
+            ContainerMountKind.Host => (HostTree(container, mount), "hostfs", mount.Source!),
+            ContainerMountKind.Devices => (ContainerTree.Dev(container), "devtmpfs", "devtmpfs"),
+            ContainerMountKind.Processes => (ContainerTree.Proc(container), "proc", "proc"),
+            ContainerMountKind.System => (new MemoryDirectory(store, OwnerWrites), "sysfs", "sysfs"),
+            _ => ((Inode)new MemoryDirectory(mount.SizeLimit is { } limit ? store.Part(limit) : store, mount.Permissions ?? AnyoneSticky), "tmpfs", "tmpfs"),
+        };
+        Inode at = MakePlace(container, walk, where, root.IsDirectory);
+        if (at.IsDirectory != root.IsDirectory)
+            throw new HypervisorException($"Container '{container.Options.Name}': '{mount.Source}' cannot be mounted at '{where}': one is a directory, the other is a file.");
+        walk.Mount(at, new MountedTree(root, clean, type, source, mount.IsReadOnly));
+    }
+
+    private static Inode HostTree(Container container, ContainerMount mount)
+    {
+        string source = mount.Source ?? throw new HypervisorException($"Container '{container.Options.Name}': the mount at '{mount.Destination}' has no source.");
+        string full = Path.GetFullPath(source);
+        if (Directory.Exists(full))
+            return new HostVolume(container.Store, full).Root;
+        if (!File.Exists(full))
+            throw new HypervisorException($"Container '{container.Options.Name}': '{source}', to be mounted at '{mount.Destination}', does not exist.");
+
+        // Links in the source's name are the user's own. Of the directory that holds the file, the container sees the file only.
+        full = File.ResolveLinkTarget(full, returnFinalTarget: true)?.FullName ?? full;
+        var volume = new HostVolume(container.Store, Path.GetDirectoryName(full)!);
+        return volume.Root.Lookup(Path.GetFileName(full))
+            ?? throw new HypervisorException($"Container '{container.Options.Name}': '{source}' is no regular file and cannot be mounted at '{mount.Destination}'.");
+    }
+
+    /// <summary>The place of a mount, made with all that leads to it where it is missing.</summary>
+    private static Inode MakePlace(Container container, PathWalk walk, string path, bool isDirectory)
+    {
+        string[] parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
+        string sofar = "";
+        Inode at = walk.Root.Inode;
+        for (int i = 0; i < parts.Length; i++)
+        {
+            sofar += "/" + parts[i];
+            int error = walk.Resolve(walk.Root, sofar, true, out PathResult found);
+            Inode? inode = found.Inode;
+            if (error == 0 && inode is null)
+                error = found.Parent.Make(found.Name, (i < parts.Length - 1 || isDirectory ? InodeMode.Directory : InodeMode.Regular) | (i < parts.Length - 1 || isDirectory ? OwnerWrites : 0x1A4), out inode);
+            if (error != 0)
+                throw new HypervisorException($"Container '{container.Options.Name}': there is no place for a mount at '{path}': '{sofar}' cannot be made ({ErrorName(error)}).");
+            at = inode!;
+        }
+
+        return at;
+    }
+
+    private static Inode? Existing(PathWalk walk, string path) => walk.Resolve(walk.Root, path, true, out PathResult found) == 0 ? found.Inode : null;
+
+    private static string ErrorName(int error) => -error switch
+    {
+        Errno.ELOOP => "too many links",
+        Errno.ENOTDIR => "a part of it is no directory",
+        Errno.EROFS => "it is read-only",
+        Errno.EACCES or Errno.EPERM => "permission denied",
+        Errno.ENAMETOOLONG => "the name is too long",
+        _ => $"error {-error}",
+    };
+}

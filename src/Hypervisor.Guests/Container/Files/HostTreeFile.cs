@@ -1,0 +1,193 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Hypervisor.Guests.Container.Files;
+
+/// <summary>A regular file of a <see cref="HostVolume"/>: reads and writes are the host's at once; pages are kept only while they are mapped.</summary>
+internal sealed class HostTreeFile : Inode, IHostEntry, IFileContent
+{
+    private SafeFileHandle? _handle;
+    private bool _isWritable;
+
+    public HostTreeFile(HostVolume volume, in HostStatus status)
+        : base(volume.Store.NextNumber(), status.Mode, status.ModifyTime)
+    {
+        Volume = volume;
+        BirthTime = status.BirthTime;
+        Pages = new FilePages(volume.Store, this);
+    }
+
+    public HostVolume Volume { get; }
+
+    public long BirthTime { get; }
+
+    public (HostTreeDirectory? Parent, string Name) At { get; set; }
+
+    public override FilePages Pages { get; }
+
+    public override long Size => Length;
+
+    public override long Allocated => Length;
+
+    public bool WritesThrough => true;
+
+    public long Length => TryHandle(forWriting: false, out SafeFileHandle? handle) == 0 ? RandomAccess.GetLength(handle!) : 0;
+
+    public void Found(HostTreeDirectory parent, string name, in HostStatus status)
+    {
+        At = (parent, name);
+        HostEntry.Take(this, in status);
+    }
+
+    public bool TryClose()
+    {
+        if (IsHeld || Links == 0)
+            return false;
+        _handle?.Dispose();
+        _handle = null;
+        return true;
+    }
+
+    /// <summary>Its name is about to go: who has it open goes on with it.</summary>
+    public void KeepOpen()
+    {
+        if (IsHeld)
+        {
+            int error = TryHandle(forWriting: true, out _);
+            if (error != 0)
+                _ = TryHandle(forWriting: false, out _);
+        }
+    }
+
+    public int Read(Span<byte> buffer, long offset)
+    {
+        int error = TryHandle(forWriting: false, out SafeFileHandle? handle);
+        if (error != 0)
+            return error;
+        try
+        {
+            int total = 0;
+            while (total < buffer.Length)
+            {
+                int count = RandomAccess.Read(handle!, buffer[total..], offset + total);
+                if (count == 0)
+                    break;
+                total += count;
+            }
+
+            return total;
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            return -Errno.EIO;
+        }
+    }
+
+    public int Write(ReadOnlySpan<byte> data, long offset)
+    {
+        int error = TryHandle(forWriting: true, out SafeFileHandle? handle);
+        return error != 0 ? error : WriteTo(handle!, data, offset);
+    }
+
+    public int SetLength(long length)
+    {
+        int error = TryHandle(forWriting: true, out SafeFileHandle? handle);
+        if (error != 0)
+            return error;
+        try
+        {
+            RandomAccess.SetLength(handle!, length);
+            return 0;
+        }
+        catch (IOException problem)
+        {
+            return Error(problem);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return -Errno.EACCES;
+        }
+    }
+
+    public override int ReadAt(Span<byte> buffer, long offset) => Pages.Read(buffer, offset);
+
+    public override int WriteAt(ReadOnlySpan<byte> data, long offset) => Changed(Pages.Write(data, offset));
+
+    public override int Truncate(long size) => Changed(Pages.Resize(size));
+
+    public override int Allocate(long offset, long length, bool keepSize)
+        => !keepSize && offset + length > Size ? Changed(Pages.Resize(offset + length)) : 0;
+
+    public override int PunchHole(long offset, long length) => Changed(Pages.PunchHole(offset, length));
+
+    public override bool SharesFileSystem(Inode other) => other is IHostEntry entry && entry.Volume == Volume;
+
+    public override int ChangeMode(uint mode) => HostEntry.ChangeMode(this, mode);
+
+    public override int ChangeOwner(uint uid, uint gid) => HostEntry.ChangeOwner(this, uid, gid);
+
+    public override int ChangeTimes(long access, long modify) => HostEntry.ChangeTimes(this, access, modify);
+
+    public override OpenFile Open(int flags)
+    {
+        // Opened now, so that who removes the name later does not take the content away. What cannot be opened says so when it is read.
+        _ = TryHandle((flags & OpenFlags.AccessMode) != 0, out _);
+        return new RegularFile(this, flags);
+    }
+
+    protected override void Forgotten()
+    {
+        Pages.Discard();
+        _handle?.Dispose();
+        _handle = null;
+    }
+
+    private int TryHandle(bool forWriting, out SafeFileHandle? handle)
+    {
+        handle = _handle;
+        if (handle is not null && (_isWritable || !forWriting))
+            return 0;
+        if (At.Parent is null)
+            return -Errno.ENOENT;
+        int error = At.Parent.TryFolder(out HostFolder? folder);
+        if (error == 0)
+            error = folder!.OpenFile(At.Name, forWriting, isNew: false, 0, out handle);
+        if (error != 0)
+        {
+            handle = null;
+            return error;
+        }
+
+        _handle?.Dispose();
+        _handle = handle;
+        _isWritable = forWriting;
+        Volume.Opened(this);
+        return 0;
+    }
+
+    private static int WriteTo(SafeFileHandle handle, ReadOnlySpan<byte> data, long offset)
+    {
+        try
+        {
+            RandomAccess.Write(handle, data, offset);
+            return data.Length;
+        }
+        catch (IOException problem)
+        {
+            return Error(problem);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return -Errno.EACCES;
+        }
+    }
+
+    /// <summary>The host's disk is full, or the file too large for it; all else is trouble of input and output.</summary>
+    private static int Error(IOException problem) => problem.HResult is Errno.ENOSPC or Errno.EFBIG ? -problem.HResult : -Errno.EIO;
+
+    private int Changed(int result)
+    {
+        if (result >= 0)
+            ModifyTime = ChangeTime = Volume.Store.Now;
+        return result;
+    }
+}
