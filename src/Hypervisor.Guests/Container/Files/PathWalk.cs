@@ -25,6 +25,12 @@ internal sealed record MountedTree(Inode Root, string Path, string Type, string 
 /// <summary>A directory one can be in: what paths start from.</summary>
 internal sealed record Place(Inode Inode, Place? Parent, string Name, MountedTree Mount)
 {
+    /// <summary>A place in a tree without mounts.</summary>
+    public Place(Inode inode, Place? parent, string name)
+        : this(inode, parent, name, new MountedTree(inode, "/", "tmpfs", "rootfs", IsReadOnly: false))
+    {
+    }
+
     /// <summary>The absolute path within the container.</summary>
     public string Path
     {
