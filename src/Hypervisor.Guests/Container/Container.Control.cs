@@ -27,6 +27,13 @@ public sealed partial class Container
     /// <summary>Lets its tasks go on.</summary>
     public void Resume() => Host.SetPaused(this, false);
 
+    /// <summary>The terminal that its streams are, if they are one, has another size from now on.</summary>
+    public void ResizeTerminal(ushort rows, ushort columns)
+    {
+        if (Console is { } console)
+            Host.ResizeTerminal(this, console.Terminal, rows, columns);
+    }
+
     /// <summary>Its processes: number, parent's number, command line.</summary>
     public IReadOnlyList<(int Id, int Parent, string Command)> ListProcesses() => Host.ListProcesses(this);
 
@@ -49,7 +56,7 @@ public sealed partial class Container
         foreach (string folder in path.Split(':', StringSplitOptions.RemoveEmptyEntries))
         {
             string candidate = $"{folder.TrimEnd('/')}/{program}";
-            if (Paths.Resolve(directory, candidate, true, out PathResult found) == 0 && found.Inode is { IsRegular: true } file && (file.Mode & 0x49) != 0)
+            if (Paths.Resolve(directory, KernelText.FromHost(candidate), true, out PathResult found) == 0 && found.Inode is { IsRegular: true } file && (file.Mode & 0x49) != 0)
                 return candidate;
         }
 

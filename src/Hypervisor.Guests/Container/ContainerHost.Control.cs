@@ -76,18 +76,45 @@ public sealed partial class ContainerHost
             }
 
             container.Add(process);
-            var arrived = new WaitQueue();
-            for (int fd = 0; fd < 3; fd++)
-            {
-                process.Files.Add(new HostStreamFile(container.Paths.Root.Inode, OpenFlags.ReadWrite,
-                    fd == 0 ? options.Input ?? ContainerInput.Empty : null, fd == 2 ? options.Error : options.Output, arrived) { Path = "/dev/null" }, closeOnExec: false);
-            }
-
-            if (options.Input is { } input)
-                input.Arrived = () => Locked(arrived.WakeAll);
+            GiveStreams(process, options);
             Start(task);
             return new ContainerProcess(process);
         }
+    }
+
+    internal void ResizeTerminal(Container container, Terminal terminal, ushort rows, ushort columns)
+    {
+        lock (_kernel)
+        {
+            (terminal.Rows, terminal.Columns) = (rows, columns);
+            JobControl.SendToGroup(container, terminal.Foreground, SignalInfo.OfKernel(Signals.SIGWINCH));
+        }
+    }
+
+    /// <summary>Gives a process of its own session the streams that its options name, or a terminal over them.</summary>
+    private void GiveStreams(Process process, ProcessOptions options)
+    {
+        ContainerInput input = options.Input ?? ContainerInput.Empty;
+        Container container = process.Container;
+        if (options.Terminal)
+        {
+            var console = new ContainerConsole(container, input, options.Output, options.TerminalRows, options.TerminalColumns);
+            JobControl.Control(process, console.Terminal);
+            for (int fd = 0; fd < 3; fd++)
+                process.Files.Add(new TerminalFile(new MemoryFile(container.Store, 0x190) { Mode = InodeMode.Character | 0x190 }, OpenFlags.ReadWrite, console.Terminal, static () => { }) { Path = "/dev/tty" }, closeOnExec: false);
+            input.Arrived = () => Locked(console.Pump);
+            console.Pump();
+            return;
+        }
+
+        var arrived = new WaitQueue();
+        for (int fd = 0; fd < 3; fd++)
+        {
+            process.Files.Add(new HostStreamFile(new MemoryFile(container.Store, 0x190) { Mode = InodeMode.Fifo | 0x190 }, OpenFlags.ReadWrite,
+                fd == 0 ? input : null, fd == 2 ? options.Error : options.Output, arrived) { Path = "pipe:[exec]" }, closeOnExec: false);
+        }
+
+        input.Arrived = () => Locked(arrived.WakeAll);
     }
 
     /// <summary>Makes a process that has not run yet somebody's.</summary>
@@ -95,6 +122,24 @@ public sealed partial class ContainerHost
     private static void BecomeUser(Process process, ContainerUser user)
     {
         process.Umask = user.Umask;
+        ulong bounding = user.BoundingCapabilities ?? Capability.All;
+        ulong capabilities = (user.Capabilities ?? (user.Uid == 0 ? Capability.All : 0)) & bounding;
+        process.Credentials = new Credentials
+        {
+            Uid = user.Uid,
+            EffectiveUid = user.Uid,
+            SavedUid = user.Uid,
+            FileUid = user.Uid,
+            Gid = user.Gid,
+            EffectiveGid = user.Gid,
+            SavedGid = user.Gid,
+            FileGid = user.Gid,
+            Groups = user.Groups,
+            Permitted = capabilities,
+            Effective = capabilities,
+            Bounding = bounding,
+            NoNewPrivileges = user.NoNewPrivileges,
+        };
         foreach (ResourceLimit limit in user.Limits)
         {
             if (limit.Resource is < 0 or >= ResourceLimits.Count || limit.Soft > limit.Hard)

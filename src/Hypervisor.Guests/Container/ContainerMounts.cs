@@ -24,13 +24,13 @@ internal static class ContainerMounts
             MakePlace(container, walk, "/tmp", isDirectory: true).Mode = InodeMode.Directory | AnyoneSticky;
         foreach (string path in options.MaskedPaths)
         {
-            if (Existing(walk, path) is { } masked)
+            if (Existing(walk, KernelText.FromHost(path)) is { } masked)
                 walk.Mount(masked, new MountedTree(masked.IsDirectory ? new MemoryDirectory(container.Store, 0x16D) : new GeneratedInode(container.Store, () => []), path, "tmpfs", "masked", IsReadOnly: true));
         }
 
         foreach (string path in options.ReadOnlyPaths)
         {
-            if (Existing(walk, path) is { } kept)
+            if (Existing(walk, KernelText.FromHost(path)) is { } kept)
                 walk.Mount(kept, new MountedTree(kept, path, "none", "readonly", IsReadOnly: true));
         }
     }
@@ -38,7 +38,7 @@ internal static class ContainerMounts
     private static void Mount(Container container, PathWalk walk, ContainerMount mount)
     {
         FileStore store = container.Store;
-        string where = mount.Destination;
+        string where = KernelText.FromHost(mount.Destination);
         string clean = "/" + string.Join('/', where.Split('/', StringSplitOptions.RemoveEmptyEntries));
         if (clean == "/")
             throw new HypervisorException($"Container '{container.Options.Name}': nothing can be mounted over its root; make it the root directory instead.");
@@ -68,7 +68,7 @@ internal static class ContainerMounts
         // Links in the source's name are the user's own. Of the directory that holds the file, the container sees the file only.
         full = File.ResolveLinkTarget(full, returnFinalTarget: true)?.FullName ?? full;
         var volume = new HostVolume(container.Store, Path.GetDirectoryName(full)!);
-        return volume.Root.Lookup(Path.GetFileName(full))
+        return volume.Root.Lookup(KernelText.FromHost(Path.GetFileName(full)))
             ?? throw new HypervisorException($"Container '{container.Options.Name}': '{source}' is no regular file and cannot be mounted at '{mount.Destination}'.");
     }
 

@@ -24,6 +24,15 @@ public sealed record ProcessOptions
     /// <summary>What it reads; null for nothing.</summary>
     public ContainerInput? Input { get; init; }
 
+    /// <summary>Whether its three streams are a terminal, the input its keys and the output its screen.</summary>
+    public bool Terminal { get; init; }
+
+    /// <summary>Lines of that terminal.</summary>
+    public ushort TerminalRows { get; init; } = 24;
+
+    /// <summary>Characters of its lines.</summary>
+    public ushort TerminalColumns { get; init; } = 80;
+
     /// <summary>Takes standard output.</summary>
     public ContainerOutput? Output { get; init; }
 
@@ -43,6 +52,13 @@ public sealed class ContainerProcess
 
     /// <summary>Its number within the container.</summary>
     public int Id => _process.Id;
+
+    /// <summary>Its terminal, if it has one, has another size from now on.</summary>
+    public void ResizeTerminal(ushort rows, ushort columns)
+    {
+        if (_process.Terminal is { } terminal)
+            _process.Container.Host.ResizeTerminal(_process.Container, terminal, rows, columns);
+    }
 
     /// <summary>Sends it a signal, from outside the container: one that nobody can send from inside.</summary>
     /// <returns>False where it has ended or there is no such signal.</returns>

@@ -22,6 +22,9 @@ internal enum FrameKind : byte
 
     /// <summary>The process ended with this code.</summary>
     Exit = 5,
+
+    /// <summary>The terminal's lines and characters, two bytes each.</summary>
+    Resize = 6,
 }
 
 /// <summary>Frames over a stream: a kind, a length of four bytes, and the bytes.</summary>

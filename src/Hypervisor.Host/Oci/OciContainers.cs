@@ -42,6 +42,8 @@ internal static class OciContainers
             CpuLimit = spec.Resources.Cpus,
             Seed = Random.Shared.Next(),
             Terminal = process.Terminal,
+            TerminalRows = process.Rows == 0 ? (ushort)24 : process.Rows,
+            TerminalColumns = process.Columns == 0 ? (ushort)80 : process.Columns,
         };
     }
 
@@ -53,6 +55,9 @@ internal static class OciContainers
         Environment = process.Environment,
         WorkingDirectory = process.WorkingDirectory,
         User = User(process),
+        Terminal = process.Terminal,
+        TerminalRows = process.Rows == 0 ? (ushort)24 : process.Rows,
+        TerminalColumns = process.Columns == 0 ? (ushort)80 : process.Columns,
     };
 
     private static ContainerUser User(ProcessSpec process) => new()
@@ -66,9 +71,4 @@ internal static class OciContainers
         NoNewPrivileges = process.NoNewPrivileges,
         Limits = process.Limits,
     };
-
-    /// <summary>The container's terminal has another size.</summary>
-    public static void Resize(Container? container, ushort rows, ushort columns)
-    {
-    }
 }

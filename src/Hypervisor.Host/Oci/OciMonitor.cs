@@ -126,7 +126,7 @@ internal sealed class OciMonitor : IDisposable
             {
                 context.Cancel = true;
                 if (signal == 28 && HostTerminal.TryGetSize(out ushort rows, out ushort columns))
-                    OciContainers.Resize(_container, rows, columns);
+                    _container?.ResizeTerminal(rows, columns);
                 else
                     Signal(signal);
             }));
@@ -266,6 +266,8 @@ internal sealed class OciMonitor : IDisposable
                 input.Supply(payload);
             else if (kind == FrameKind.Signal && payload.Length == 4)
                 process.Signal(BitConverter.ToInt32(payload));
+            else if (kind == FrameKind.Resize && payload.Length == 4)
+                process.ResizeTerminal(BitConverter.ToUInt16(payload), BitConverter.ToUInt16(payload, 2));
         }
 
         gone = true;

@@ -135,10 +135,13 @@ internal static class OciSession
     {
         if (OperatingSystem.IsWindows())
             return [];
-        return [.. new[] { 1, 2, 3, 10, 12, 15 }.Select(signal => PosixSignalRegistration.Create((PosixSignal)signal, context =>
+        return [.. new[] { 1, 2, 3, 10, 12, 15, 28 }.Select(signal => PosixSignalRegistration.Create((PosixSignal)signal, context =>
         {
             context.Cancel = true;
-            frames.SendNumber(FrameKind.Signal, signal);
+            if (signal == 28 && HostTerminal.TryGetSize(out ushort rows, out ushort columns))
+                frames.SendNumber(FrameKind.Resize, rows | columns << 16);
+            else
+                frames.SendNumber(FrameKind.Signal, signal);
         }))];
     }
 }

@@ -88,6 +88,37 @@ internal static partial class HostCalls
         return count < 0 ? -Marshal.GetLastPInvokeError() : (int)count;
     }
 
+    /// <summary>The names in a directory, byte by byte as they are; none where it cannot be read.</summary>
+    public static IReadOnlyList<string> Names(int directory)
+    {
+        // A descriptor of its own: whoever lists the same one at the same time has another position.
+        int own = Open(directory, ".", ReadOnly | Directory, 0);
+        if (own < 0)
+            return [];
+        var names = new List<string>();
+        var buffer = new byte[32 << 10];
+        try
+        {
+            for (long count; (count = GetEntries(own, ref buffer[0], buffer.Length)) > 0;)
+            {
+                // struct linux_dirent64: two numbers of 8 bytes, the record's length, a type, the name.
+                for (int at = 0; at < count; at += BitConverter.ToUInt16(buffer, at + 16))
+                {
+                    ReadOnlySpan<byte> name = buffer.AsSpan(at + 19);
+                    name = name[..name.IndexOf((byte)0)];
+                    if (!name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8))
+                        names.Add(Text(name));
+                }
+            }
+        }
+        finally
+        {
+            _ = Close(own);
+        }
+
+        return names;
+    }
+
     /// <summary>A file's status, by its name in a directory.</summary>
     public static int Status(int directory, string name, out HostStatus status) => Status(directory, Bytes(name), SymlinkNoFollow, out status);
 
@@ -120,20 +151,18 @@ internal static partial class HostCalls
 
     private static int Result(int result) => result >= 0 ? result : -Marshal.GetLastPInvokeError();
 
-    private static byte[] Bytes(string name)
-    {
-        var bytes = new byte[System.Text.Encoding.UTF8.GetByteCount(name) + 1];
-        System.Text.Encoding.UTF8.GetBytes(name, bytes);
-        return bytes;
-    }
+    private static byte[] Bytes(string name) => KernelText.Encode(name + "\0");
 
-    private static string Text(ReadOnlySpan<byte> bytes) => System.Text.Encoding.UTF8.GetString(bytes);
+    private static string Text(ReadOnlySpan<byte> bytes) => KernelText.Decode(bytes);
 
     [LibraryImport("libc", EntryPoint = "openat", SetLastError = true)]
     private static partial int OpenAt(int directory, byte[] name, int flags, uint mode);
 
     [LibraryImport("libc", EntryPoint = "close")]
     public static partial int Close(int file);
+
+    [LibraryImport("libc", EntryPoint = "getdents64", SetLastError = true)]
+    private static partial nint GetEntries(int directory, ref byte buffer, nint size);
 
     [LibraryImport("libc", EntryPoint = "mkdirat", SetLastError = true)]
     private static partial int MakeDirectoryAt(int directory, byte[] name, uint mode);

@@ -18,7 +18,7 @@ internal abstract class HostFolder : IDisposable
             return Directory.Exists(path) ? new PortableHostFolder(Path.GetFullPath(path)) : throw new Core.HypervisorException($"There is no directory '{path}'.");
         }
 
-        int descriptor = HostCalls.Open(HostCalls.CurrentDirectory, path, HostCalls.Directory, 0);
+        int descriptor = HostCalls.Open(HostCalls.CurrentDirectory, KernelText.FromHost(path), HostCalls.Directory, 0);
         return descriptor >= 0
             ? new LinuxHostFolder(descriptor)
             : throw new Core.HypervisorException($"The directory '{path}' cannot be opened: {Marshal.GetPInvokeErrorMessage(-descriptor)}.");
@@ -65,18 +65,7 @@ internal sealed class LinuxHostFolder : HostFolder
 
     public override int Status(string name, out HostStatus status) => HostCalls.Status(Descriptor, name, out status);
 
-    public override IReadOnlyList<string> Names()
-    {
-        try
-        {
-            // The descriptor itself, not a name, says which directory that is.
-            return [.. new DirectoryInfo($"/proc/self/fd/{Descriptor}/.").EnumerateFileSystemInfos().Select(info => info.Name)];
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            return []; // A directory that the host withdrew reads as empty.
-        }
-    }
+    public override IReadOnlyList<string> Names() => HostCalls.Names(Descriptor);
 
     public override int OpenFolder(string name, out HostFolder? folder)
     {
@@ -154,7 +143,7 @@ internal sealed class PortableHostFolder(string path) : HostFolder
     {
         try
         {
-            return [.. new DirectoryInfo(path).EnumerateFileSystemInfos().Select(info => info.Name)];
+            return [.. new DirectoryInfo(path).EnumerateFileSystemInfos().Select(info => KernelText.FromHost(info.Name))];
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -179,11 +168,11 @@ internal sealed class PortableHostFolder(string path) : HostFolder
 
     public override int MakeFolder(string name, uint mode) => Info(name) is not null ? -Errno.EEXIST : Do(() => Directory.CreateDirectory(At(name)));
 
-    public override int MakeSymlink(string name, string target) => Info(name) is not null ? -Errno.EEXIST : Do(() => File.CreateSymbolicLink(At(name), target));
+    public override int MakeSymlink(string name, string target) => Info(name) is not null ? -Errno.EEXIST : Do(() => File.CreateSymbolicLink(At(name), KernelText.ToHost(target)));
 
     public override int ReadLink(string name, out string target)
     {
-        target = Info(name)?.LinkTarget ?? "";
+        target = KernelText.FromHost(Info(name)?.LinkTarget ?? "");
         return target.Length == 0 ? -Errno.EINVAL : 0;
     }
 
@@ -253,7 +242,7 @@ internal sealed class PortableHostFolder(string path) : HostFolder
         }
     }
 
-    private string At(string name) => Path.Combine(path, name);
+    private string At(string name) => Path.Combine(path, KernelText.ToHost(name));
 
     private FileSystemInfo? Info(string name)
     {

@@ -104,17 +104,21 @@ internal sealed class ContainerConsole
     private readonly ContainerInput _input;
 
     public ContainerConsole(Container container)
+        : this(container, container.Options.Input ?? ContainerInput.Empty, container.Options.Output, container.Options.TerminalRows, container.Options.TerminalColumns)
     {
-        _input = container.Options.Input ?? ContainerInput.Empty;
-        ContainerOutput? output = container.Options.Output;
+    }
+
+    public ContainerConsole(Container container, ContainerInput input, ContainerOutput? output, ushort rows, ushort columns)
+    {
+        _input = input;
         Terminal = new Terminal(container, bytes =>
         {
             output?.Invoke(bytes);
             return bytes.Length;
         })
         {
-            Rows = container.Options.TerminalRows,
-            Columns = container.Options.TerminalColumns,
+            Rows = rows,
+            Columns = columns,
         };
     }
 
