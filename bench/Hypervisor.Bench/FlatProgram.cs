@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Engine.Interpreter;
+using Hypervisor.Core.Engine.Translator;
 using Hypervisor.Core.Memory;
 using Hypervisor.Guests.Common;
 
@@ -13,7 +14,11 @@ internal static unsafe class FlatProgram
     private const ulong MemoryBytes = 256 << 20;
     private const int Write = 64;
 
-    public static int Execute(string file, bool fuse)
+    /// <summary>The tier that the options name: none, as in use, or forced on everything.</summary>
+    public static TranslatorSettings? TranslationOf(string[] options)
+        => options.Contains("--translator") ? new TranslatorSettings() : options.Contains("--forced") ? TranslatorSettings.Forced : null;
+
+    public static int Execute(string file, bool fuse, TranslatorSettings? translation = null)
     {
         ElfImage elf = ElfImage.Parse(File.ReadAllBytes(file), file);
         using var memory = new GuestMemory(new MemoryRegion(0, MemoryBytes));
@@ -24,7 +29,7 @@ internal static unsafe class FlatProgram
         hart.State->X[2] = MemoryBytes - 4096;
         hart.State->FpEnabled = 1;
         using var code = new CodeCache(memory);
-        var engine = new Interpreter(fuse);
+        var engine = new Interpreter(fuse, translation is null ? null : TranslatorTier.TryCreate(translation));
         Span<byte> buffer = stackalloc byte[256];
         long retired = 0;
         TimeSpan before = Process.GetCurrentProcess().UserProcessorTime;

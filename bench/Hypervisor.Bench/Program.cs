@@ -8,6 +8,6 @@ return args switch
     ["boot", .. string[] rest] => BootComparison.Execute(rest),
     ["schedule", .. string[] rest] => SchedulerCost.Execute(rest),
     ["linux", .. string[] rest] => LinuxComparison.Execute(rest),
-    ["run", string file, .. string[] options] => FlatProgram.Execute(file, fuse: !options.Contains("--no-fused-pairs")),
+    ["run", string file, .. string[] options] => FlatProgram.Execute(file, fuse: !options.Contains("--no-fused-pairs"), FlatProgram.TranslationOf(options)),
     _ => BenchmarkSwitcher.FromAssembly(typeof(PeerComparison).Assembly).Run(args).Any() ? 0 : 1,
 };

@@ -63,6 +63,9 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     /// <summary>Bytes of arena in use at most, before everything is dropped and decoded anew.</summary>
     public long Capacity { get; set; } = 64L << 20;
 
+    /// <summary>Translated code; null where nothing is translated.</summary>
+    public Translator.RegionCache? Regions { get; set; }
+
     /// <summary>Whether code is decoded so that it counts its memory accesses: slower, and used for samples only.</summary>
     public bool CountsAccesses { get; init; }
 
@@ -151,17 +154,20 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     /// <summary>Unhooks the blocks of pages written since. Only while no handler of this cache runs.</summary>
     /// <param name="stale">The handler that leads a dropped block's entry back to the dispatcher.</param>
     /// <param name="fence">Also drop what may have been decoded while a store to it was in flight.</param>
-    public void Settle(nint stale, bool fence)
+    /// <returns>Whether any page's blocks were unhooked.</returns>
+    public bool Settle(nint stale, bool fence)
     {
+        bool any = false;
         if (fence && _unsettled.Count != 0)
         {
+            any = true;
             foreach (int page in _unsettled)
                 DropPage(page, stale);
             _unsettled.Clear();
         }
 
         if (!Volatile.Read(ref _anyWritten))
-            return;
+            return any;
         lock (_lock)
         {
             foreach (int page in _written)
@@ -169,11 +175,34 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
             _written.Clear();
             _anyWritten = false;
         }
+
+        return true;
+    }
+
+    /// <summary>The number of the page that holds an address in RAM.</summary>
+    public int PageIndex(ulong physical) => _memory.PageIndex(physical);
+
+    /// <summary>Notes that bytes of a page were decoded for translated code.</summary>
+    public void NoteTranslated(int page, int offset, int length)
+    {
+        if (_memory.Code.MarkCode(page, offset, length))
+            _unsettled.Add(page);
+    }
+
+    /// <summary>Has the blocks of a page decoded anew, because translated code begins within them. Only while no handler of this cache runs.</summary>
+    public void Redecode(int page, nint stale)
+    {
+        if (!_pages.Remove(page, out List<nint>? blocks))
+            return;
+        ClearJumpCache();
+        foreach (nint block in blocks)
+            Unhook((BlockHeader*)block, stale);
     }
 
     /// <summary>Drops everything. Only while no handler of this cache runs.</summary>
     public void Clear()
     {
+        Regions?.Clear();
         Array.Clear(_slots);
         _count = 0;
         _pages.Clear();
@@ -186,6 +215,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     public void Dispose()
     {
         _memory.Code.Unregister(this);
+        Regions?.Dispose();
         Release();
         GC.SuppressFinalize(this);
     }
@@ -210,16 +240,16 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
 
     private void DropPage(int page, nint stale)
     {
-        if (!_pages.Remove(page, out List<nint>? blocks))
-            return;
-        ClearJumpCache();
-        foreach (nint block in blocks)
-        {
-            var header = (BlockHeader*)block;
-            Op* first = BlockHeader.FirstOp(header);
-            first->Handler = stale;
-            Remove(header->Pc, header->PhysicalPc, (nint)first);
-        }
+        Regions?.DropPage(page);
+        Redecode(page, stale);
+    }
+
+    private void Unhook(BlockHeader* header, nint stale)
+    {
+        Op* first = BlockHeader.FirstOp(header);
+        first->Handler = stale;
+        header->Original = 0;
+        Remove(header->Pc, header->PhysicalPc, (nint)first);
     }
 
     private static uint Hash(ulong pc, ulong physical)

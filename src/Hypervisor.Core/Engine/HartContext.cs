@@ -22,16 +22,14 @@ internal sealed unsafe class HartContext : IDisposable
     private readonly byte[] _stateBytes;
     private readonly HostPages _tlbPages;
     private readonly int _contexts;
-    private readonly ulong[] _fetchTags = new ulong[FetchEntries];
-    private readonly ulong[] _fetchPages = new ulong[FetchEntries];
     private UInt128 _fetchedPages;
+    private ulong _fetchNumber;
     private ulong _largeStart = ulong.MaxValue;
     private ulong _largeLast;
     private TlbContext? _forcedContext;
     private ulong _translationBits;
     private int _usedContexts;
 
-    private const int FetchEntries = 64;
     private const ulong MachineKey = 1UL << 62;
 
     /// <summary>Creates a hart with all registers zero, in user mode.</summary>
@@ -48,14 +46,16 @@ internal sealed unsafe class HartContext : IDisposable
         _stateBytes = GC.AllocateArray<byte>(sizeof(HartState) + CacheLine - 1, pinned: true);
         nuint start = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_stateBytes));
         State = (HartState*)((start + CacheLine - 1) & ~(nuint)(CacheLine - 1));
-        _tlbPages = HostPages.Allocate((nuint)(_contexts * Tlb.ContextBytes));
+        _tlbPages = HostPages.Allocate((nuint)(_contexts * Tlb.ContextBytes + FetchEntry.Count * sizeof(FetchEntry)));
         Tlbs = (TlbEntry*)_tlbPages.Base;
         State->ReservationAddress = HartState.NoReservation;
         State->Privileged.Stimecmp = ulong.MaxValue;
         State->Limit = Interpreter.BlockBuilder.MaxInstructions;
         Tlb.Clear(Tlbs, _contexts * Tlb.EntriesPerContext);
-        Array.Fill(_fetchTags, ulong.MaxValue);
+        State->FetchTable = (byte*)Tlbs + _contexts * Tlb.ContextBytes;
         memory.Code.RegisterTlb(Tlbs, _contexts);
+        _fetchNumber = memory.Code.NextFetchNumber();
+        SetFetchEpoch();
     }
 
     public HartState* State { get; }
@@ -255,23 +255,22 @@ internal sealed unsafe class HartContext : IDisposable
             TlbContext.Machine => MachineKey,
             _ => 0,
         };
+        SetFetchEpoch();
     }
 
     /// <summary>The guest-physical page that code at an address was last fetched from, in the context in force.</summary>
     public bool TryFetchPage(ulong pc, out ulong physicalPage)
     {
-        int index = (int)(pc >> 12) & (FetchEntries - 1);
-        physicalPage = _fetchPages[index];
-        return _fetchTags[index] == FetchTag(pc);
+        FetchEntry* entry = FetchEntry.For(State, pc);
+        physicalPage = entry->Physical;
+        return entry->Page == (pc & ~0xFFFUL) && entry->Epoch == State->FetchEpoch;
     }
 
     /// <summary>Remembers where code at an address is fetched from.</summary>
     public void NoteFetchPage(ulong pc, ulong physicalPage)
     {
         _fetchedPages |= FetchBit(pc);
-        int index = (int)(pc >> 12) & (FetchEntries - 1);
-        _fetchPages[index] = physicalPage;
-        _fetchTags[index] = FetchTag(pc);
+        *FetchEntry.For(State, pc) = new FetchEntry { Page = pc & ~0xFFFUL, Physical = physicalPage, Epoch = State->FetchEpoch };
     }
 
     /// <summary>Drops all translations.</summary>
@@ -322,7 +321,8 @@ internal sealed unsafe class HartContext : IDisposable
 
     private void DropFetches()
     {
-        Array.Fill(_fetchTags, ulong.MaxValue);
+        _fetchNumber = Memory.Code.NextFetchNumber();
+        SetFetchEpoch();
         _fetchedPages = 0;
         JumpCacheStale = true;
         State->ReservationAddress = HartState.NoReservation;
@@ -331,5 +331,25 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>A page's bit in the filter of pages that code was fetched from since the last flush; others may share it.</summary>
     private static UInt128 FetchBit(ulong address) => UInt128.One << (int)(((address >> 12) * 0x9E37_79B9_7F4A_7C15) >> 57);
 
-    private ulong FetchTag(ulong pc) => (pc & ~0xFFFUL) | State->KeyBits >> 61 | (State->KeyBits & 1);
+    /// <summary>Contexts have numbers of their own, so that changes between them invalidate nothing; zero is never one.</summary>
+    private void SetFetchEpoch() => State->FetchEpoch = _fetchNumber << 2 | State->KeyBits >> 61 | (State->KeyBits & 1);
+}
+
+/// <summary>Where a page of code is fetched from.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 32)]
+internal unsafe struct FetchEntry
+{
+    /// <summary>Virtual address of the page.</summary>
+    public ulong Page;
+
+    /// <summary>Guest-physical address of the page.</summary>
+    public ulong Physical;
+
+    /// <summary>The <see cref="HartState.FetchEpoch"/> under which this holds.</summary>
+    public ulong Epoch;
+
+    public const int Count = 256;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static FetchEntry* For(HartState* s, ulong pc) => (FetchEntry*)s->FetchTable + ((uint)(pc >> 12) & (Count - 1));
 }

@@ -69,6 +69,15 @@ internal unsafe struct HartState
     /// <summary>The TLB of the context in force: <c>TlbEntry*</c>.</summary>
     public void* Tlb;
 
+    /// <summary>
+    /// Which fetch translations hold: hart, flushes so far and context. Whatever was found to be mapped under one number is so
+    /// as long as the number stands.
+    /// </summary>
+    public ulong FetchEpoch;
+
+    /// <summary>Where code was fetched from: <c>FetchEntry*</c>.</summary>
+    public void* FetchTable;
+
     /// <summary>Guest-physical address reserved by LR, or <see cref="NoReservation"/>.</summary>
     public ulong ReservationAddress;
 

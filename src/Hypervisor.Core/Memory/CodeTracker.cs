@@ -22,6 +22,7 @@ internal sealed unsafe class CodeTracker
     private readonly Dictionary<int, ulong> _chunks = [];
     private readonly List<ICodeObserver> _observers = [];
     private readonly List<(nint Tlb, int Contexts)> _tlbs = [];
+    private ulong _fetchNumber;
 
     public CodeTracker(GuestMemory memory) => _memory = memory;
 
@@ -42,6 +43,9 @@ internal sealed unsafe class CodeTracker
         lock (_lock)
             _tlbs.Add(((nint)tlb, contexts));
     }
+
+    /// <summary>A number for the fetch translations that a hart makes until it drops them: no hart of the memory gets it again.</summary>
+    public ulong NextFetchNumber() => Interlocked.Increment(ref _fetchNumber);
 
     public void UnregisterTlb(TlbEntry* tlb)
     {

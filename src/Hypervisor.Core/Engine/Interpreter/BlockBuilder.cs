@@ -80,6 +80,13 @@ internal sealed unsafe class BlockBuilder
                 }
             }
 
+            // Where translated code begins the trace hands over to it.
+            if (count > 0 && code.Regions is { Count: > 0 } regions && regions.IsEntry(pc + (ulong)(long)(offset - start), (physical & ~0xFFFUL) + (uint)offset))
+            {
+                EmitJump(offset - start, count, ref _infos[_slots]);
+                break;
+            }
+
             if (code.Breakpoints is { } breakpoints && breakpoints.Contains(pc + (ulong)(long)(offset - start)))
             {
                 // The instruction may lie on two pages of which one is to be mapped yet: it is not looked at.
@@ -302,7 +309,12 @@ internal sealed unsafe class BlockBuilder
         }
 
         if (findable)
+        {
             code.Add(header, lowest, highest, secondPhysical);
+            if (secondPhysical == 0)
+                code.Regions?.Enter(header);
+        }
+
         return ops;
     }
 

@@ -84,12 +84,14 @@ internal sealed unsafe partial class Interpreter
             NoteStore(hart, first.GuestPhysical, firstPart);
             if (crosses)
                 NoteStore(hart, second.GuestPhysical, shape.Size - firstPart);
-            code.Settle(_handlers.Stale, fence: false);
         }
 
-        return hart.Watches is { } watches && watches.TryHit(address, shape.Size, kind, out ulong watched)
-            ? LeaveAtWatch(hart, op, watched, kind, out exit)
-            : SlowOutcome.Next;
+        bool changed = shape.IsStore && code.Settle(_handlers.Stale, fence: false);
+        if (hart.Watches is { } watches && watches.TryHit(address, shape.Size, kind, out ulong watched))
+            return LeaveAtWatch(hart, op, watched, kind, out exit);
+
+        // The store may have changed the very trace that goes on: what follows is looked up anew.
+        return changed ? Retire(s, op) : SlowOutcome.Next;
     }
 
     /// <summary>

@@ -163,9 +163,11 @@ internal sealed unsafe partial class Interpreter
             ulong block = address & 0xFFF & ~(ulong)(CacheBlockBytes - 1);
             new Span<byte>(page.HostPage + block, CacheBlockBytes).Clear();
             NoteStore(hart, (page.GuestPhysical & ~0xFFFUL) | block, CacheBlockBytes);
-            code.Settle(_handlers.Stale, fence: false);
+            bool changed = code.Settle(_handlers.Stale, fence: false);
             if (hart.Watches is { } watches && watches.TryHit(address & ~(ulong)(CacheBlockBytes - 1), CacheBlockBytes, kind, out ulong watched))
                 return LeaveAtWatch(hart, op, watched, kind, out exit);
+            if (changed)
+                return Retire(s, op);
         }
 
         return SlowOutcome.Next;

@@ -1,3 +1,4 @@
+using Hypervisor.Core.Engine.Translator;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Isa;
 using Hypervisor.Core.Memory;
@@ -14,16 +15,19 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
 {
     private readonly HandlerTable _handlers = new();
     private readonly bool _fuse;
+    private readonly TranslatorTier? _tier;
 
     /// <summary>Creates an interpreter.</summary>
     /// <param name="fuse">Whether to use fused pairs; off only to measure what they bring.</param>
-    public Interpreter(bool fuse = true)
+    /// <param name="tier">What translates code that is hot; null to interpret everything.</param>
+    public Interpreter(bool fuse = true, TranslatorTier? tier = null)
     {
         TailCallProbe.Require();
         _fuse = fuse;
+        _tier = tier;
     }
 
-    public string Name => "interpreter";
+    public string Name => _tier is null ? "interpreter" : "translator";
 
     /// <summary>
     /// Has all handlers compiled ahead of their first use, on a thread of low priority. A whole system meets nearly all of
@@ -40,19 +44,50 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
     public VmExit Run(HartContext hart, CodeCache code, long budget)
     {
         HartState* s = hart.State;
-        s->BudgetAtEntry = budget;
-        s->Budget = budget;
-        hart.ProgressInRun = 0;
         Attach(hart, code);
+        if (code.Regions is not { } regions)
+        {
+            s->BudgetAtEntry = budget;
+            s->Budget = budget;
+            return Run(hart, code, null, 0);
+        }
+
+        long grant = Math.Min(budget, regions.UntilSample);
+        s->BudgetAtEntry = grant;
+        s->Budget = grant;
+        regions.Granted = grant;
+        VmExit exit = Run(hart, code, regions, budget - grant);
+        regions.UntilSample = Math.Max(1, regions.UntilSample - (regions.Granted - s->Budget));
+        return exit;
+    }
+
+    /// <summary>Runs, with a budget that is granted in parts so that between them a look can be taken at what is hot.</summary>
+    private VmExit Run(HartContext hart, CodeCache code, RegionCache? regions, long reserve)
+    {
+        HartState* s = hart.State;
+        hart.ProgressInRun = 0;
         if (hart.Controls.DeliverInterrupts)
             TakeInterrupt(hart);
         Op* op = null;
+        bool interpret = false;
+        bool sample = false;
         while (true)
         {
             if (op == null)
             {
                 if (hart.ConsumeAttention())
                     return Leave(hart, VmExitReason.Attention);
+                if (reserve > 0 && s->Budget < RegionPlan.MaxInstructions)
+                {
+                    long grant = Math.Min(reserve, regions!.Settings.SampleInterval);
+                    reserve -= grant;
+                    s->Budget += grant;
+                    s->BudgetAtEntry += grant;
+                    regions.UntilSample = regions.Settings.SampleInterval;
+                    regions.Granted = s->Budget;
+                    sample = true;
+                }
+
                 if (s->Budget <= 0)
                     return Leave(hart, VmExitReason.BudgetExpired);
                 op = Find(hart, code, out TranslationStatus status, out ulong exitValue);
@@ -65,14 +100,33 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
                         return fetchExit;
                     continue;
                 }
+
+                if (sample || regions is { Settings.Eager: true })
+                {
+                    sample = false;
+                    regions!.Sample(hart, op);
+                }
             }
 
-            ((Next)op->Handler)(op, s, (TlbEntry*)s->Tlb, s->Budget);
+            nint handler = op->Handler;
+            if (interpret)
+            {
+                interpret = false;
+                if (op->Index == 0 && BlockHeader.Of(op)->Original != 0)
+                    handler = BlockHeader.Of(op)->Original;
+            }
+
+            ((Next)handler)(op, s, (TlbEntry*)s->Tlb, s->Budget);
 
             switch ((EngineEvent)s->Event)
             {
                 case EngineEvent.Link:
                     op = Link(hart, code);
+                    break;
+
+                case EngineEvent.Interpret:
+                    op = null;
+                    interpret = true;
                     break;
 
                 case EngineEvent.Slow:
@@ -82,7 +136,16 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
                     switch (DoSlow(hart, code, op, out VmExit exit))
                     {
                         case SlowOutcome.Next:
-                            op++;
+                            // What the instruction itself asked for, as a store to an interrupt controller does, is seen behind it
+                            // and not at the end of its trace: where that lies depends on slices and tiers.
+                            if (Volatile.Read(ref s->Limit) == BlockBuilder.MaxInstructions)
+                            {
+                                op++;
+                                break;
+                            }
+
+                            Retire(s, op);
+                            op = null;
                             break;
                         case SlowOutcome.Again:
                             break;
@@ -127,6 +190,8 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         code.Builder ??= new BlockBuilder(_handlers, _fuse);
         code.Settle(_handlers.Stale, fence: hart.InstructionFencePending);
         hart.InstructionFencePending = false;
+        if (_tier is not null)
+            _tier.Attach(code, _handlers.Stale);
         if (code.Owner != hart)
         {
             code.Owner = hart;
@@ -229,7 +294,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         HartState* s = hart.State;
         var stub = (Op*)s->EventOp;
         BlockHeader* source = BlockHeader.Of(stub);
-        if (Volatile.Read(ref s->Limit) != BlockBuilder.MaxInstructions)
+        if (Volatile.Read(ref s->Limit) != BlockBuilder.MaxInstructions || code.Regions is { Settings.Eager: true })
             return null;
         ulong physical = (source->PhysicalPc & ~0xFFFUL) | (s->Pc & 0xFFF);
         Op* target = code.Find(s->Pc, physical);

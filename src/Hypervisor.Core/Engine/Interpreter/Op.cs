@@ -76,6 +76,12 @@ internal unsafe struct BlockHeader
     /// <summary>Nonzero where links into the block must not be made: it is a single step, or crosses a page.</summary>
     public byte Unlinkable;
 
+    /// <summary>Where in its region the block begins, while <see cref="Original"/> is not 0.</summary>
+    public byte RegionEntry;
+
+    /// <summary>The handler of the first op while a region's code stands in its place; otherwise 0.</summary>
+    public nint Original;
+
     /// <summary>The header of the block that holds an op.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static BlockHeader* Of(Op* op) => (BlockHeader*)(op - op->Index) - 1;
@@ -119,4 +125,7 @@ internal enum EngineEvent
 
     /// <summary>A debugger's breakpoint stands at the op at <see cref="HartState.EventOp"/>.</summary>
     Break,
+
+    /// <summary>As Lookup, and the instruction there is for the interpreter, even where translated code begins.</summary>
+    Interpret,
 }

@@ -1,0 +1,89 @@
+using System.Runtime.InteropServices;
+using Hypervisor.Core.Hart;
+using Hypervisor.Core.Engine.Interpreter;
+
+namespace Hypervisor.Core.Engine.Translator;
+
+/// <summary>What a region's code reads of its own, before the tables that follow it.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct RegionCell
+{
+    /// <summary>The <see cref="HartState.FetchEpoch"/> for which <see cref="ValidPages"/> holds; 0 for none.</summary>
+    public ulong Epoch;
+
+    /// <summary>A bit for each of the region's pages that is known to be mapped as it was when the code was translated.</summary>
+    public ulong ValidPages;
+
+    public ulong PageCount;
+
+    /// <summary>The pages: virtual and physical address in turn.</summary>
+    public ulong* Pages;
+}
+
+/// <summary>Where an indirect jump within the region goes: a hash table's entry.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 32)]
+internal struct RegionTarget
+{
+    /// <summary>The address; odd where the entry is empty.</summary>
+    public ulong Pc;
+
+    public ulong Entry;
+
+    /// <summary>The page's bit in <see cref="RegionCell.ValidPages"/>.</summary>
+    public ulong PageBit;
+}
+
+/// <summary>Where the region is left in the middle of a block.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct RegionLeave
+{
+    public ulong Pc;
+
+    /// <summary>Instructions that the block charged and that have not been executed.</summary>
+    public long Unused;
+}
+
+/// <summary>A translated region: its code, a handler like the interpreter's, and the tables it reads.</summary>
+/// <remarks>Invariant: the tables and the code live until <see cref="Dispose"/>, which comes only while no handler of the cache runs.</remarks>
+internal sealed unsafe class Region : IDisposable
+{
+    private readonly Delegate _code;
+    private nint _tables;
+
+    /// <param name="plan">What it was made from.</param>
+    /// <param name="code">Its method, which lives as long as this is referred to.</param>
+    /// <param name="handler">Its address.</param>
+    /// <param name="tables">Native memory that it reads, freed with it.</param>
+    public Region(RegionPlan plan, Delegate code, nint handler, nint tables)
+    {
+        Plan = plan;
+        _code = code;
+        Handler = handler;
+        _tables = tables;
+    }
+
+    ~Region() => Free();
+
+    public RegionPlan Plan { get; }
+
+    /// <summary>What stands in an op's handler to enter it.</summary>
+    public nint Handler { get; }
+
+    /// <summary>Addresses that lead into this region and no later one.</summary>
+    public int Entries { get; set; }
+
+    public bool IsDropped { get; set; }
+
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+        GC.KeepAlive(_code);
+    }
+
+    private void Free()
+    {
+        NativeMemory.Free((void*)_tables);
+        _tables = 0;
+    }
+}

@@ -1,0 +1,556 @@
+using System.Reflection;
+using System.Reflection.Emit;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Hypervisor.Core.Engine.Interpreter;
+using Hypervisor.Core.Hart;
+using Hypervisor.Core.Isa;
+using Hypervisor.Core.Memory;
+
+namespace Hypervisor.Core.Engine.Translator;
+
+/// <summary>
+/// Translates a plan to CIL, one method with the signature of the interpreter's handlers. Guest registers are locals, read at
+/// the entry and written back where the method is left, which is always at the beginning of an instruction. Whatever is not
+/// plain (a TLB miss, a misaligned access, an instruction that traps) leaves to the interpreter at that instruction.
+/// </summary>
+/// <remarks>
+/// Each block charges its instructions when it begins. What a run has left is compared where control goes backwards or
+/// indirectly, and covers the longest way from there to the next such place; who leaves in mid-block gives back the rest.
+/// Invariant for the unsafe code: the emitted code touches the hart's state by its layout, guest memory through a TLB entry
+/// that hit, and the region's own tables within their bounds.
+/// </remarks>
+internal sealed unsafe partial class RegionCompiler
+{
+    private static readonly Type[] s_signature = [typeof(nint), typeof(nint), typeof(nint), typeof(long)];
+    private static readonly MethodInfo s_continueAt = typeof(RegionExits).GetMethod(nameof(RegionExits.ContinueAt))!;
+    private static readonly MethodInfo s_leaveAt = typeof(RegionExits).GetMethod(nameof(RegionExits.LeaveAt))!;
+    private static readonly MethodInfo s_validate = typeof(RegionExits).GetMethod(nameof(RegionExits.Validate))!;
+
+    private delegate void Handler(nint op, nint state, nint tlb, long budget);
+
+    private readonly RegionPlan _plan;
+    private readonly ILGenerator _il;
+    private readonly LocalBuilder?[] _registers = new LocalBuilder?[32];
+    private readonly LocalBuilder _budget;
+    private readonly LocalBuilder _pc;
+    private readonly LocalBuilder _address;
+    private readonly LocalBuilder _entry;
+    private readonly LocalBuilder _index;
+    private readonly LocalBuilder _how;
+    private readonly LocalBuilder _valid;
+    private readonly Label[] _labels;
+    private readonly Label _linkExit;
+    private readonly Label _leaveExit;
+    private readonly Label _slowExit;
+    private readonly Label _indirect;
+    private readonly Label _dispatch;
+    private readonly List<RegionLeave> _leaves = [];
+    private readonly List<Action> _outOfLine = [];
+    private readonly Tables _tables;
+    private readonly long _bias;
+    private uint _read;
+    private uint _written;
+    private PlanBlock _block = null!;
+    private int _blockIndex;
+    private int _instruction;
+    private ulong _instructionPc;
+
+    private RegionCompiler(RegionPlan plan, ILGenerator il)
+    {
+        _plan = plan;
+        _il = il;
+        _tables = new Tables(plan);
+        _bias = Math.Max(0, LongestWay(plan) - BlockBuilder.MaxInstructions);
+        _budget = il.DeclareLocal(typeof(long));
+        _pc = il.DeclareLocal(typeof(ulong));
+        _address = il.DeclareLocal(typeof(ulong));
+        _entry = il.DeclareLocal(typeof(nint));
+        _index = il.DeclareLocal(typeof(int));
+        _how = il.DeclareLocal(typeof(int));
+        _valid = il.DeclareLocal(typeof(ulong));
+        _labels = [.. plan.Blocks.Select(_ => il.DefineLabel())];
+        _linkExit = il.DefineLabel();
+        _leaveExit = il.DefineLabel();
+        _slowExit = il.DefineLabel();
+        _indirect = il.DefineLabel();
+        _dispatch = il.DefineLabel();
+    }
+
+    private bool HasManyPages => _plan.Pages.Count > 1;
+
+    /// <summary>Whether the runtime tells the address of a method made at run time.</summary>
+    public static bool IsSupported { get; } = Probe();
+
+    /// <summary>Compiles a plan. The longest step of all: milliseconds, by the JIT.</summary>
+    public static Region Compile(RegionPlan plan)
+    {
+        var method = new DynamicMethod($"region_{plan.Pc:x}", typeof(void), s_signature, typeof(RegionCompiler).Module, skipVisibility: true);
+        var compiler = new RegionCompiler(plan, method.GetILGenerator(16 << 10));
+        compiler.Emit();
+        nint tables = compiler._tables.Finish(compiler._leaves);
+        Delegate code = method.CreateDelegate(typeof(Handler));
+        return new Region(plan, code, AddressOf(method), tables);
+    }
+
+    private static bool Probe()
+    {
+        if (!RuntimeFeature.IsDynamicCodeCompiled)
+            return false;
+        try
+        {
+            var method = new DynamicMethod("probe", typeof(void), s_signature, typeof(RegionCompiler).Module, skipVisibility: true);
+            method.GetILGenerator().Emit(OpCodes.Ret);
+            _ = method.CreateDelegate(typeof(Handler));
+            ((delegate*<nint, nint, nint, long, void>)AddressOf(method))(0, 0, 0, 0);
+            return true;
+        }
+        catch (Exception e) when (e is MissingMethodException or NotSupportedException or PlatformNotSupportedException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>The address of a dynamic method that is compiled already.</summary>
+    private static nint AddressOf(DynamicMethod method) => CodePointer.Resolve(GetMethodDescriptor(method).GetFunctionPointer());
+
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "GetMethodDescriptor")]
+    private static extern RuntimeMethodHandle GetMethodDescriptor(DynamicMethod method);
+
+    /// <summary>Instructions on the longest way through blocks that go forward only.</summary>
+    private static int LongestWay(RegionPlan plan)
+    {
+        var longest = new int[plan.Blocks.Count];
+        int most = 0;
+        for (int i = plan.Blocks.Count - 1; i >= 0; i--)
+        {
+            PlanBlock block = plan.Blocks[i];
+            int after = 0;
+            if (block.End is BlockEnd.Branches or BlockEnd.Jumps && block.Taken.Block > i)
+                after = longest[block.Taken.Block];
+            if (block.End is BlockEnd.Branches or BlockEnd.FallsThrough && block.Next.Block > i)
+                after = Math.Max(after, longest[block.Next.Block]);
+            longest[i] = block.Instructions.Count + after;
+            most = Math.Max(most, longest[i]);
+        }
+
+        return most;
+    }
+
+    private void Emit()
+    {
+        FindRegisters();
+        EmitEntry();
+        for (int i = 0; i < _plan.Blocks.Count; i++)
+            EmitBlock(i);
+        for (int i = 0; i < _outOfLine.Count; i++)
+            _outOfLine[i]();
+        EmitIndirect();
+        EmitExits();
+    }
+
+    /// <summary>Which registers the region reads and writes; all of them have a local, read at the entry.</summary>
+    private void FindRegisters()
+    {
+        foreach (PlanBlock block in _plan.Blocks)
+        {
+            foreach (Instruction i in block.Instructions)
+            {
+                OperandKinds kinds = OperandKinds.Of(i.Opcode);
+                if (kinds.ReadsRs1)
+                    _read |= 1u << i.Rs1;
+                if (kinds.ReadsRs2)
+                    _read |= 1u << i.Rs2;
+                if (kinds.WritesRd)
+                    _written |= 1u << i.Rd;
+            }
+        }
+
+        _read &= ~1u;
+        _written &= ~1u;
+        for (int r = 1; r < 32; r++)
+        {
+            if (((_read | _written) >> r & 1) != 0)
+                _registers[r] = _il.DeclareLocal(typeof(ulong));
+        }
+    }
+
+    private void EmitEntry()
+    {
+        Label enough = _il.DefineLabel();
+
+        // Too little budget for the longest way, or somebody wants attention: the interpreter's block in this place goes on.
+        _il.Emit(OpCodes.Ldarg_3);
+        if (_bias != 0)
+        {
+            _il.Emit(OpCodes.Ldc_I8, _bias);
+            _il.Emit(OpCodes.Sub);
+        }
+
+        _il.Emit(OpCodes.Stloc, _budget);
+        _il.Emit(OpCodes.Ldloc, _budget);
+        LoadState(Offsets.Limit);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Bge, enough);
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.Emit(OpCodes.Ldarg_1);
+        _il.Emit(OpCodes.Ldarg_2);
+        _il.Emit(OpCodes.Ldarg_3);
+        LoadHeader(Offsets.Original);
+        _il.Emit(OpCodes.Ldind_I);
+        _il.Emit(OpCodes.Tailcall);
+        _il.EmitCalli(OpCodes.Calli, CallingConventions.Standard, typeof(void), s_signature, null);
+        _il.Emit(OpCodes.Ret);
+
+        _il.MarkLabel(enough);
+        if (HasManyPages)
+        {
+            Label valid = _il.DefineLabel();
+            LoadPointer(_tables.Cell);
+            _il.Emit(OpCodes.Ldind_I8);
+            LoadState(Offsets.FetchEpoch);
+            _il.Emit(OpCodes.Ldind_I8);
+            _il.Emit(OpCodes.Beq, valid);
+            LoadPointer(_tables.Cell);
+            _il.Emit(OpCodes.Ldarg_1);
+            _il.Emit(OpCodes.Ldarg_0);
+            _il.Emit(OpCodes.Call, s_validate);
+            _il.MarkLabel(valid);
+            LoadPointer(_tables.Cell + 8);
+            _il.Emit(OpCodes.Ldind_I8);
+            _il.Emit(OpCodes.Stloc, _valid);
+        }
+
+        for (int r = 1; r < 32; r++)
+        {
+            if (_registers[r] is not { } local)
+                continue;
+            LoadState(8 * r);
+            _il.Emit(OpCodes.Ldind_I8);
+            _il.Emit(OpCodes.Stloc, local);
+        }
+
+        PlanBlock[] entries = Entries();
+        if (entries.Length == 1)
+        {
+            _il.Emit(OpCodes.Br, _labels[BlockIndexOf(entries[0])]);
+            return;
+        }
+
+        LoadHeader(Offsets.RegionEntry);
+        _il.Emit(OpCodes.Ldind_U1);
+        _il.Emit(OpCodes.Stloc, _index);
+        _il.MarkLabel(_dispatch);
+        _il.Emit(OpCodes.Ldloc, _index);
+        _il.Emit(OpCodes.Switch, entries.Select(block => _labels[BlockIndexOf(block)]).ToArray());
+        _il.Emit(OpCodes.Br, _labels[BlockIndexOf(entries[0])]);
+    }
+
+    private PlanBlock[] Entries() => [.. _plan.Blocks.Where(block => block.Entry >= 0)];
+
+    private int BlockIndexOf(PlanBlock block)
+    {
+        for (int i = 0; ; i++)
+        {
+            if (_plan.Blocks[i] == block)
+                return i;
+        }
+    }
+
+    private void EmitBlock(int index)
+    {
+        _block = _plan.Blocks[index];
+        _blockIndex = index;
+        _il.MarkLabel(_labels[index]);
+        Charge(-_block.Instructions.Count);
+        ulong pc = _block.Pc;
+        for (_instruction = 0; _instruction < _block.Instructions.Count; _instruction++)
+        {
+            Instruction i = _block.Instructions[_instruction];
+            _instructionPc = pc;
+            EmitInstruction(in i, pc);
+            pc += i.Length;
+        }
+
+        if (_block.End is BlockEnd.FallsThrough or BlockEnd.Branches)
+            EmitEdge(_block.Next);
+    }
+
+    private void Charge(long amount)
+    {
+        _il.Emit(OpCodes.Ldloc, _budget);
+        _il.Emit(OpCodes.Ldc_I8, amount);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Stloc, _budget);
+    }
+
+    /// <summary>Goes where an edge leads, with the checks that it needs.</summary>
+    private void EmitEdge(PlanEdge edge)
+    {
+        if (edge.Block < 0)
+        {
+            _il.Emit(OpCodes.Br, ExitTo(edge.Pc));
+            return;
+        }
+
+        PlanBlock target = _plan.Blocks[edge.Block];
+        if (target.Page != _block.Page)
+        {
+            _il.Emit(OpCodes.Ldloc, _valid);
+            _il.Emit(OpCodes.Ldc_I8, 1L << target.Page);
+            _il.Emit(OpCodes.And);
+            _il.Emit(OpCodes.Brfalse, OutOfLine(() =>
+            {
+                // The page is looked at again when the region is next entered.
+                LoadPointer(_tables.Cell);
+                _il.Emit(OpCodes.Ldc_I8, 0L);
+                _il.Emit(OpCodes.Stind_I8);
+                _il.Emit(OpCodes.Br, ExitTo(edge.Pc));
+            }));
+        }
+
+        if (edge.Block <= _blockIndex)
+        {
+            LoadBudgetAndLimit();
+            _il.Emit(OpCodes.Blt, OutOfLine(() =>
+            {
+                _il.Emit(OpCodes.Ldc_I8, (long)edge.Pc);
+                _il.Emit(OpCodes.Stloc, _pc);
+                _il.Emit(OpCodes.Br, _leaveExit);
+            }));
+        }
+
+        if (edge.Block != _blockIndex + 1)
+            _il.Emit(OpCodes.Br, _labels[edge.Block]);
+    }
+
+    private bool IsPlain(PlanEdge edge) => edge.Block > _blockIndex && _plan.Blocks[edge.Block].Page == _block.Page;
+
+    private void LoadBudgetAndLimit()
+    {
+        _il.Emit(OpCodes.Ldloc, _budget);
+        LoadState(Offsets.Limit);
+        _il.Emit(OpCodes.Volatile);
+        _il.Emit(OpCodes.Ldind_I8);
+    }
+
+    private Label OutOfLine(Action emit)
+    {
+        Label label = _il.DefineLabel();
+        _outOfLine.Add(() =>
+        {
+            _il.MarkLabel(label);
+            emit();
+        });
+        return label;
+    }
+
+    /// <summary>A place that leaves the region for an address outside.</summary>
+    private Label ExitTo(ulong pc) => OutOfLine(() =>
+    {
+        _il.Emit(OpCodes.Ldc_I8, (long)pc);
+        _il.Emit(OpCodes.Stloc, _pc);
+        _il.Emit(OpCodes.Br, _linkExit);
+    });
+
+    /// <summary>A place that leaves the instruction in progress to the interpreter.</summary>
+    private Label Slow()
+    {
+        int index = _leaves.Count;
+        _leaves.Add(new RegionLeave { Pc = _instructionPc, Unused = _block.Instructions.Count - _instruction });
+        return OutOfLine(() =>
+        {
+            _il.Emit(OpCodes.Ldc_I4, index);
+            _il.Emit(OpCodes.Stloc, _index);
+            _il.Emit(OpCodes.Br, _slowExit);
+        });
+    }
+
+    /// <summary>Where indirect jumps go, their target in the local: into the region by a hash table, or out of it.</summary>
+    private void EmitIndirect()
+    {
+        _il.MarkLabel(_indirect);
+        PlanBlock[] entries = Entries();
+        int size = _tables.HashSize;
+        LoadPointer(_tables.Targets);
+        _il.Emit(OpCodes.Ldloc, _pc);
+        _il.Emit(OpCodes.Ldc_I4_1);
+        _il.Emit(OpCodes.Shr_Un);
+        _il.Emit(OpCodes.Ldloc, _pc);
+        _il.Emit(OpCodes.Ldc_I4, 12);
+        _il.Emit(OpCodes.Shr_Un);
+        _il.Emit(OpCodes.Xor);
+        _il.Emit(OpCodes.Ldc_I8, size - 1L);
+        _il.Emit(OpCodes.And);
+        _il.Emit(OpCodes.Ldc_I4_5);
+        _il.Emit(OpCodes.Shl);
+        _il.Emit(OpCodes.Conv_U);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Stloc, _entry);
+        _il.Emit(OpCodes.Ldloc, _entry);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Ldloc, _pc);
+        _il.Emit(OpCodes.Bne_Un, _linkExit);
+        if (HasManyPages)
+        {
+            _il.Emit(OpCodes.Ldloc, _entry);
+            _il.Emit(OpCodes.Ldc_I4, 16);
+            _il.Emit(OpCodes.Add);
+            _il.Emit(OpCodes.Ldind_I8);
+            _il.Emit(OpCodes.Ldloc, _valid);
+            _il.Emit(OpCodes.And);
+            Label invalid = _il.DefineLabel();
+            Label go = _il.DefineLabel();
+            _il.Emit(OpCodes.Brtrue, go);
+            _il.MarkLabel(invalid);
+            LoadPointer(_tables.Cell);
+            _il.Emit(OpCodes.Ldc_I8, 0L);
+            _il.Emit(OpCodes.Stind_I8);
+            _il.Emit(OpCodes.Br, _linkExit);
+            _il.MarkLabel(go);
+        }
+
+        LoadBudgetAndLimit();
+        _il.Emit(OpCodes.Blt, _leaveExit);
+        if (entries.Length == 1)
+        {
+            _il.Emit(OpCodes.Br, _labels[BlockIndexOf(entries[0])]);
+            return;
+        }
+
+        _il.Emit(OpCodes.Ldloc, _entry);
+        _il.Emit(OpCodes.Ldc_I4_8);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Ldind_I4);
+        _il.Emit(OpCodes.Stloc, _index);
+        _il.Emit(OpCodes.Br, _dispatch);
+    }
+
+    private void EmitExits()
+    {
+        Label writeBack = _il.DefineLabel();
+        Label leave = _il.DefineLabel();
+
+        _il.MarkLabel(_slowExit);
+        LoadPointer(_tables.Leaves);
+        _il.Emit(OpCodes.Ldloc, _index);
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Ldc_I4, sizeof(RegionLeave));
+        _il.Emit(OpCodes.Mul);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Stloc, _entry);
+        _il.Emit(OpCodes.Ldloc, _entry);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Stloc, _pc);
+        _il.Emit(OpCodes.Ldloc, _budget);
+        _il.Emit(OpCodes.Ldloc, _entry);
+        _il.Emit(OpCodes.Ldc_I4_8);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Stloc, _budget);
+        SetEvent(EngineEvent.Interpret);
+        _il.Emit(OpCodes.Ldc_I4_1);
+        _il.Emit(OpCodes.Stloc, _how);
+        _il.Emit(OpCodes.Br, writeBack);
+
+        _il.MarkLabel(_leaveExit);
+        SetEvent(EngineEvent.Lookup);
+        _il.Emit(OpCodes.Ldc_I4_1);
+        _il.Emit(OpCodes.Stloc, _how);
+        _il.Emit(OpCodes.Br, writeBack);
+
+        _il.MarkLabel(_linkExit);
+        _il.Emit(OpCodes.Ldc_I4_0);
+        _il.Emit(OpCodes.Stloc, _how);
+
+        _il.MarkLabel(writeBack);
+        for (int r = 1; r < 32; r++)
+        {
+            if ((_written >> r & 1) == 0)
+                continue;
+            LoadState(8 * r);
+            _il.Emit(OpCodes.Ldloc, _registers[r]!);
+            _il.Emit(OpCodes.Stind_I8);
+        }
+
+        _il.Emit(OpCodes.Ldloc, _how);
+        _il.Emit(OpCodes.Brtrue, leave);
+        EmitTailCall(s_continueAt);
+        _il.MarkLabel(leave);
+        EmitTailCall(s_leaveAt);
+    }
+
+    private void EmitTailCall(MethodInfo method)
+    {
+        _il.Emit(OpCodes.Ldloc, _pc);
+        _il.Emit(OpCodes.Ldarg_1);
+        _il.Emit(OpCodes.Ldarg_2);
+        _il.Emit(OpCodes.Ldloc, _budget);
+        if (_bias != 0)
+        {
+            _il.Emit(OpCodes.Ldc_I8, _bias);
+            _il.Emit(OpCodes.Add);
+        }
+
+        _il.Emit(OpCodes.Tailcall);
+        _il.Emit(OpCodes.Call, method);
+        _il.Emit(OpCodes.Ret);
+    }
+
+    private void SetEvent(EngineEvent what)
+    {
+        LoadState(Offsets.Event);
+        _il.Emit(OpCodes.Ldc_I4, (int)what);
+        _il.Emit(OpCodes.Stind_I4);
+    }
+
+    /// <summary>The address of a field of the hart's state.</summary>
+    private void LoadState(int offset)
+    {
+        _il.Emit(OpCodes.Ldarg_1);
+        if (offset == 0)
+            return;
+        _il.Emit(OpCodes.Ldc_I4, offset);
+        _il.Emit(OpCodes.Add);
+    }
+
+    /// <summary>The address of a field of the header before the op by which the region was entered.</summary>
+    private void LoadHeader(int offset)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.Emit(OpCodes.Ldc_I4, offset - sizeof(BlockHeader));
+        _il.Emit(OpCodes.Add);
+    }
+
+    private void LoadPointer(nint pointer)
+    {
+        _il.Emit(OpCodes.Ldc_I8, (long)pointer);
+        _il.Emit(OpCodes.Conv_I);
+    }
+
+    /// <summary>Where the fields lie that emitted code touches.</summary>
+    private static class Offsets
+    {
+        public static readonly int Limit, Event, FetchEpoch, Fflags, Frm, FpEnabled, FpDirty, ReservationAddress, ReservationValue;
+        public static readonly int Original, RegionEntry;
+
+        static Offsets()
+        {
+            HartState state = default;
+            var s = (byte*)&state;
+            Limit = (int)((byte*)&state.Limit - s);
+            Event = (int)((byte*)&state.Event - s);
+            FetchEpoch = (int)((byte*)&state.FetchEpoch - s);
+            Fflags = (int)((byte*)&state.Fflags - s);
+            Frm = (int)((byte*)&state.Frm - s);
+            FpEnabled = (int)(&state.FpEnabled - s);
+            FpDirty = (int)(&state.FpDirty - s);
+            ReservationAddress = (int)((byte*)&state.ReservationAddress - s);
+            ReservationValue = (int)((byte*)&state.ReservationValue - s);
+            BlockHeader header = default;
+            Original = (int)((byte*)&header.Original - (byte*)&header);
+            RegionEntry = (int)(&header.RegionEntry - (byte*)&header);
+        }
+    }
+}

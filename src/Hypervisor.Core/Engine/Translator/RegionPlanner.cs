@@ -1,0 +1,216 @@
+using System.Runtime.CompilerServices;
+using Hypervisor.Core.Isa;
+using Hypervisor.Core.Memory;
+
+namespace Hypervisor.Core.Engine.Translator;
+
+/// <summary>
+/// Chooses what to translate together with a hot block: what can be reached from it by direct jumps, branches and calls, and
+/// has been executed as far as the code cache can tell, within limits.
+/// </summary>
+/// <remarks>
+/// Only pages that the hart has fetched from since its last flush are looked at, so planning has no effect a guest could see.
+/// Invariant for the unsafe code: bytes are read from a page of RAM at offsets below its size.
+/// </remarks>
+internal sealed unsafe class RegionPlanner
+{
+    private readonly CodeCache _code;
+    private readonly RegionCache _regions;
+    private readonly HartContext _hart;
+    private readonly Dictionary<ulong, Instruction> _decoded = [];
+    private readonly HashSet<ulong> _starts = [];
+    private readonly HashSet<ulong> _entries = [];
+    private readonly Queue<ulong> _work = [];
+    private readonly List<(ulong Virtual, ulong Physical)> _pages = [];
+
+    private RegionPlanner(CodeCache code, RegionCache regions, HartContext hart)
+    {
+        _code = code;
+        _regions = regions;
+        _hart = hart;
+    }
+
+    /// <summary>A plan for the code at an address in the hart's context, or null where nothing there is worth translating.</summary>
+    public static RegionPlan? Plan(CodeCache code, RegionCache regions, HartContext hart, ulong pc, ulong physical)
+        => new RegionPlanner(code, regions, hart).Plan(pc, physical);
+
+    private RegionPlan? Plan(ulong pc, ulong physical)
+    {
+        if (_regions.IsUnstable(physical))
+            return null;
+        _pages.Add((pc & ~0xFFFUL, physical & ~0xFFFUL));
+        _entries.Add(pc);
+        Start(pc);
+        while (_work.TryDequeue(out ulong next))
+            Decode(next);
+        if (!_decoded.ContainsKey(pc))
+            return null;
+        List<PlanBlock> blocks = Blocks();
+        return new RegionPlan { Pc = pc, Blocks = blocks, Pages = _pages };
+    }
+
+    private void Start(ulong pc)
+    {
+        if (_starts.Count < RegionPlan.MaxBlocks && _starts.Add(pc))
+            _work.Enqueue(pc);
+    }
+
+    private void Decode(ulong pc)
+    {
+        while (_decoded.Count < RegionPlan.MaxInstructions)
+        {
+            if (_decoded.ContainsKey(pc))
+            {
+                Split(pc);
+                return;
+            }
+
+            if (!TryFetch(pc, out Instruction i) || !RegionCompiler.CanTranslate(i.Opcode))
+                return;
+            if ((pc & 0xFFF) == 0 && !Split(pc))
+                return;
+            _decoded.Add(pc, i);
+            ulong next = pc + i.Length;
+            ulong target = pc + (ulong)(long)i.Immediate;
+            switch (i.Opcode)
+            {
+                case Opcode.Beq or Opcode.Bne or Opcode.Blt or Opcode.Bge or Opcode.Bltu or Opcode.Bgeu:
+                    if (!Split(next))
+                        return;
+                    if (WasExecuted(target))
+                        Start(target);
+                    break;
+
+                case Opcode.Jal:
+                    if (i.Rd != 0)
+                    {
+                        _entries.Add(next);
+                        _entries.Add(target);
+                        Start(next);
+                    }
+
+                    Start(target);
+                    return;
+
+                case Opcode.Jalr:
+                    if (i.Rd != 0)
+                    {
+                        _entries.Add(next);
+                        Start(next);
+                    }
+
+                    return;
+            }
+
+            pc = next;
+        }
+    }
+
+    private bool Split(ulong pc) => _starts.Contains(pc) || (_starts.Count < RegionPlan.MaxBlocks && _starts.Add(pc));
+
+    /// <summary>Whether a branch was ever taken to an address: then a block of the code cache, or of another region, begins there.</summary>
+    private bool WasExecuted(ulong pc)
+    {
+        int page = PageOf(pc);
+        if (page < 0)
+            return false;
+        ulong physical = _pages[page].Physical | (pc & 0xFFF);
+        return _starts.Contains(pc) || _decoded.ContainsKey(pc) || _code.Find(pc, physical) != null || _regions.IsBlock(pc, physical);
+    }
+
+    private int PageOf(ulong pc)
+    {
+        ulong start = pc & ~0xFFFUL;
+        for (int i = 0; i < _pages.Count; i++)
+        {
+            if (_pages[i].Virtual == start)
+                return i;
+        }
+
+        if (_pages.Count == RegionPlan.MaxPages || !_hart.TryFetchPage(pc, out ulong physical) || _regions.IsUnstable(physical))
+            return -1;
+        _pages.Add((start, physical));
+        return _pages.Count - 1;
+    }
+
+    private bool TryFetch(ulong pc, out Instruction instruction)
+    {
+        instruction = default;
+        int page = PageOf(pc);
+        if (page < 0)
+            return false;
+        int offset = (int)(pc & 0xFFF);
+        byte* host = _hart.Memory.HostPage(_pages[page].Physical);
+        if (host == null || offset > GuestMemory.PageSize - 2)
+            return false;
+        bool whole = offset + 4 <= GuestMemory.PageSize;
+        uint word = whole ? Unsafe.ReadUnaligned<uint>(host + offset) : Unsafe.ReadUnaligned<ushort>(host + offset);
+        if (!whole && (word & 3) == 3)
+            return false; // Runs into the next page: the interpreter's.
+        instruction = Decoder.Decode(word);
+        return true;
+    }
+
+    private List<PlanBlock> Blocks()
+    {
+        ulong[] starts = [.. _starts.Where(_decoded.ContainsKey).Order()];
+        var indexes = new Dictionary<ulong, int>();
+        for (int i = 0; i < starts.Length; i++)
+            indexes[starts[i]] = i;
+        PlanEdge EdgeTo(ulong pc) => new(pc, indexes.GetValueOrDefault(pc, -1));
+
+        var blocks = new List<PlanBlock>(starts.Length);
+        foreach (ulong start in starts)
+        {
+            int page = PageOf(start);
+            var block = new PlanBlock { Pc = start, Physical = _pages[page].Physical | (start & 0xFFF), Page = page };
+            blocks.Add(block);
+            ulong pc = start;
+            while (true)
+            {
+                Instruction i = _decoded[pc];
+                block.Instructions.Add(i);
+                ulong target = pc + (ulong)(long)i.Immediate;
+                pc += i.Length;
+                block.Next = EdgeTo(pc);
+                if (i.Opcode is Opcode.Beq or Opcode.Bne or Opcode.Blt or Opcode.Bge or Opcode.Bltu or Opcode.Bgeu)
+                {
+                    block.End = BlockEnd.Branches;
+                    block.Taken = EdgeTo(target);
+                    break;
+                }
+
+                if (i.Opcode is Opcode.Jal or Opcode.Jalr)
+                {
+                    block.End = i.Opcode == Opcode.Jal ? BlockEnd.Jumps : BlockEnd.JumpsToRegister;
+                    block.Taken = EdgeTo(target);
+                    break;
+                }
+
+                if (indexes.ContainsKey(pc) || !_decoded.ContainsKey(pc))
+                    break;
+            }
+        }
+
+        MarkEntries(blocks);
+        return blocks;
+    }
+
+    /// <summary>Loops, functions and what calls return to can be entered from outside: where the interpreter took over, it soon meets one.</summary>
+    private void MarkEntries(List<PlanBlock> blocks)
+    {
+        for (int i = 0; i < blocks.Count; i++)
+        {
+            PlanBlock block = blocks[i];
+            if (block.End is BlockEnd.Branches or BlockEnd.Jumps && block.Taken.Block >= 0 && block.Taken.Block <= i)
+                _entries.Add(block.Taken.Pc);
+        }
+
+        int entries = 0;
+        foreach (PlanBlock block in blocks)
+        {
+            if (_entries.Contains(block.Pc))
+                block.Entry = entries++;
+        }
+    }
+}

@@ -1,0 +1,72 @@
+using System.Runtime.InteropServices;
+
+namespace Hypervisor.Core.Engine.Translator;
+
+internal sealed unsafe partial class RegionCompiler
+{
+    /// <summary>The native memory of a region: its cell, pages, targets of indirect jumps, and places in mid-block where it is left.</summary>
+    private sealed class Tables
+    {
+        private const int MostHash = 1024;
+        private const int MostLeaves = RegionPlan.MaxInstructions * 2;
+
+        private readonly RegionPlan _plan;
+        private readonly nint _start;
+
+        public Tables(RegionPlan plan)
+        {
+            _plan = plan;
+            int pages = plan.Pages.Count * 16;
+            HashSize = 16;
+            while (HashSize < MostHash && !IsPerfect(HashSize))
+                HashSize *= 2;
+            int bytes = sizeof(RegionCell) + pages + HashSize * sizeof(RegionTarget) + MostLeaves * sizeof(RegionLeave);
+            _start = (nint)NativeMemory.AllocZeroed((nuint)bytes);
+            Cell = _start;
+            Targets = _start + sizeof(RegionCell) + pages;
+            Leaves = Targets + HashSize * sizeof(RegionTarget);
+        }
+
+        public nint Cell { get; }
+
+        public nint Targets { get; }
+
+        public nint Leaves { get; }
+
+        public int HashSize { get; private set; }
+
+        /// <summary>Fills the tables, which are then the region's.</summary>
+        public nint Finish(List<RegionLeave> leaves)
+        {
+            var cell = (RegionCell*)Cell;
+            cell->PageCount = (ulong)_plan.Pages.Count;
+            cell->Pages = (ulong*)(cell + 1);
+            for (int i = 0; i < _plan.Pages.Count; i++)
+            {
+                cell->Pages[2 * i] = _plan.Pages[i].Virtual;
+                cell->Pages[2 * i + 1] = _plan.Pages[i].Physical;
+            }
+
+            var targets = new Span<RegionTarget>((void*)Targets, HashSize);
+            targets.Fill(new RegionTarget { Pc = 1 });
+            foreach (PlanBlock block in _plan.Blocks)
+            {
+                // Where two share a place the second leaves the region: right, if slower.
+                ref RegionTarget target = ref targets[Hash(block.Pc, HashSize)];
+                if (block.Entry >= 0 && target.Pc == 1)
+                    target = new RegionTarget { Pc = block.Pc, Entry = (ulong)block.Entry, PageBit = 1UL << block.Page };
+            }
+
+            CollectionsMarshal.AsSpan(leaves).CopyTo(new Span<RegionLeave>((void*)Leaves, MostLeaves));
+            return _start;
+        }
+
+        private static int Hash(ulong pc, int size) => (int)((pc >> 1 ^ pc >> 12) & (ulong)(size - 1));
+
+        private bool IsPerfect(int size)
+        {
+            var taken = new HashSet<int>();
+            return _plan.Blocks.All(block => block.Entry < 0 || taken.Add(Hash(block.Pc, size)));
+        }
+    }
+}
