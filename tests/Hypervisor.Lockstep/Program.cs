@@ -30,6 +30,6 @@ var run = new LockstepRun
     Slice = (int)Number("--slice", 1),
     Seed = (int)Number("--seed", 1),
 };
-Divergence? divergence = run.Execute(new Interpreter(), out long made);
+Divergence? divergence = run.Execute(Hypervisor.Core.Engine.Translator.TranslatorTier.TryCreate(Hypervisor.Core.Engine.Translator.TranslatorSettings.Forced) is { } tier && args.Contains("--forced") ? new Interpreter(tier: tier) : new Interpreter(), out long made);
 Console.WriteLine(divergence is null ? $"{made:N0} steps alike" : $"{divergence.Step:N0} steps alike. {divergence.Report}");
 return divergence is null ? 0 : 1;

@@ -58,7 +58,7 @@ internal sealed class ContainerGuest : IRunningGuest
     {
         ulong memory = options.Memory ?? DefaultMemory;
         (string path, ReadOnlyMemory<byte>? image) = Find(options);
-        var engine = new Interpreter();
+        Interpreter engine = EngineChoice.Create(options.Engine);
         var containers = new ContainerHost("container", memory, host.Timers, engine)
         {
             SetParameters = host.SetParameters,

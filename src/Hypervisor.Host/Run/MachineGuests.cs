@@ -56,7 +56,7 @@ internal static class MachineGuests
     public static IRunningGuest Create(
         RunOptions options, HypervisorHost host, string name, IConsoleSink output, IReadOnlyList<VirtioDevice> cards, params ReadOnlySpan<IDisposable> owned)
     {
-        var engine = new Interpreter();
+        Interpreter engine = EngineChoice.Create(options.Engine);
         engine.PrepareInBackground();
         BootImages images = ReadImages(options);
         var opened = new List<IDisposable>();

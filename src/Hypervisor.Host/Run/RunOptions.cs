@@ -15,7 +15,7 @@ internal sealed record RunOptions
     public const int DefaultWeight = 100;
 
     /// <summary>The engines it knows; auto takes the fastest there is.</summary>
-    public static IReadOnlyList<string> Engines { get; } = ["auto", "interpreter"];
+    public static IReadOnlyList<string> Engines => EngineChoice.Names;
 
     /// <summary>The modes it knows.</summary>
     public static IReadOnlyList<string> Modes { get; } = ["container", "bare", "full", "assisted", "para"];

@@ -28,7 +28,7 @@ internal static class OwnBoard
         using var machine = new VirtualMachine("test", new GuestMemory(new MemoryRegion(0x8000_0000, RamBytes)), timers);
         using var guest = new ParaGuest(machine, new ParaGuestOptions
         {
-            Engine = new Interpreter(),
+            Engine = Support.TestEngine.Create(),
             Console = console,
             Entry = kernel.Entry,
             Opaque = BootParameters.Address,

@@ -12,7 +12,7 @@ internal sealed class ContainerRun : IDisposable
     public ContainerRun(ulong memory = 256 << 20, int cpus = 1)
     {
         Host = new HypervisorHost(new HostOptions { PhysicalCpus = cpus });
-        Containers = new ContainerHost("test", memory, Host.Timers, new Interpreter()) { SetParameters = Host.SetParameters };
+        Containers = new ContainerHost("test", memory, Host.Timers, Support.TestEngine.Create()) { SetParameters = Host.SetParameters };
         Host.Add(Containers.Machine, SchedulingParameters.Default);
     }
 

@@ -121,7 +121,7 @@ public sealed class GdbSessionTests
 
         public Session()
         {
-            _guest = MachineFactory.Create("full", new BoardGuestOptions { Engine = new Interpreter(), Console = new ConsoleText(), RamBytes = 1 << 20 }, new EventLoop());
+            _guest = MachineFactory.Create("full", new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = new ConsoleText(), RamBytes = 1 << 20 }, new EventLoop());
             _guest.Boot(new BootImages { Kernel = Assembler.Assemble("_start: j _start\n", new AssemblerOptions { Name = "loop", TextBase = Board.RamAddress }).ToImage() });
             var session = new GdbSession(DebugTarget.Of(_guest), new MachineDebugger(_guest.Machine), new Duplex(_toStub.Reader.AsStream(), _toClient.Writer.AsStream()));
             _in = _toClient.Reader.AsStream();

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Engine.Interpreter;
+using Hypervisor.Core.Engine.Translator;
 using Hypervisor.Core.Memory;
 
 namespace Hypervisor.Tests.Engine;
@@ -8,14 +9,27 @@ namespace Hypervisor.Tests.Engine;
 /// <summary>The plainest guest: one hart over flat memory, every exception an exit.</summary>
 internal sealed unsafe class FlatGuest : IDisposable
 {
-    public FlatGuest(ulong memoryBase, ulong memorySize, bool fuse = true)
+    public FlatGuest(ulong memoryBase, ulong memorySize, bool fuse = true, bool forced = false)
+        : this(memoryBase, memorySize, forced ? Support.TestEngine.Forced(fuse) : Support.TestEngine.Create(fuse))
+    {
+    }
+
+    /// <param name="memoryBase">Where its memory begins.</param>
+    /// <param name="memorySize">Bytes of it.</param>
+    /// <param name="translation">When code is translated; null for never.</param>
+    public FlatGuest(ulong memoryBase, ulong memorySize, TranslatorSettings? translation)
+        : this(memoryBase, memorySize, new Interpreter(tier: translation is null ? null : TranslatorTier.TryCreate(translation)))
+    {
+    }
+
+    private FlatGuest(ulong memoryBase, ulong memorySize, Interpreter engine)
     {
         Memory = new GuestMemory(new MemoryRegion(memoryBase, memorySize));
         Hart = new HartContext(Memory, new FlatTranslator(Memory), new ExitControls { Exceptions = ExitControls.AllExceptions }, singleContext: true);
         Hart.State->FpEnabled = 1;
         Hart.State->Pc = memoryBase;
         Code = new CodeCache(Memory);
-        Engine = new Interpreter(fuse);
+        Engine = engine;
     }
 
     public GuestMemory Memory { get; }

@@ -98,7 +98,7 @@ public sealed class CompareTests
     [InlineData("container")]
     public void ModeRunner_EveryWorkload_MarksItsOperationsAndComputesTheSame(string mode)
     {
-        var setting = new CompareSetting(new Core.Engine.Interpreter.Interpreter(), s_guests, new Core.Machine.HostOptions());
+        var setting = new CompareSetting(Support.TestEngine.Create(), s_guests, new Core.Machine.HostOptions());
         IModeRunner bare = ModeRunners.Create(["bare"], setting)["bare"];
         IModeRunner runner = ModeRunners.Create([mode], setting)[mode];
         foreach (Workload workload in BuiltInGuests.Workloads)
@@ -113,7 +113,7 @@ public sealed class CompareTests
     [Fact]
     public void ModeRunner_NullSystemCall_ExitsAsTheModeMust()
     {
-        var setting = new CompareSetting(new Core.Engine.Interpreter.Interpreter(), s_guests, new Core.Machine.HostOptions());
+        var setting = new CompareSetting(Support.TestEngine.Create(), s_guests, new Core.Machine.HostOptions());
         Workload workload = s_guests.Find("syscall");
         var exits = ModeRunners.Create(ComparePlan.AllModes, setting)
             .ToDictionary(each => each.Key, each => each.Value.Run(workload, 2000, CancellationToken.None).Exits.Where(one => one.Key > VmExitReason.Attention).Sum(one => one.Value) / 2000.0);

@@ -21,15 +21,19 @@ public sealed class InterpreterLockstepTests
         var program = new RandomProgram(seed, Sequences, length: 12);
         byte[] expected = RunOnQemu(program);
         Assert.Equal(Sequences * 520, expected.Length);
-        AssertSame(expected, RunHere(program, fuse: true, _ => long.MaxValue / 2, out long retired), $"seed {seed}");
-        AssertSame(expected, RunHere(program, fuse: false, _ => long.MaxValue / 2, out long retiredPlain), $"seed {seed}, no fused pairs");
+        AssertSame(program, expected, RunHere(program, fuse: true, _ => long.MaxValue / 2, out long retired), $"seed {seed}");
+        AssertSame(program, expected, RunHere(program, fuse: false, _ => long.MaxValue / 2, out long retiredPlain), $"seed {seed}, no fused pairs");
         var slices = new Random(seed);
-        AssertSame(expected, RunHere(program, fuse: true, _ => slices.Next(1, 200), out long retiredSliced), $"seed {seed}, random slices");
+        AssertSame(program, expected, RunHere(program, fuse: true, _ => slices.Next(1, 200), out long retiredSliced), $"seed {seed}, random slices");
+        AssertSame(program, expected, RunHere(program, fuse: true, _ => long.MaxValue / 2, out long retiredTranslated, forced: true), $"seed {seed}, translated");
+        AssertSame(program, expected, RunHere(program, fuse: true, _ => slices.Next(1, 400), out long retiredSlicedTranslated, forced: true), $"seed {seed}, translated, random slices");
         Assert.Equal(retired, retiredPlain);
         Assert.Equal(retired, retiredSliced);
+        Assert.Equal(retired, retiredTranslated);
+        Assert.Equal(retired, retiredSlicedTranslated);
     }
 
-    private static void AssertSame(byte[] expected, byte[] actual, string what)
+    private static void AssertSame(RandomProgram program, byte[] expected, byte[] actual, string what)
     {
         Assert.Equal(expected.Length, actual.Length);
         for (int i = 0; i < expected.Length; i += 8)
@@ -37,13 +41,13 @@ public sealed class InterpreterLockstepTests
             ulong want = BitConverter.ToUInt64(expected, i);
             ulong got = BitConverter.ToUInt64(actual, i);
             if (want != got)
-                Assert.Fail($"{what}: {RandomProgram.Describe(i)} is 0x{got:x16}, QEMU has 0x{want:x16}");
+                Assert.Fail($"{what}: {program.Describe(i)} is 0x{got:x16}, QEMU has 0x{want:x16}");
         }
     }
 
-    private static byte[] RunHere(RandomProgram program, bool fuse, Func<int, long> slice, out long retired)
+    private static byte[] RunHere(RandomProgram program, bool fuse, Func<int, long> slice, out long retired, bool forced = false)
     {
-        using var guest = new FlatGuest(0, 512 << 20, fuse);
+        using var guest = new FlatGuest(0, 512 << 20, fuse, forced);
         Assert.True(guest.Memory.TryWrite(RandomProgram.CodeBase, program.Code));
         Assert.True(guest.Memory.TryWrite(RandomProgram.DataBase, program.Data()));
         guest.Pc = RandomProgram.CodeBase;

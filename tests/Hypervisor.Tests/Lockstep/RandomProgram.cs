@@ -29,6 +29,8 @@ internal sealed class RandomProgram
     private readonly Random _random;
     private readonly List<byte> _code = [];
     private readonly List<byte> _inputs = [];
+    private readonly List<int> _sequenceAt = [];
+    private readonly List<int> _sequenceEnd = [];
 
     public RandomProgram(int seed, int sequences, int length)
     {
@@ -40,8 +42,10 @@ internal sealed class RandomProgram
         {
             WriteInput();
             EmitLoads(inputs + (ulong)(i * InputBytes));
+            _sequenceAt.Add(_code.Count);
             for (int k = 0; k < length; k++)
                 EmitRandom(s_rows[i < s_rows.Length && k < length / 2 ? i : _random.Next(s_rows.Length)]);
+            _sequenceEnd.Add(_code.Count);
             EmitDump(outputs + (ulong)(i * OutputBytes));
         }
 
@@ -111,11 +115,20 @@ internal sealed class RandomProgram
     }
 
     /// <summary>Which sequence an offset of the output belongs to, and which register.</summary>
-    public static string Describe(int offset)
+    public string Describe(int offset)
     {
         int slot = offset % OutputBytes / 8;
         string register = slot < 31 ? $"x{slot}" : slot < 63 ? $"f{slot - 31}" : "fcsr";
-        return $"sequence {offset / OutputBytes}, {register}";
+        int sequence = offset / OutputBytes;
+        var listing = new System.Text.StringBuilder();
+        for (int at = _sequenceAt[sequence]; at < _sequenceEnd[sequence];)
+        {
+            uint word = BinaryPrimitives.ReadUInt32LittleEndian(Code[at..]);
+            listing.Append(System.Globalization.CultureInfo.InvariantCulture, $"\n{CodeBase + (ulong)at:x}: {Disassembler.Format(Decoder.Decode(word), CodeBase + (ulong)at)}");
+            at += Decoder.Decode(word).Length;
+        }
+
+        return $"sequence {sequence}, {register}, after{listing}\n";
     }
 
     private void WriteInput()

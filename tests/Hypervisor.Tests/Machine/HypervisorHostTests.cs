@@ -234,7 +234,7 @@ public sealed unsafe class HypervisorHostTests
     {
         var hart = new HartContext(machine.Memory, new FlatTranslator(machine.Memory), new ExitControls { Exceptions = ExitControls.AllExceptions }, singleContext: true);
         hart.State->Pc = 0x1000;
-        machine.AddVCpu(hart, personality, new Interpreter());
+        machine.AddVCpu(hart, personality, Support.TestEngine.Create());
     }
 
     /// <summary>Ends the machine at a call.</summary>

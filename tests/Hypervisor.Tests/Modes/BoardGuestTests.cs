@@ -83,7 +83,7 @@ public sealed class BoardGuestTests
     public void Run_TwoHartsWakingEachOther_Ends(string mode)
     {
         var loop = new EventLoop();
-        using BoardGuest guest = Create(mode, PingPong, new BoardGuestOptions { Engine = new Interpreter(), Console = new ConsoleText(), Harts = 2 }, loop);
+        using BoardGuest guest = Create(mode, PingPong, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = new ConsoleText(), Harts = 2 }, loop);
         Assert.Equal(0, loop.Run(guest.Machine, 10_000_000).Code);
     }
 
@@ -93,7 +93,7 @@ public sealed class BoardGuestTests
     {
         using var host = new HypervisorHost(new HostOptions { Clock = HostClock.Real, PhysicalCpus = 2 });
         using BoardGuest guest = Create(
-            mode, PingPong, new BoardGuestOptions { Engine = new Interpreter(), Console = new ConsoleText(), Harts = 2 }, host.Timers);
+            mode, PingPong, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = new ConsoleText(), Harts = 2 }, host.Timers);
         host.Add(guest.Machine, SchedulingParameters.Default);
         host.Start();
         Assert.Equal(0, host.WaitFor(guest.Machine, TimeSpan.FromMinutes(1))?.Code);
@@ -105,7 +105,7 @@ public sealed class BoardGuestTests
     {
         var loop = new EventLoop();
         var console = new ConsoleText();
-        using BoardGuest guest = Create(mode, Htif, new BoardGuestOptions { Engine = new Interpreter(), Console = console }, loop);
+        using BoardGuest guest = Create(mode, Htif, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = console }, loop);
         Assert.Equal(7, loop.Run(guest.Machine, 50_000_000).Code);
         Assert.Equal("!abc", console.ToString());
     }
@@ -113,7 +113,7 @@ public sealed class BoardGuestTests
     [Fact]
     public void Create_UnknownMode_NamesTheModes()
     {
-        var error = Assert.Throws<HypervisorException>(() => Create("fast", Htif, new BoardGuestOptions { Engine = new Interpreter(), Console = new ConsoleText() }, new EventLoop()));
+        var error = Assert.Throws<HypervisorException>(() => Create("fast", Htif, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = new ConsoleText() }, new EventLoop()));
         Assert.Contains("bare, full, assisted", error.Message);
     }
 
@@ -121,7 +121,7 @@ public sealed class BoardGuestTests
     public void Boot_KernelLargerThanRam_SaysSo()
     {
         using BoardGuest guest = MachineFactory.Create(
-            "bare", new BoardGuestOptions { Engine = new Interpreter(), Console = new ConsoleText(), RamBytes = 1 << 20 }, new EventLoop());
+            "bare", new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = new ConsoleText(), RamBytes = 1 << 20 }, new EventLoop());
         var error = Assert.Throws<HypervisorException>(() => guest.Boot(new BootImages { Kernel = new byte[2 << 20], KernelName = "big.bin" }));
         Assert.Contains("'big.bin' needs 0x200000 bytes", error.Message);
         Assert.Throws<HypervisorException>(() => guest.Boot(new BootImages { Kernel = new byte[16], InitialRamDisk = new byte[4 << 20] }));
@@ -162,7 +162,7 @@ public sealed class BoardGuestTests
         foreach (string mode in MachineFactory.Modes)
         {
             using BoardGuest guest = MachineFactory.Create(
-                mode, new BoardGuestOptions { Engine = new Interpreter(), Console = new ConsoleText(), RamBytes = 1 << 20 }, new EventLoop());
+                mode, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = new ConsoleText(), RamBytes = 1 << 20 }, new EventLoop());
             guest.Boot(new BootImages { Kernel = program.ToImage() });
             VCpu vcpu = guest.Machine.VCpus[0];
             for (int i = 0; i < 1000 && vcpu.RunSlice(100, guest.Machine.CodeCacheFor(0), out _) != SliceEnd.Blocked; i++)

@@ -74,7 +74,7 @@ public sealed class BuiltInKernelTests
         ReadOnlyMemory<byte> program = s_guests.WorkloadElf(workload.Name);
         using BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions
         {
-            Engine = new Interpreter(),
+            Engine = Support.TestEngine.Create(),
             Console = console,
             RamBytes = RamBytes,
             Devices = [new VirtioBlock(new MemoryBlockBackend(new byte[1 << 20]), "disk")],

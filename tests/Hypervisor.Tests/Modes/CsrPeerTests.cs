@@ -183,7 +183,7 @@ public sealed class CsrPeerTests
         {
             var loop = new EventLoop();
             var console = new ConsoleText();
-            using BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions { Engine = new Interpreter(), Console = console }, loop);
+            using BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = console }, loop);
             guest.Boot(new BootImages { Kernel = program.ToElf() });
             MachineExit exit = loop.Run(guest.Machine, 20_000_000);
             Assert.Equal(0, exit.Code);

@@ -71,7 +71,7 @@ public sealed class ExtensionTruthTests
         if (mode == "para")
         {
             var machine = new VirtualMachine("guest", new GuestMemory(new MemoryRegion(0x8000_0000, 64 << 20)), loop);
-            using var guest = new ParaGuest(machine, new ParaGuestOptions { Engine = new Interpreter(), Console = console });
+            using var guest = new ParaGuest(machine, new ParaGuestOptions { Engine = Support.TestEngine.Create(), Console = console });
             guest.Boot(new BootImages { Kernel = kernel });
             tree = TreeOf(machine);
             Assert.Equal(0, loop.Run(machine, 5_000_000).Code);
@@ -79,7 +79,7 @@ public sealed class ExtensionTruthTests
         }
         else
         {
-            using BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions { Engine = new Interpreter(), Console = console, RamBytes = 64 << 20 }, loop);
+            using BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = console, RamBytes = 64 << 20 }, loop);
             guest.Boot(new BootImages { Kernel = kernel, BuiltInFirmware = supervisor });
             tree = TreeOf(guest.Machine);
             Assert.Equal(0, loop.Run(guest.Machine, 5_000_000).Code);
@@ -117,7 +117,7 @@ public sealed class ExtensionTruthTests
     [InlineData("riscv,cboz-block-size", 64u)]
     public void DeviceTree_CacheBlocks_Are64Bytes(string property, uint expected)
     {
-        using BoardGuest guest = MachineFactory.Create("bare", new BoardGuestOptions { Engine = new Interpreter(), Console = new ConsoleText() }, new EventLoop());
+        using BoardGuest guest = MachineFactory.Create("bare", new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = new ConsoleText() }, new EventLoop());
         DeviceTreeNode cpu = DeviceTree.Parse(new BoardTree().Build(guest.Board), "ours").Find("cpus/cpu@0")!;
         Assert.True(cpu.TryGetProperty(property, out DeviceTreeProperty? found) && found.TryGetUInt32(out uint value) && value == expected);
         Assert.True(cpu.TryGetProperty("mmu-type", out DeviceTreeProperty? mmu) && mmu.TryGetStrings(out string[]? type) && type[0] == "riscv,sv57");

@@ -83,7 +83,7 @@ public sealed class FirmwareTests
         var loop = new EventLoop();
         var console = new ConsoleText();
         AssembledProgram payload = Assembler.Assemble(Payload, new AssemblerOptions { Name = "payload", TextBase = 0x8020_0000 });
-        using BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions { Engine = new Interpreter(), Console = console }, loop);
+        using BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = console }, loop);
         guest.Boot(new BootImages { Kernel = payload.ToImage(), Firmware = File.ReadAllBytes(Path.Combine(Folder, firmware)) });
         MachineExit exit = loop.Run(guest.Machine, 200_000_000);
         Assert.Equal(0, exit.Code);

@@ -22,7 +22,7 @@ public sealed class HostileGuestTests
             foreach (string mode in MachineFactory.Modes)
             {
                 using BoardGuest guest = MachineFactory.Create(
-                    mode, new BoardGuestOptions { Engine = new Interpreter(), Console = new ConsoleText(), RamBytes = 2 << 20 }, new EventLoop());
+                    mode, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = new ConsoleText(), RamBytes = 2 << 20 }, new EventLoop());
                 guest.Boot(new BootImages { Kernel = kernel });
                 VCpu vcpu = guest.Machine.VCpus[0];
                 vcpu.Hart.PicosecondsPerInstruction = 1000;

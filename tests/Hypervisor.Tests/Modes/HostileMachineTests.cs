@@ -133,7 +133,7 @@ public sealed class HostileMachineTests
         var network = new VirtualSwitch(host.Timers);
         BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions
         {
-            Engine = new Interpreter(),
+            Engine = Support.TestEngine.Create(),
             Console = new ConsoleText(),
             Harts = harts,
             RamBytes = 1 << 20,

@@ -29,7 +29,7 @@ public sealed class ModeDifferentialTests
     {
         var loop = new EventLoop();
         using BoardGuest guest = MachineFactory.Create(
-            mode, new BoardGuestOptions { Engine = new Interpreter(), Console = new ConsoleText(), RamBytes = 4 << 20 }, loop);
+            mode, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = new ConsoleText(), RamBytes = 4 << 20 }, loop);
         guest.Boot(new BootImages { Kernel = program.ToElf() });
         MachineExit exit = loop.Run(guest.Machine, 2_000_000);
         Assert.Equal(0, exit.Code);

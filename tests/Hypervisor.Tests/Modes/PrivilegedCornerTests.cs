@@ -310,7 +310,7 @@ public sealed class PrivilegedCornerTests
         {
             var loop = new EventLoop();
             var console = new ConsoleText();
-            using BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions { Engine = new Interpreter(), Console = console, RamBytes = 64 << 20 }, loop);
+            using BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = console, RamBytes = 64 << 20 }, loop);
             guest.Boot(new BootImages { Kernel = program.ToElf() });
             Assert.Equal(0, loop.Run(guest.Machine, 20_000_000).Code);
             string[] actual = console.ToString().Replace(" \n", "\n").Split('\n');

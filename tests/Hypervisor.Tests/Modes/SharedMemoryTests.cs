@@ -65,7 +65,7 @@ public sealed class SharedMemoryTests
         AssembledProgram program = Assembler.Assemble(
             SharedMemoryProgram.Source(harts, rounds), new AssemblerOptions { Name = "shared", TextBase = Board.RamAddress });
         BoardGuest guest = MachineFactory.Create(
-            mode, new BoardGuestOptions { Engine = new Interpreter(), Console = new ConsoleText(), Harts = harts, RamBytes = RamBytes }, host.Timers);
+            mode, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = new ConsoleText(), Harts = harts, RamBytes = RamBytes }, host.Timers);
         guest.Boot(new BootImages { Kernel = program.ToElf() });
         return guest;
     }

@@ -126,13 +126,13 @@ public sealed class SupervisorCornerTests
         if (mode == "para")
         {
             using var machine = new VirtualMachine("guest", new GuestMemory(new MemoryRegion(0x8000_0000, 64 << 20)), loop);
-            using var guest = new ParaGuest(machine, new ParaGuestOptions { Engine = new Interpreter(), Console = console });
+            using var guest = new ParaGuest(machine, new ParaGuestOptions { Engine = Support.TestEngine.Create(), Console = console });
             guest.Boot(new BootImages { Kernel = kernel });
             Assert.Equal(0, loop.Run(machine, 5_000_000).Code);
         }
         else
         {
-            using BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions { Engine = new Interpreter(), Console = console, RamBytes = 64 << 20 }, loop);
+            using BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = console, RamBytes = 64 << 20 }, loop);
             guest.Boot(new BootImages { Kernel = kernel, BuiltInFirmware = true });
             Assert.Equal(0, loop.Run(guest.Machine, 5_000_000).Code);
         }

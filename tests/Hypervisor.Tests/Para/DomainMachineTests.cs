@@ -120,7 +120,7 @@ public sealed class DomainMachineTests
         AssembledProgram program = Assembler.Assemble(PingPong, new AssemblerOptions { Name = "ping-pong", TextBase = Ram });
         using var host = new HypervisorHost(new HostOptions { Clock = clock, PhysicalCpus = 2 });
         var domains = new ParaDomains();
-        var engine = new Interpreter();
+        var engine = Support.TestEngine.Create();
         var machines = new List<(VirtualMachine Machine, ParaGuest Guest)>();
         try
         {
@@ -167,7 +167,7 @@ public sealed class DomainMachineTests
         using var host = new HypervisorHost(new HostOptions { Clock = HostClock.Virtual });
         var console = new CollectingSink();
         using var machine = new VirtualMachine("para", new GuestMemory(new MemoryRegion(Ram, ramBytes)), host.Timers);
-        using var guest = new ParaGuest(machine, new ParaGuestOptions { Engine = new Interpreter(), Console = console, Entry = kernel.Entry, Opaque = BootParameters.Address });
+        using var guest = new ParaGuest(machine, new ParaGuestOptions { Engine = Support.TestEngine.Create(), Console = console, Entry = kernel.Entry, Opaque = BootParameters.Address });
         var parameters = new BootParameters { Iterations = 50_000, RamBytes = ramBytes, ProgramBytes = program.Length };
         machine.Memory.TryWrite(kernel.ImageBase, kernel.ToImage());
         machine.Memory.TryWrite(BootParameters.Address, parameters.ToBytes());

@@ -65,7 +65,7 @@ internal sealed unsafe class ParaFixture : IDisposable
         Machine = new VirtualMachine("test", new GuestMemory(new MemoryRegion(Ram, RamSize)), Timers);
         _guest = new ParaGuest(Machine, new ParaGuestOptions
         {
-            Engine = new Interpreter(),
+            Engine = Support.TestEngine.Create(),
             Console = Console,
             Harts = harts,
             Domains = domains,

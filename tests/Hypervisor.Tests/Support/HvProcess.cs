@@ -12,9 +12,13 @@ internal sealed class HvProcess : IDisposable
     private int _seen;
 
     public HvProcess(params string[] arguments)
-        : this("dotnet", [Path.Combine(AppContext.BaseDirectory, "hv.dll"), .. arguments])
+        : this("dotnet", [Path.Combine(AppContext.BaseDirectory, "hv.dll"), .. arguments, .. EngineOption(arguments)])
     {
     }
+
+    /// <summary>HV_ENGINE=translator is for real guests too.</summary>
+    private static string[] EngineOption(string[] arguments)
+        => arguments is ["run", "--mode", ..] && Environment.GetEnvironmentVariable("HV_ENGINE") is { Length: > 0 } && !arguments.Contains("--engine") ? ["--engine", "translator"] : [];
 
     private HvProcess(string program, string[] arguments)
     {

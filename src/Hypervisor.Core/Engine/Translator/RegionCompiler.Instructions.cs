@@ -15,13 +15,12 @@ internal sealed unsafe partial class RegionCompiler
     {
         [Opcode.Mulh] = Apply<Mulh>(), [Opcode.Mulhsu] = Apply<Mulhsu>(), [Opcode.Mulhu] = Apply<Mulhu>(),
         [Opcode.Div] = Apply<Div>(), [Opcode.Divu] = Apply<Divu>(), [Opcode.Rem] = Apply<Rem>(), [Opcode.Remu] = Apply<Remu>(),
-        [Opcode.Divw] = Apply<Divw>(), [Opcode.Divuw] = Apply<Divuw>(), [Opcode.Remw] = Apply<Remw>(), [Opcode.Remuw] = Apply<Remuw>(),
         [Opcode.Sh1add] = Apply<Sh1add>(), [Opcode.Sh2add] = Apply<Sh2add>(), [Opcode.Sh3add] = Apply<Sh3add>(),
         [Opcode.Sh1addUw] = Apply<Sh1addUw>(), [Opcode.Sh2addUw] = Apply<Sh2addUw>(), [Opcode.Sh3addUw] = Apply<Sh3addUw>(),
         [Opcode.AddUw] = Apply<AddUw>(), [Opcode.SlliUw] = Apply<SlliUw>(), [Opcode.Andn] = Apply<Andn>(), [Opcode.Orn] = Apply<Orn>(),
         [Opcode.Xnor] = Apply<Xnor>(), [Opcode.Min] = Apply<Min>(), [Opcode.Minu] = Apply<Minu>(), [Opcode.Max] = Apply<Max>(),
-        [Opcode.Maxu] = Apply<Maxu>(), [Opcode.Rol] = Apply<Rol>(), [Opcode.Ror] = Apply<Ror>(), [Opcode.Rolw] = Apply<Rolw>(),
-        [Opcode.Rorw] = Apply<Rorw>(), [Opcode.Rori] = Apply<Ror>(), [Opcode.Roriw] = Apply<Rorw>(), [Opcode.Clz] = Apply<Clz>(),
+        [Opcode.Maxu] = Apply<Maxu>(), [Opcode.Rol] = Apply<Rol>(), [Opcode.Ror] = Apply<Ror>(),
+        [Opcode.Rori] = Apply<Ror>(), [Opcode.Roriw] = Apply<Rorw>(), [Opcode.Clz] = Apply<Clz>(),
         [Opcode.Ctz] = Apply<Ctz>(), [Opcode.Cpop] = Apply<Cpop>(), [Opcode.Clzw] = Apply<Clzw>(), [Opcode.Ctzw] = Apply<Ctzw>(),
         [Opcode.Cpopw] = Apply<Cpopw>(), [Opcode.SextB] = Apply<SextB>(), [Opcode.SextH] = Apply<SextH>(), [Opcode.ZextH] = Apply<ZextH>(),
         [Opcode.OrcB] = Apply<OrcB>(), [Opcode.Rev8] = Apply<Rev8>(), [Opcode.Bclr] = Apply<Bclr>(), [Opcode.Bext] = Apply<Bext>(),
@@ -30,6 +29,13 @@ internal sealed unsafe partial class RegionCompiler
         [Opcode.Clmul] = Apply<Clmul>(), [Opcode.Clmulr] = Apply<Clmulr>(), [Opcode.Clmulh] = Apply<Clmulh>(), [Opcode.Pack] = Apply<Pack>(),
         [Opcode.Packh] = Apply<Packh>(), [Opcode.Packw] = Apply<Packw>(), [Opcode.Brev8] = Apply<Brev8>(), [Opcode.Xperm4] = Apply<Xperm4>(),
         [Opcode.Xperm8] = Apply<Xperm8>(),
+    };
+
+    private static readonly Dictionary<Opcode, MethodInfo> s_words = new()
+    {
+        [Opcode.Divw] = Word(nameof(WordOperations.Divide)), [Opcode.Divuw] = Word(nameof(WordOperations.DivideUnsigned)),
+        [Opcode.Remw] = Word(nameof(WordOperations.Remainder)), [Opcode.Remuw] = Word(nameof(WordOperations.RemainderUnsigned)),
+        [Opcode.Rolw] = Word(nameof(WordOperations.RotateLeft)), [Opcode.Rorw] = Word(nameof(WordOperations.RotateRight)),
     };
 
     private static readonly MethodInfo s_fence = typeof(Interlocked).GetMethod(nameof(Interlocked.MemoryBarrier))!;
@@ -43,8 +49,10 @@ internal sealed unsafe partial class RegionCompiler
         >= Opcode.Addi and <= Opcode.Sraw => true,
         Opcode.Mul or Opcode.Mulw => true,
         Opcode.Fence or Opcode.Pause or Opcode.PrefetchI or Opcode.PrefetchR or Opcode.PrefetchW or Opcode.WrsNto or Opcode.WrsSto => true,
-        _ => s_shared.ContainsKey(opcode),
+        _ => s_shared.ContainsKey(opcode) || s_words.ContainsKey(opcode),
     };
+
+    private static MethodInfo Word(string name) => typeof(WordOperations).GetMethod(name)!;
 
     private static MethodInfo Apply<T>() where T : struct, IBinary => typeof(T).GetMethod("Apply")!;
 
@@ -143,6 +151,23 @@ internal sealed unsafe partial class RegionCompiler
             else
                 Load(i.Rs2);
             _il.Emit(OpCodes.Call, shared);
+            Store(i.Rd);
+            return;
+        }
+
+        if (s_words.TryGetValue(i.Opcode, out MethodInfo? word))
+        {
+            // Through locals of their own size: see WordOperations.
+            Load(i.Rs1);
+            _il.Emit(OpCodes.Conv_I4);
+            _il.Emit(OpCodes.Stloc, _word1);
+            Load(i.Rs2);
+            _il.Emit(OpCodes.Conv_I4);
+            _il.Emit(OpCodes.Stloc, _word2);
+            _il.Emit(OpCodes.Ldloc, _word1);
+            _il.Emit(OpCodes.Ldloc, _word2);
+            _il.Emit(OpCodes.Call, word);
+            _il.Emit(OpCodes.Conv_I8);
             Store(i.Rd);
             return;
         }
@@ -305,8 +330,7 @@ internal sealed unsafe partial class RegionCompiler
         _il.Emit(OpCodes.Ldloc, _address);
         _il.Emit(OpCodes.Ldc_I4_8);
         _il.Emit(OpCodes.Shr_Un);
-        _il.Emit(OpCodes.Conv_U4);
-        _il.Emit(OpCodes.Ldc_I4, (Tlb.Entries - 1) << 4);
+        _il.Emit(OpCodes.Ldc_I8, (Tlb.Entries - 1L) << 4);
         _il.Emit(OpCodes.And);
         _il.Emit(OpCodes.Conv_U);
         _il.Emit(OpCodes.Add);

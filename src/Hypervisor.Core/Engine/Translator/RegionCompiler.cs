@@ -39,6 +39,8 @@ internal sealed unsafe partial class RegionCompiler
     private readonly LocalBuilder _index;
     private readonly LocalBuilder _how;
     private readonly LocalBuilder _valid;
+    private readonly LocalBuilder _word1;
+    private readonly LocalBuilder _word2;
     private readonly Label[] _labels;
     private readonly Label _linkExit;
     private readonly Label _leaveExit;
@@ -69,6 +71,8 @@ internal sealed unsafe partial class RegionCompiler
         _index = il.DeclareLocal(typeof(int));
         _how = il.DeclareLocal(typeof(int));
         _valid = il.DeclareLocal(typeof(ulong));
+        _word1 = il.DeclareLocal(typeof(int));
+        _word2 = il.DeclareLocal(typeof(int));
         _labels = [.. plan.Blocks.Select(_ => il.DefineLabel())];
         _linkExit = il.DefineLabel();
         _leaveExit = il.DefineLabel();

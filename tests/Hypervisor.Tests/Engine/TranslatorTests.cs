@@ -1,0 +1,251 @@
+using System.Globalization;
+using System.Text;
+using FsCheck.Fluent;
+using Hypervisor.Core.Engine;
+using Hypervisor.Core.Engine.Interpreter;
+using Hypervisor.Core.Engine.Translator;
+using Hypervisor.Core.Isa;
+using Hypervisor.Core.Memory;
+using Hypervisor.Tests.Support;
+
+namespace Hypervisor.Tests.Engine;
+
+/// <summary>Translated code beside the interpreter: the same state after every slice, whatever the slices and whenever code is translated.</summary>
+public sealed unsafe class TranslatorTests
+{
+    private const ulong Code = 0x1_0000;
+    private const ulong Data = 0x8_0000;
+    private const ulong Stack = 0xC_0000;
+    private const ulong MemoryBytes = 0x10_0000;
+
+    /// <summary>Translates what is met twice, on another thread: where it takes over depends on the moment.</summary>
+    private static readonly TranslatorSettings s_restless = new() { SampleInterval = 700, HotSamples = 2 };
+
+    private static readonly TranslatorSettings s_atOnce = s_restless with { Background = false };
+
+    [Fact]
+    public void Tier_OnThisRuntime_IsSupported() => Assert.True(TranslatorTier.IsSupported);
+
+    [Fact]
+    public void Run_RandomProgramsInRandomSlices_AgreesWithTheInterpreterAfterEachSlice()
+        => Property.ForAll(Gen.Choose(0, 1 << 30), seed =>
+        {
+            AssembledProgram program = Assembler.Assemble(RandomCalls(seed), new AssemblerOptions { Name = "calls", TextBase = Code });
+            foreach (TranslatorSettings settings in new[] { TranslatorSettings.Forced, s_atOnce, s_restless })
+            {
+                using FlatGuest expected = Load(program, null);
+                using FlatGuest actual = Load(program, settings);
+                var slices = new Random(seed);
+                for (int slice = 0; slice < 200; slice++)
+                {
+                    long budget = slices.Next(4) switch { 0 => slices.Next(1, 20), 1 => slices.Next(1, 500), 2 => slices.Next(1, 5000), _ => slices.Next(1, 40_000) };
+                    VmExit there = expected.Run(budget);
+                    VmExit here = actual.Run(budget);
+                    string what = $"seed {seed}, slice {slice} of {budget}";
+                    Assert.True(there.Reason == here.Reason && there.Retired == here.Retired, $"{what}: {here.Reason} after {here.Retired}, interpreted {there.Reason} after {there.Retired}");
+                    Assert.True(expected.Registers().SequenceEqual(actual.Registers()), $"{what}: registers differ, pc 0x{actual.Pc:x}");
+                    if (there.Reason != VmExitReason.BudgetExpired)
+                        break;
+                }
+
+                var theirs = new byte[MemoryBytes - Data];
+                var ours = new byte[MemoryBytes - Data];
+                Assert.True(expected.Memory.TryRead(Data, theirs) && actual.Memory.TryRead(Data, ours));
+                Assert.True(theirs.AsSpan().SequenceEqual(ours), $"seed {seed}: memory differs");
+            }
+
+            return true;
+        }, cases: 12);
+
+    [Fact]
+    public void Run_HotLoop_RunsTranslated()
+    {
+        using FlatGuest guest = Load(Assembler.Assemble("loop: addi a0, a0, 1\nbne a0, a1, loop\necall\n", new AssemblerOptions { Name = "loop", TextBase = Code }), s_atOnce);
+        guest[11] = 100_000;
+        Assert.Equal(VmExitReason.EnvironmentCall, guest.Run(1 << 30).Reason);
+        Assert.Equal(100_000UL, guest[10]);
+        Assert.True(guest.Code.Regions!.Made > 0);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Run_StoresIntoTranslatedCode_RunTheNewCode(bool fence)
+    {
+        // Each round rewrites the loop's first instruction, one add or another.
+        string source = $"""
+            loop:
+                addi s2, s2, 1
+                addi a0, a0, -1
+                andi t2, a0, 1
+                mv t1, s4
+                beqz t2, 1f
+                mv t1, s5
+            1:  sw t1, 0(s3)
+                {(fence ? "fence.i" : "nop")}
+                bnez a0, loop
+                ecall
+            """;
+        AssembledProgram program = Assembler.Assemble(source, new AssemblerOptions { Name = "self", TextBase = Code });
+        foreach (TranslatorSettings settings in new[] { TranslatorSettings.Forced, s_atOnce, s_restless })
+        {
+            using FlatGuest expected = Load(program, null);
+            using FlatGuest actual = Load(program, settings);
+            foreach (FlatGuest guest in new[] { expected, actual })
+            {
+                guest[10] = 500;
+                guest[19] = Code;
+                guest[20] = 0x0019_0913; // addi s2, s2, 1
+                guest[21] = 0x0649_0913; // addi s2, s2, 100
+                Assert.Equal(VmExitReason.EnvironmentCall, guest.Run(1 << 20).Reason);
+            }
+
+            Assert.Equal(expected.Registers(), actual.Registers());
+        }
+    }
+
+    [Fact]
+    public void Run_HostWritesTranslatedCode_RunsTheNewCode()
+    {
+        using FlatGuest guest = Load(Assembler.Assemble("loop: addi a0, a0, 1\naddi a1, a1, -1\nbnez a1, loop\necall\n", new AssemblerOptions { Name = "loop", TextBase = Code }), TranslatorSettings.Forced);
+        guest[11] = 1000;
+        Assert.Equal(VmExitReason.EnvironmentCall, guest.Run(1 << 20).Reason);
+        guest.Load(Code, 0x0025_0513); // addi a0, a0, 2
+        guest[11] = 1000;
+        guest.Pc = Code;
+        Assert.Equal(VmExitReason.EnvironmentCall, guest.Run(1 << 20).Reason);
+        Assert.Equal(3000UL, guest[10]);
+    }
+
+    [Fact]
+    public void Run_AttentionDuringTranslatedLoop_ComesOut()
+    {
+        using FlatGuest guest = Load(Assembler.Assemble("loop: addi a0, a0, 1\nj loop\n", new AssemblerOptions { Name = "loop", TextBase = Code }), s_atOnce);
+        guest.Run(1_000_000);
+        Assert.True(guest.Code.Regions!.Made > 0);
+        using var timer = new Timer(_ => guest.Hart.RequestAttention(), null, 20, Timeout.Infinite);
+        Assert.Equal(VmExitReason.Attention, guest.Run(long.MaxValue / 4).Reason);
+    }
+
+    [Fact]
+    public void Run_MoreCodeThanTheCacheHolds_DropsTheOldestAndGoesOn()
+    {
+        AssembledProgram program = Assembler.Assemble(RandomCalls(7), new AssemblerOptions { Name = "calls", TextBase = Code });
+        using FlatGuest expected = Load(program, null);
+        using FlatGuest actual = Load(program, TranslatorSettings.Forced with { Capacity = 60 });
+        Assert.Equal(expected.Run(300_000).Retired, actual.Run(300_000).Retired);
+        Assert.Equal(expected.Registers(), actual.Registers());
+    }
+
+    [Fact]
+    public void Run_BreakpointsSet_AreHitInHotCode()
+    {
+        using FlatGuest guest = Load(Assembler.Assemble("loop: addi a0, a0, 1\naddi a1, a1, 1\nj loop\n", new AssemblerOptions { Name = "loop", TextBase = Code }), TranslatorSettings.Forced);
+        guest.Run(10_000);
+        guest.Code.Clear();
+        guest.Code.Breakpoints = new HashSet<ulong> { Code + 4 };
+        VmExit exit = guest.Run(10_000);
+        Assert.Equal(VmExitReason.Debug, exit.Reason);
+        Assert.Equal(Code + 4, guest.Pc);
+    }
+
+    private static FlatGuest Load(AssembledProgram program, TranslatorSettings? settings)
+    {
+        var guest = new FlatGuest(0, MemoryBytes, settings);
+        guest.Pc = Code;
+        guest[2] = Stack;
+        guest[8] = Data;
+        Assert.True(guest.Memory.TryWrite(Code, program.ToImage()));
+        return guest;
+    }
+
+    /// <summary>
+    /// Functions with loops, branches, loads and stores (misaligned ones and ones across pages too), which call later ones directly
+    /// and through a register; some lie across the end of a page. The first is called round and round.
+    /// </summary>
+    private static string RandomCalls(int seed)
+    {
+        const int Functions = 7;
+        var random = new Random(seed);
+        var text = new StringBuilder();
+        void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
+        string Register() => "a" + random.Next(6);
+        string[] three = ["add", "sub", "xor", "or", "and", "mul", "addw", "subw", "sllw", "srlw", "sraw", "sll", "srl", "sra", "slt", "sltu", "mulw", "mulhu", "mulh", "div", "remu", "divw", "remuw", "rorw", "sh1add", "max", "clmul"];
+        string[] two = ["addi", "xori", "andi", "ori", "slti", "addiw", "sltiu"];
+        int labels = 0;
+        void Work(int count)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                switch (random.Next(8))
+                {
+                    case 0 or 1 or 2:
+                        Line($"{three[random.Next(three.Length)]} {Register()}, {Register()}, {Register()}");
+                        break;
+                    case 3 or 4:
+                        Line($"{two[random.Next(two.Length)]} {Register()}, {Register()}, {random.Next(-2048, 2048)}");
+                        break;
+                    case 5:
+                        Line($"{new[] { "ld", "lw", "lwu", "lh", "lhu", "lb", "lbu" }[random.Next(7)]} {Register()}, {Offset()}(s0)");
+                        break;
+                    case 6:
+                        Line($"{new[] { "sd", "sw", "sh", "sb" }[random.Next(4)]} {Register()}, {Offset()}(s0)");
+                        break;
+                    default:
+                        int label = labels++;
+                        Line($"{new[] { "beq", "bne", "blt", "bge", "bltu", "bgeu" }[random.Next(6)]} {Register()}, {Register()}, L{label}");
+                        Line($"addi {Register()}, {Register()}, {random.Next(-100, 100)}");
+                        Line($"L{label}:");
+                        break;
+                }
+            }
+        }
+
+        int Offset() => random.Next(12) == 0 ? random.Next(-2048, 2047) : random.Next(-256, 255) * 8;
+
+        Line($"main: lui t5, 1");
+        Line($"add s0, s0, t5");
+        Line($"again: call f0");
+        Line($"la t0, f{random.Next(Functions)}");
+        Line($"jalr t0");
+        Line($"addi s11, s11, 1");
+        Line($"j again");
+        for (int f = 0; f < Functions; f++)
+        {
+            if (random.Next(2) == 0)
+                Line($".balign 4096");
+            for (int pad = random.Next(3) == 0 ? random.Next(1000, 1023) : random.Next(4); pad > 0; pad--)
+                Line($"nop");
+            Line($"f{f}: addi sp, sp, -32");
+            Line($"sd ra, 8(sp)");
+            Line($"sd s1, 16(sp)");
+            Work(random.Next(1, 12));
+            Line($"li s1, {random.Next(1, 9)}");
+            Line($"W{f}:");
+            Work(random.Next(1, 14));
+            if (f + 1 < Functions && random.Next(3) != 0)
+            {
+                int target = random.Next(f + 1, Functions);
+                if (random.Next(2) == 0)
+                {
+                    Line($"call f{target}");
+                }
+                else
+                {
+                    Line($"la t1, f{target}");
+                    Line($"jalr t1");
+                }
+            }
+
+            Line($"addi s1, s1, -1");
+            Line($"bnez s1, W{f}");
+            Work(random.Next(6));
+            Line($"ld ra, 8(sp)");
+            Line($"ld s1, 16(sp)");
+            Line($"addi sp, sp, 32");
+            Line($"ret");
+        }
+
+        return text.ToString();
+    }
+}
