@@ -223,17 +223,19 @@ internal sealed unsafe class BlockBuilder
     private void EmitPlain(in Instruction i, nint handler, FusedKind kind = FusedKind.None)
     {
         Op* op = NextSlot(kind);
-        int imm = RoundsByMode(i.Opcode) ? i.RoundingMode | i.Rs3 << 8 : i.Immediate;
-        *op = new Op
-        {
-            Handler = handler,
-            Rd = WritesFloat(i.Opcode) ? i.Rd : Destination(i.Rd),
-            Rs1 = i.Rs1,
-            Rs2 = i.Rs2,
-            Index = op->Index,
-            Imm = imm,
-        };
+        *op = Plain(in i, handler, op->Index);
     }
+
+    /// <summary>The op of an instruction that only computes or accesses memory.</summary>
+    internal static Op Plain(in Instruction i, nint handler, byte index) => new()
+    {
+        Handler = handler,
+        Rd = WritesFloat(i.Opcode) ? i.Rd : Destination(i.Rd),
+        Rs1 = i.Rs1,
+        Rs2 = i.Rs2,
+        Index = index,
+        Imm = RoundsByMode(i.Opcode) ? i.RoundingMode | i.Rs3 << 8 : i.Immediate,
+    };
 
     private void EmitConstant(byte rd, ulong value)
     {
@@ -346,7 +348,7 @@ internal sealed unsafe class BlockBuilder
         or Opcode.Flh or (>= Opcode.FmaddH and <= Opcode.FmaxH) or (>= Opcode.FcvtHW and <= Opcode.FcvtHLu)
         or (>= Opcode.FmvHX and <= Opcode.FcvtDH);
 
-    private static bool RoundsByMode(Opcode opcode) => opcode is (>= Opcode.FmaddS and <= Opcode.FsqrtS)
+    internal static bool RoundsByMode(Opcode opcode) => opcode is (>= Opcode.FmaddS and <= Opcode.FsqrtS)
         or (>= Opcode.FmaddD and <= Opcode.FsqrtD)
         or (>= Opcode.FcvtWS and <= Opcode.FcvtSLu) or (>= Opcode.FcvtWD and <= Opcode.FcvtDLu)
         or Opcode.FcvtSD or Opcode.FcvtDS

@@ -191,7 +191,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         code.Settle(_handlers.Stale, fence: hart.InstructionFencePending);
         hart.InstructionFencePending = false;
         if (_tier is not null)
-            _tier.Attach(code, _handlers.Stale);
+            _tier.Attach(code, _handlers);
         if (code.Owner != hart)
         {
             code.Owner = hart;

@@ -18,6 +18,9 @@ internal unsafe struct RegionCell
 
     /// <summary>The pages: virtual and physical address in turn.</summary>
     public ulong* Pages;
+
+    /// <summary>Groups of accesses that were left to the interpreter; the last field.</summary>
+    public long GroupsLeft;
 }
 
 /// <summary>Where an indirect jump within the region goes: a hash table's entry.</summary>
@@ -47,6 +50,8 @@ internal struct RegionLeave
 /// <remarks>Invariant: the tables and the code live until <see cref="Dispose"/>, which comes only while no handler of the cache runs.</remarks>
 internal sealed unsafe class Region : IDisposable
 {
+    private const int MostGroupsLeft = 2000;
+
     private readonly Delegate _code;
     private nint _tables;
 
@@ -71,6 +76,9 @@ internal sealed unsafe class Region : IDisposable
 
     /// <summary>Addresses that lead into this region and no later one.</summary>
     public int Entries { get; set; }
+
+    /// <summary>Whether accesses that were looked up together cross pages so often that they had better not be.</summary>
+    public bool MissesGroups => ((RegionCell*)_tables)->GroupsLeft > MostGroupsLeft;
 
     public bool IsDropped { get; set; }
 

@@ -30,18 +30,23 @@ internal sealed unsafe class RegionCache : IDisposable
     private readonly List<Region> _regions = [];
     private readonly List<RegionPlan> _pending = [];
     private readonly ConcurrentQueue<Region> _finished = new();
+    private readonly HashSet<ulong> _ungrouped = [];
     private int _instructions;
 
-    public RegionCache(CodeCache code, CompileQueue queue, TranslatorSettings settings, nint stale)
+    public RegionCache(CodeCache code, CompileQueue queue, TranslatorSettings settings, HandlerTable handlers)
     {
         _code = code;
         _queue = queue;
-        _stale = stale;
+        Handlers = handlers;
+        _stale = handlers.Stale;
         Settings = settings;
         UntilSample = settings.SampleInterval;
     }
 
     public TranslatorSettings Settings { get; }
+
+    /// <summary>The interpreter's handlers.</summary>
+    public HandlerTable Handlers { get; }
 
     /// <summary>Instructions until the next look.</summary>
     public long UntilSample { get; set; }
@@ -64,6 +69,9 @@ internal sealed unsafe class RegionCache : IDisposable
     /// <summary>Whether the page's code changes too often to be translated.</summary>
     public bool IsUnstable(ulong physical) => _drops.Count != 0 && _drops.GetValueOrDefault(_code.PageIndex(physical)) >= MostDrops;
 
+    /// <summary>Whether accesses of the region at an address are looked up one by one.</summary>
+    public bool IsUngrouped(ulong pc) => _ungrouped.Contains(pc);
+
     /// <summary>A block was decoded: where a region is entered at its address, it leads into the region.</summary>
     public void Enter(BlockHeader* header)
     {
@@ -79,6 +87,7 @@ internal sealed unsafe class RegionCache : IDisposable
     public void Sample(HartContext hart, Op* op)
     {
         Poll();
+        DropMissing();
         BlockHeader* header = BlockHeader.Of(op);
         if (op->Index != 0 || header->Unlinkable != 0 || header->Original != 0 || op->Handler == _stale)
             return;
@@ -158,6 +167,17 @@ internal sealed unsafe class RegionCache : IDisposable
     {
         Clear();
         Poll();
+    }
+
+    private void DropMissing()
+    {
+        for (int i = _regions.Count - 1; i >= 0; i--)
+        {
+            if (!_regions[i].MissesGroups)
+                continue;
+            _ungrouped.Add(_regions[i].Plan.Pc);
+            Drop(_regions[i]);
+        }
     }
 
     private void Note(RegionPlan plan)

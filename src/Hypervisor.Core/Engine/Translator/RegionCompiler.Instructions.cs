@@ -46,6 +46,7 @@ internal sealed unsafe partial class RegionCompiler
         Opcode.Lui or Opcode.Auipc or Opcode.Jal or Opcode.Jalr => true,
         >= Opcode.Beq and <= Opcode.Bgeu => true,
         >= Opcode.Lb and <= Opcode.Sd => true,
+        _ when NeedsStep(opcode) => true,
         >= Opcode.Addi and <= Opcode.Sraw => true,
         Opcode.Mul or Opcode.Mulw => true,
         Opcode.Fence or Opcode.Pause or Opcode.PrefetchI or Opcode.PrefetchR or Opcode.PrefetchW or Opcode.WrsNto or Opcode.WrsSto => true,
@@ -97,6 +98,12 @@ internal sealed unsafe partial class RegionCompiler
         }
 
         MemoryShape shape = MemoryShape.Of(i.Opcode);
+        if (NeedsStep(i.Opcode))
+        {
+            EmitFloat(in i, shape);
+            return;
+        }
+
         if (shape.Size != 0)
         {
             EmitMemory(in i, shape);
@@ -314,43 +321,6 @@ internal sealed unsafe partial class RegionCompiler
             Store(i.Rd);
     }
 
-    /// <summary>Leaves the host address of an access on the stack, or goes to <paramref name="slow"/>.</summary>
-    private void EmitProbe(in Instruction i, MemoryShape shape, Label slow)
-    {
-        int table = shape.IsStore ? Tlb.Entries * sizeof(TlbEntry) : 0;
-        Load(i.Rs1);
-        if (!shape.IsAtomic && i.Immediate != 0)
-        {
-            _il.Emit(OpCodes.Ldc_I8, (long)i.Immediate);
-            _il.Emit(OpCodes.Add);
-        }
-
-        _il.Emit(OpCodes.Stloc, _address);
-        _il.Emit(OpCodes.Ldarg_2);
-        _il.Emit(OpCodes.Ldloc, _address);
-        _il.Emit(OpCodes.Ldc_I4_8);
-        _il.Emit(OpCodes.Shr_Un);
-        _il.Emit(OpCodes.Ldc_I8, (Tlb.Entries - 1L) << 4);
-        _il.Emit(OpCodes.And);
-        _il.Emit(OpCodes.Conv_U);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Stloc, _entry);
-        _il.Emit(OpCodes.Ldloc, _entry);
-        LoadField(table);
-        _il.Emit(OpCodes.Volatile);
-        _il.Emit(OpCodes.Ldind_I8);
-        _il.Emit(OpCodes.Ldloc, _address);
-        _il.Emit(OpCodes.Ldc_I8, ~0xFFFL | (uint)(shape.Size - 1));
-        _il.Emit(OpCodes.And);
-        _il.Emit(OpCodes.Bne_Un, slow);
-        _il.Emit(OpCodes.Ldloc, _entry);
-        LoadField(table + 8);
-        _il.Emit(OpCodes.Ldind_I8);
-        _il.Emit(OpCodes.Ldloc, _address);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Conv_U);
-    }
-
     private void LoadField(int offset)
     {
         if (offset == 0)
@@ -388,6 +358,13 @@ internal readonly record struct OperandKinds(bool ReadsRs1, bool ReadsRs2, bool 
         >= Opcode.Beq and <= Opcode.Bgeu => new(true, true, false),
         >= Opcode.Lb and <= Opcode.Lwu => new(true, false, true),
         >= Opcode.Sb and <= Opcode.Sd => new(true, true, false),
+        Opcode.Flw or Opcode.Fld or Opcode.Flh or Opcode.Fsw or Opcode.Fsd or Opcode.Fsh => new(true, false, false),
+        Opcode.LrW or Opcode.LrD => new(true, false, true),
+        (>= Opcode.ScW and <= Opcode.AmoMaxuW) or (>= Opcode.ScD and <= Opcode.AmoMaxuD) => new(true, true, true),
+        (>= Opcode.FeqS and <= Opcode.FcvtLuS) or Opcode.FmvXW or Opcode.FclassS or (>= Opcode.FeqD and <= Opcode.FcvtLuD) or Opcode.FmvXD
+            or Opcode.FclassD or (>= Opcode.FeqH and <= Opcode.FcvtLuH) or Opcode.FmvXH or Opcode.FclassH => new(false, false, true),
+        (>= Opcode.FcvtSW and <= Opcode.FcvtSLu) or Opcode.FmvWX or (>= Opcode.FcvtDW and <= Opcode.FcvtDLu) or Opcode.FmvDX
+            or (>= Opcode.FcvtHW and <= Opcode.FcvtHLu) or Opcode.FmvHX => new(true, false, false),
         (>= Opcode.Add and <= Opcode.And) or (>= Opcode.Addw and <= Opcode.Sraw) or (>= Opcode.Mul and <= Opcode.Remuw) => new(true, true, true),
         Opcode.SlliUw or Opcode.Rori or Opcode.Roriw or Opcode.Bclri or Opcode.Bexti or Opcode.Binvi or Opcode.Bseti
             or (>= Opcode.Clz and <= Opcode.Rev8) or Opcode.Brev8 => new(true, false, true),

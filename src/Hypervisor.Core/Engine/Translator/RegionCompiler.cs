@@ -39,6 +39,7 @@ internal sealed unsafe partial class RegionCompiler
     private readonly LocalBuilder _index;
     private readonly LocalBuilder _how;
     private readonly LocalBuilder _valid;
+    private readonly LocalBuilder _double;
     private readonly LocalBuilder _word1;
     private readonly LocalBuilder _word2;
     private readonly Label[] _labels;
@@ -71,6 +72,7 @@ internal sealed unsafe partial class RegionCompiler
         _index = il.DeclareLocal(typeof(int));
         _how = il.DeclareLocal(typeof(int));
         _valid = il.DeclareLocal(typeof(ulong));
+        _double = il.DeclareLocal(typeof(double));
         _word1 = il.DeclareLocal(typeof(int));
         _word2 = il.DeclareLocal(typeof(int));
         _labels = [.. plan.Blocks.Select(_ => il.DefineLabel())];
@@ -156,6 +158,7 @@ internal sealed unsafe partial class RegionCompiler
     /// <summary>Which registers the region reads and writes; all of them have a local, read at the entry.</summary>
     private void FindRegisters()
     {
+        uint floatRead = 0;
         foreach (PlanBlock block in _plan.Blocks)
         {
             foreach (Instruction i in block.Instructions)
@@ -167,6 +170,9 @@ internal sealed unsafe partial class RegionCompiler
                     _read |= 1u << i.Rs2;
                 if (kinds.WritesRd)
                     _written |= 1u << i.Rd;
+                FloatOperands floats = FloatOperands.Of(i.Opcode);
+                floatRead |= (floats.Rs1 ? 1u << i.Rs1 : 0) | (floats.Rs2 ? 1u << i.Rs2 : 0) | (floats.Rs3 ? 1u << i.Rs3 : 0);
+                _floatWritten |= floats.Rd ? 1u << i.Rd : 0;
             }
         }
 
@@ -176,6 +182,12 @@ internal sealed unsafe partial class RegionCompiler
         {
             if (((_read | _written) >> r & 1) != 0)
                 _registers[r] = _il.DeclareLocal(typeof(ulong));
+        }
+
+        for (int r = 0; r < 32; r++)
+        {
+            if (((floatRead | _floatWritten) >> r & 1) != 0)
+                _floats[r] = _il.DeclareLocal(typeof(double));
         }
     }
 
@@ -234,6 +246,15 @@ internal sealed unsafe partial class RegionCompiler
             _il.Emit(OpCodes.Stloc, local);
         }
 
+        for (int r = 0; r < 32; r++)
+        {
+            if (_floats[r] is not { } local)
+                continue;
+            LoadState(FloatRegisters + 8 * r);
+            _il.Emit(OpCodes.Ldind_R8);
+            _il.Emit(OpCodes.Stloc, local);
+        }
+
         PlanBlock[] entries = Entries();
         if (entries.Length == 1)
         {
@@ -265,6 +286,10 @@ internal sealed unsafe partial class RegionCompiler
     {
         _block = _plan.Blocks[index];
         _blockIndex = index;
+        _floatEnabled = false;
+        _floatDirty = false;
+        _floatNearest = 0;
+        FindGroups();
         _il.MarkLabel(_labels[index]);
         Charge(-_block.Instructions.Count);
         ulong pc = _block.Pc;
@@ -476,6 +501,12 @@ internal sealed unsafe partial class RegionCompiler
             LoadState(8 * r);
             _il.Emit(OpCodes.Ldloc, _registers[r]!);
             _il.Emit(OpCodes.Stind_I8);
+        }
+
+        for (byte r = 0; r < 32; r++)
+        {
+            if ((_floatWritten >> r & 1) != 0)
+                SpillFloat(r);
         }
 
         _il.Emit(OpCodes.Ldloc, _how);

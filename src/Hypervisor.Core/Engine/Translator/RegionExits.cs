@@ -57,4 +57,23 @@ internal static unsafe class RegionExits
         cell->ValidPages = valid;
         cell->Epoch = s->FetchEpoch;
     }
+
+    /// <summary>Does one instruction by the interpreter's own handler; false, with nothing done, where only the dispatcher can.</summary>
+    /// <param name="op">The op, and behind it one that returns.</param>
+    /// <param name="s">The hart, with the registers that the instruction reads in their places.</param>
+    /// <param name="tlb">The TLB in force.</param>
+    [MethodImpl(Hot)]
+    public static bool RunStep(Op* op, HartState* s, TlbEntry* tlb)
+    {
+        const int none = -1;
+        s->Event = none;
+        ((Next)op->Handler)(op, s, tlb, 0);
+        return s->Event == none;
+    }
+
+    /// <summary>The handler of the op behind a step.</summary>
+    [MethodImpl(Hot)]
+    public static void Return(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    {
+    }
 }

@@ -60,6 +60,12 @@ internal sealed class RegionPlan
 
     public required ulong Pc { get; init; }
 
+    /// <summary>The interpreter's handlers, for instructions that translated code leaves to them.</summary>
+    public required Interpreter.HandlerTable Handlers { get; init; }
+
+    /// <summary>Whether accesses with a common base register are looked up together.</summary>
+    public required bool GroupsAccesses { get; init; }
+
     /// <summary>Blocks by rising address.</summary>
     public required IReadOnlyList<PlanBlock> Blocks { get; init; }
 

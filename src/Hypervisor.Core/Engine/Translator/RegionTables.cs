@@ -1,4 +1,7 @@
 using System.Runtime.InteropServices;
+using Hypervisor.Core.Engine.Interpreter;
+using Hypervisor.Core.Isa;
+using unsafe Next = delegate*<Hypervisor.Core.Engine.Interpreter.Op*, Hypervisor.Core.Hart.HartState*, Hypervisor.Core.Memory.TlbEntry*, long, void>;
 
 namespace Hypervisor.Core.Engine.Translator;
 
@@ -12,6 +15,8 @@ internal sealed unsafe partial class RegionCompiler
 
         private readonly RegionPlan _plan;
         private readonly nint _start;
+        private readonly Op* _steps;
+        private int _usedSteps;
 
         public Tables(RegionPlan plan)
         {
@@ -20,11 +25,13 @@ internal sealed unsafe partial class RegionCompiler
             HashSize = 16;
             while (HashSize < MostHash && !IsPerfect(HashSize))
                 HashSize *= 2;
-            int bytes = sizeof(RegionCell) + pages + HashSize * sizeof(RegionTarget) + MostLeaves * sizeof(RegionLeave);
+            int bytes = sizeof(RegionCell) + pages + HashSize * sizeof(RegionTarget) + MostLeaves * sizeof(RegionLeave)
+                + plan.Blocks.Sum(block => block.Instructions.Count(i => NeedsStep(i.Opcode))) * 2 * sizeof(Op);
             _start = (nint)NativeMemory.AllocZeroed((nuint)bytes);
             Cell = _start;
             Targets = _start + sizeof(RegionCell) + pages;
             Leaves = Targets + HashSize * sizeof(RegionTarget);
+            _steps = (Op*)(Leaves + MostLeaves * sizeof(RegionLeave));
         }
 
         public nint Cell { get; }
@@ -34,6 +41,16 @@ internal sealed unsafe partial class RegionCompiler
         public nint Leaves { get; }
 
         public int HashSize { get; private set; }
+
+        /// <summary>An op of the interpreter's, for <see cref="RegionExits.RunStep"/>.</summary>
+        public nint Step(in Instruction i)
+        {
+            bool dynamic = BlockBuilder.RoundsByMode(i.Opcode) && i.RoundingMode == 7;
+            Op* op = _steps + 2 * _usedSteps++;
+            op[0] = BlockBuilder.Plain(in i, _plan.Handlers.Single(i.Opcode, dynamic), 0);
+            op[1] = new Op { Handler = (nint)(Next)(&RegionExits.Return) };
+            return (nint)op;
+        }
 
         /// <summary>Fills the tables, which are then the region's.</summary>
         public nint Finish(List<RegionLeave> leaves)

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Hypervisor.Core.Engine.Interpreter;
 
 namespace Hypervisor.Core.Engine.Translator;
 
@@ -24,7 +25,7 @@ internal sealed class TranslatorTier
         => IsSupported ? new TranslatorTier(settings ?? new TranslatorSettings()) : null;
 
     /// <summary>Gives a code cache its translated code. A debugger's breakpoints and counted accesses are the interpreter's alone.</summary>
-    public void Attach(CodeCache code, nint stale)
+    public void Attach(CodeCache code, HandlerTable handlers)
     {
         bool wanted = code.Breakpoints is null && !code.CountsAccesses;
         if (code.Regions is { } regions)
@@ -40,7 +41,7 @@ internal sealed class TranslatorTier
         }
         else if (wanted)
         {
-            code.Regions = new RegionCache(code, _queue, Settings, stale);
+            code.Regions = new RegionCache(code, _queue, Settings, handlers);
         }
     }
 }
