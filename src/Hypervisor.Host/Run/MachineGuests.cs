@@ -1,7 +1,9 @@
+using System.Globalization;
 using Hypervisor.Core;
 using Hypervisor.Core.Devices;
 using Hypervisor.Core.Devices.Images;
 using Hypervisor.Core.Devices.Virtio;
+using Hypervisor.Core.Devices.Virtio.Vsock;
 using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Machine;
 using Hypervisor.Core.Memory;
@@ -77,6 +79,15 @@ internal static class MachineGuests
                 VirtioNineP directory = Share(share, options.Shares.Count == 1 ? "share" : $"share{opened.Count - options.Disks.Count}");
                 opened.Add(directory);
                 devices.Add(directory);
+            }
+
+            if (options.Vsock is { } vsock)
+            {
+                DeviceArgument place = DeviceArgument.Parse(vsock, "cid");
+                string cid = place.Options.GetValueOrDefault("cid", "3");
+                var streams = new VirtioVsock(ulong.TryParse(cid, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number) ? number : throw new HypervisorException($"'{cid}' is no vsock address: give a number, 3 or more."));
+                opened.Add(new VsockSockets(streams, place.Path));
+                devices.Add(streams);
             }
 
             var plan = new Plan(name, output, engine, images, devices, [.. opened, .. owned]);

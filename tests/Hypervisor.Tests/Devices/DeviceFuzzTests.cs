@@ -40,6 +40,7 @@ public sealed class DeviceFuzzTests
             Bus.Add(0x8_0000, new VirtioMmio(Memory, Timers, plic.Line(5), new VirtioNet(network.Plug("one"), MacAddress.Local(1))), "one card");
             Bus.Add(0x9_0000, new VirtioMmio(Memory, Timers, plic.Line(6), new VirtioNet(network.Plug("other"), MacAddress.Local(2))), "other card");
             Bus.Add(0xa_0000, new VirtioMmio(Memory, Timers, plic.Line(7), new VirtioBalloon(Memory)), "balloon");
+            Bus.Add(0xb_0000, new VirtioMmio(Memory, Timers, plic.Line(8), new VirtioVsock(3)), "streams");
         }
 
         public void Dispose() => Memory.Dispose();

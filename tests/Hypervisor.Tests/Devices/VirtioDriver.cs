@@ -137,6 +137,13 @@ internal sealed class VirtioDriver
 
     public void SuppressInterrupts(bool suppress) => Write<ushort>(Available, suppress ? (ushort)1 : (ushort)0);
 
+    /// <summary>Takes the next used entry where there is one.</summary>
+    public bool TryTake(out uint head, out uint written)
+    {
+        (head, written) = _seen == UsedIndex ? (0, 0) : Take();
+        return written != 0;
+    }
+
     /// <summary>Takes the next used entry.</summary>
     public (uint Head, uint Written) Take()
     {
