@@ -19,6 +19,9 @@ need bison bison
 need bc bc
 need make make
 need xz xz-utils
+need podman podman
+need conmon conmon
+need script bsdutils
 [ -d /usr/lib/riscv64-linux-gnu/opensbi ] || missing+=(opensbi)
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 [ -e /usr/riscv64-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-riscv64-cross)

@@ -1,0 +1,131 @@
+using Hypervisor.Tests.Support;
+
+namespace Hypervisor.Tests.Oci;
+
+/// <summary>A fact about podman with our runtime: skipped, saying so, where podman is missing or may not run containers.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class PodmanFactAttribute : FactAttribute
+{
+    public PodmanFactAttribute()
+    {
+        string[] missing = [.. new[] { "podman", "conmon", "script", "apt-get", "dpkg-deb" }.Where(program => !Peer.Exists(program))];
+        if (missing.Length > 0)
+            Skip = $"{string.Join(", ", missing)} not found: run tests/install-peers.sh";
+        else if (!Environment.IsPrivilegedProcess)
+            Skip = "podman needs the superuser here: it mounts and makes network namespaces";
+    }
+}
+
+/// <summary>Debian's podman runs riscv64 containers through our runtime: images, streams, terminals, signals, volumes.</summary>
+public sealed class PodmanTests
+{
+    [PodmanFact]
+    public void Podman_WithOurRuntime_RunsContainersOfAnImage()
+    {
+        using var podman = new Podman();
+        Assert.Equal("hello\nriscv64\n", podman.Run("run", "--rm", "--network", "none", "local/busybox", "sh", "-c", "echo hello; busybox uname -m"));
+        (int code, _) = podman.Try("run", "--rm", "--network", "none", "local/busybox", "sh", "-c", "exit 5");
+        Assert.Equal(5, code);
+        Assert.Equal("/tmp b\n", podman.Run("run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "-w", "/tmp", "-e", "A=b", "--pids-limit", "100", "--memory", "64m", "--cpus", "0.5",
+            "local/busybox", "sh", "-c", "touch /bin/x 2>/dev/null || echo $(pwd) $A"));
+        Assert.Equal("typed\n", podman.Shell("echo typed | $PODMAN run --rm -i --network none local/busybox cat"));
+        (code, string output) = podman.Try("run", "--rm", "--network", "none", "local/busybox", "/no/such");
+        Assert.Equal(127, code);
+        Assert.Contains("/no/such", output, StringComparison.Ordinal);
+    }
+
+    [PodmanFact]
+    public void Podman_WithOurRuntime_KeepsWhatContainersChange()
+    {
+        using var podman = new Podman();
+        Directory.CreateDirectory(podman["volume"]);
+        File.WriteAllText(podman["volume/in"], "in\n");
+        Assert.Equal("in\n", podman.Run("run", "--name", "keep", "--network", "none", "-v", podman["volume"] + ":/v", "local/busybox", "sh", "-c", "cat /v/in; echo out > /v/out; echo kept > /kept"));
+        Assert.Equal("out\n", File.ReadAllText(podman["volume/out"]));
+        Assert.Contains("A /kept", podman.Run("diff", "keep"), StringComparison.Ordinal);
+        podman.Run("commit", "-q", "keep", "local/second");
+        Assert.Equal("kept\n", podman.Run("run", "--rm", "--network", "none", "local/second", "cat", "/kept"));
+        podman.Run("rm", "keep");
+    }
+
+    [PodmanFact]
+    public void Podman_WithOurRuntime_ControlsARunningContainer()
+    {
+        using var podman = new Podman();
+        podman.Run("run", "-d", "--name", "busy", "--network", "none", "local/busybox", "sh", "-c", "trap 'echo ended; exit 9' TERM; echo up; while true; do sleep 0.1; done");
+        podman.WaitFor("up", "logs", "busy");
+        Assert.Equal("x\n", podman.Run("exec", "-e", "V=x", "busy", "sh", "-c", "echo $V"));
+        (int code, _) = podman.Try("exec", "busy", "sh", "-c", "exit 6");
+        Assert.Equal(6, code);
+        podman.Run("pause", "busy");
+        Assert.Equal("paused\n", podman.Run("inspect", "--format", "{{.State.Status}}", "busy"));
+        podman.Run("unpause", "busy");
+        podman.Run("stop", "-t", "30", "busy");
+        Assert.Equal("exited 9\n", podman.Run("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "busy"));
+        podman.WaitFor("ended", "logs", "busy");
+        podman.Run("rm", "busy");
+    }
+
+    [PodmanFact]
+    public void Podman_WithOurRuntime_GivesATerminal()
+    {
+        using var podman = new Podman();
+        string output = podman.Shell("printf 'stty size; echo $((6*7))\\nexit 4\\n' | script -qfec \"stty rows 33 cols 99; $PODMAN run --rm -it --network none local/busybox sh\" /dev/null; echo");
+        Assert.Contains("42", output, StringComparison.Ordinal);
+        Assert.Contains("33 99", output, StringComparison.Ordinal);
+    }
+
+    private sealed class Podman : IDisposable
+    {
+        private readonly OciBundle _bundle = new();
+        private readonly string[] _options;
+
+        public Podman()
+        {
+            File.WriteAllText(this["containers.conf"], $"""
+                [engine]
+                cgroup_manager="cgroupfs"
+                events_logger="file"
+                runtime="hv"
+                [engine.runtimes]
+                hv=["{OciBundle.Runtime}"]
+                """);
+            _options = ["podman", "--storage-driver", "vfs", "--root", this["storage"], "--runroot", this["run"]];
+            Peer.Run("tar", "-C", this["rootfs"], "-cf", this["root.tar"], "bin");
+            Run("import", "--arch", "riscv64", "-c", "CMD [\"/bin/sh\"]", this["root.tar"], "local/busybox");
+        }
+
+        public string this[string name] => _bundle[name];
+
+        public (int Code, string Output) Try(params string[] arguments) => Peer.Try("env", ["CONTAINERS_CONF=" + this["containers.conf"], .. _options, .. arguments]);
+
+        public string Run(params string[] arguments)
+        {
+            (int code, string output) = Try(arguments);
+            Assert.True(code == 0, $"podman {string.Join(' ', arguments)} ended with {code}: {output}");
+            return output;
+        }
+
+        /// <summary>A shell command in which $PODMAN is podman.</summary>
+        public string Shell(string command) => Peer.Run("env", "CONTAINERS_CONF=" + this["containers.conf"], "PODMAN=" + string.Join(' ', _options), "sh", "-c", command);
+
+        public void WaitFor(string text, params string[] arguments)
+        {
+            long end = Environment.TickCount64 + 60_000;
+            while (!Run(arguments).Contains(text, StringComparison.Ordinal))
+            {
+                Assert.True(Environment.TickCount64 < end, $"'{text}' did not come within a minute: {Run(arguments)}");
+                Thread.Sleep(100);
+            }
+        }
+
+        public void Dispose()
+        {
+            Try("rm", "--all", "--force", "--time", "0");
+
+            // Mounts of podman's own go with its state.
+            Try("system", "reset", "--force");
+            _bundle.Dispose();
+        }
+    }
+}
