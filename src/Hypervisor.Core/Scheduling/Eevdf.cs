@@ -15,7 +15,7 @@ namespace Hypervisor.Core.Scheduling;
 /// is then a part. A change of weight keeps lag and V and scales the rest of the request. On several CPUs a weight above what one
 /// CPU can give is infeasible and lowered to that, as in surplus fair scheduling (Chandra, Adler, Goyal and Shenoy, OSDI 2000);
 /// without it such a vCPU's v would stay behind for ever and a newcomer would wait until it caught up.</para>
-/// <para>Ready vCPUs lie in two indexed 4-ary heaps: the eligible by deadline and the others by v. V may move back when one leaves
+/// <para>Ready vCPUs lie in two 4-ary heaps: the eligible by deadline and the others by v. V may move back when one leaves
 /// with a lag; an eligible one that is not so any more goes back when it comes to the top. All sums are exact integers; the
 /// fractions that divisions leave over are kept, and comparisons with V multiply instead of dividing.</para>
 /// </remarks>
@@ -24,8 +24,14 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     // Units of virtual time for one nanosecond at weight 1.
     private const long Scale = 64;
 
-    private readonly HeapOrder _eligible = new();
-    private readonly HeapOrder _early = new();
+    // The number of no entry in a heap.
+    private const uint None = 0;
+
+    private readonly LazyHeap _eligible = new();
+    private readonly LazyHeap _early = new();
+    private Func<int, uint, bool>? _isCurrent;
+    private uint _entry;
+    private int _stale;
     private readonly int _cpus = cpus;
     private readonly HeapOrder? _heaviest = cpus > 1 && lowersInfeasibleWeights ? new HeapOrder() : null;
     private readonly List<int> _infeasible = [];
@@ -40,17 +46,22 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     private struct Client
     {
         public long Virtual;
-        public long Remainder;
         public long Deadline;
 
         // Nanoseconds left of the request that the deadline is of.
         public long Rest;
 
-        // The weight that counts: its own, or what one CPU can give. 0 while it does not compete.
-        public long Share;
-
         // What it was owed when it left, in Scale-ths of a nanosecond.
         public long Lag;
+
+        // What charging left over, below the weight.
+        public int Remainder;
+
+        // The weight that counts: its own, or what one CPU can give. 0 while it does not compete.
+        public int Share;
+
+        // Of its entries in the heaps the one that counts; None while it waits in neither.
+        public uint Entry;
     }
 
     public override string Name => "eevdf";
@@ -67,8 +78,6 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     {
         if (capacity > _clients.Length)
             Array.Resize(ref _clients, capacity);
-        _eligible.Reserve(capacity);
-        _early.Reserve(capacity);
         _heaviest?.Reserve(capacity);
     }
 
@@ -111,13 +120,13 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
             ? _virtualAtIdle
             : (long)(Mean(now) - FloorDivide(lag * (_weights + weight), (Int128)_weights * weight));
         client.Remainder = 0;
-        client.Share = weight;
+        client.Share = (int)weight;
         Request(vcpu);
         _weights += weight;
         _rawWeights += weight;
         _competing++;
         _moment += (Int128)client.Virtual * weight;
-        _early.Add(vcpu, client.Virtual);
+        Enter(vcpu, ref client);
         if (_heaviest is not null)
         {
             _heaviest.Add(vcpu, -weight);
@@ -130,15 +139,13 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         // Whoever yields gives up the rest of its request.
         if (reason == StopReason.Yielded)
             Request(vcpu);
-        _early.Add(vcpu, _clients[vcpu].Virtual);
+        Enter(vcpu, ref _clients[vcpu]);
     }
 
     protected override void Dequeue(int vcpu)
     {
-        if (_early.Contains(vcpu))
-            _early.Remove(vcpu);
-        else
-            _eligible.Remove(vcpu);
+        _clients[vcpu].Entry = None;
+        NoteStale();
     }
 
     protected override void Leave(int vcpu, long now)
@@ -166,36 +173,62 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         while (_early.Count > 0 && (Int128)_early.FirstKey * _weights <= moment)
         {
             int vcpu = _early.First;
-            _early.Remove(vcpu);
-            _eligible.Add(vcpu, _clients[vcpu].Deadline);
+            ref Client client = ref _clients[vcpu];
+            if (_early.FirstEntry == client.Entry)
+                _eligible.Add(vcpu, client.Deadline, client.Entry = NextEntry());
+            else
+                _stale--;
+            _early.RemoveFirst();
         }
 
         int chosen = -1;
         while (chosen < 0 && _eligible.Count > 0)
         {
             int vcpu = _eligible.First;
-            if ((Int128)_clients[vcpu].Virtual * _weights > moment)
+            ref Client client = ref _clients[vcpu];
+            if (_eligible.FirstEntry != client.Entry)
             {
-                _eligible.Remove(vcpu);
-                _early.Add(vcpu, _clients[vcpu].Virtual);
+                _stale--;
+            }
+            else if ((Int128)client.Virtual * _weights > moment)
+            {
+                Enter(vcpu, ref client);
             }
             else if (MayRun(vcpu, cpu))
             {
-                _eligible.Remove(chosen = vcpu);
+                chosen = vcpu;
+                client.Entry = None;
             }
             else
             {
                 _eligible.PassOver();
+                continue;
             }
+
+            _eligible.RemoveFirst();
         }
 
         // With several CPUs, or with affinities, all that are eligible may run elsewhere: then the least early one runs.
         while (chosen < 0 && _early.Count > 0)
         {
-            if (MayRun(_early.First, cpu))
-                _early.Remove(chosen = _early.First);
+            int vcpu = _early.First;
+            ref Client client = ref _clients[vcpu];
+            if (_early.FirstEntry != client.Entry)
+            {
+                _stale--;
+            }
+            else if (MayRun(vcpu, cpu))
+            {
+                chosen = vcpu;
+                client.Entry = None;
+            }
             else
+            {
                 _early.PassOver();
+                continue;
+            }
+
+            _early.RemoveFirst();
         }
 
         _eligible.PutBack();
@@ -208,9 +241,19 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     protected override void Charge(int vcpu, long used, long now)
     {
         ref Client client = ref _clients[vcpu];
-        Int128 due = ((Int128)used * Scale) + client.Remainder;
-        long step = (long)FloorDivide(due, client.Share);
-        client.Remainder = (long)(due - ((Int128)step * client.Share));
+        long step;
+        if (used is >= 0 and < long.MaxValue / Scale - int.MaxValue)
+        {
+            (step, long rest) = Math.DivRem((used * Scale) + client.Remainder, client.Share);
+            client.Remainder = (int)rest;
+        }
+        else
+        {
+            Int128 due = ((Int128)used * Scale) + client.Remainder;
+            step = (long)FloorDivide(due, client.Share);
+            client.Remainder = (int)(due - ((Int128)step * client.Share));
+        }
+
         client.Virtual += step;
         _moment += (Int128)step * client.Share;
         client.Rest -= used;
@@ -262,17 +305,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     }
 
     /// <summary>Σ w·v, with what those that run have run and were not charged for.</summary>
-    private Int128 Moment(long now)
-    {
-        Int128 moment = _moment;
-        foreach (int vcpu in Running)
-        {
-            if (vcpu >= 0)
-                moment += (Int128)Uncharged(vcpu, now) * Scale;
-        }
-
-        return moment;
-    }
+    private Int128 Moment(long now) => _moment + ((Int128)UnchargedOfAll(now) * Scale);
 
     private long Mean(long now) => _weights == 0 ? _virtualAtIdle : (long)FloorDivide(Moment(now), _weights);
 
@@ -289,7 +322,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         client.Virtual = mean + (long)FloorDivide((Int128)(client.Virtual - mean) * old, share);
         client.Deadline = client.Virtual + (long)FloorDivide((Int128)left * old, share);
         client.Remainder = 0;
-        client.Share = share;
+        client.Share = (int)share;
         _weights += share - old;
         _moment += (Int128)client.Virtual * share;
         Resort(vcpu);
@@ -297,13 +330,43 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
 
     private void Resort(int vcpu)
     {
-        if (_eligible.Contains(vcpu))
-            _eligible.Remove(vcpu);
-        else if (_early.Contains(vcpu))
-            _early.Remove(vcpu);
-        else
+        ref Client client = ref _clients[vcpu];
+        if (client.Entry == None)
             return;
-        _early.Add(vcpu, _clients[vcpu].Virtual);
+        Dequeue(vcpu);
+        Enter(vcpu, ref client);
+    }
+
+    private void Enter(int vcpu, ref Client client)
+    {
+        client.Entry = NextEntry();
+        _early.Add(vcpu, client.Virtual, client.Entry);
+    }
+
+    private uint NextEntry()
+    {
+        // Before a number comes again nothing stale may bear it.
+        if ((++_entry & int.MaxValue) == 0)
+        {
+            Sweep();
+            _entry++;
+        }
+
+        return _entry;
+    }
+
+    private void NoteStale()
+    {
+        if (++_stale > 64 && _stale > (_early.Count + _eligible.Count) / 2)
+            Sweep();
+    }
+
+    private void Sweep()
+    {
+        _isCurrent ??= (vcpu, entry) => _clients[vcpu].Entry == entry;
+        _early.Sweep(_isCurrent);
+        _eligible.Sweep(_isCurrent);
+        _stale = 0;
     }
 
     /// <summary>

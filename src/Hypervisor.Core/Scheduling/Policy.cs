@@ -31,6 +31,10 @@ internal abstract class Policy : IScheduler
     private long _throttledSequence;
     private ulong _idle;
 
+    // How many run, and the sum of the moments from which they are uncharged: modulo 2^64, as only the difference to now counts.
+    private int _runs;
+    private long _runStarts;
+
     protected Policy(int cpus, long slice)
     {
         _slice = slice;
@@ -162,6 +166,8 @@ internal abstract class Policy : IScheduler
         entity.Cpu = cpu;
         entity.Since = now;
         entity.Settled = 0;
+        _runs++;
+        _runStarts += now;
         _running[cpu] = chosen;
         _idle &= ~(1UL << cpu);
         long quantum = Quantum(chosen, now);
@@ -183,6 +189,8 @@ internal abstract class Policy : IScheduler
             throw new UnreachableException($"vCPU {vcpu} does not run on CPU {cpu}");
         long due = used - entity.Settled;
         _running[cpu] = -1;
+        _runs--;
+        _runStarts -= entity.Since + entity.Settled;
         Charge(vcpu, due, now);
         entity.CapLeft -= entity.Parameters.Cap.IsNone ? 0 : used;
         _favoured[cpu] = yieldTo;
@@ -304,6 +312,9 @@ internal abstract class Policy : IScheduler
     /// <summary>Nanoseconds a running vCPU has run that are not charged yet.</summary>
     protected long Uncharged(int vcpu, long now) => Math.Max(0, now - _entities[vcpu].Since) - _entities[vcpu].Settled;
 
+    /// <summary>What all that run have run, together, and were not charged for.</summary>
+    protected long UnchargedOfAll(long now) => Math.Max(0, unchecked((now * _runs) - _runStarts));
+
     /// <summary>Charges a running vCPU for what it ran so far, before its weight changes.</summary>
     protected void Settle(int vcpu, long now)
     {
@@ -312,6 +323,7 @@ internal abstract class Policy : IScheduler
             return;
         long due = Uncharged(vcpu, now);
         entity.Settled += due;
+        _runStarts += due;
         Charge(vcpu, due, now);
     }
 

@@ -32,6 +32,9 @@ internal sealed class SchedulerSimulator
         public long Busy;
         public long Idle;
         public long IdleSince;
+
+        // When an idle one looks again, as the policy said.
+        public long LooksAt;
     }
 
     private struct State
@@ -55,7 +58,7 @@ internal sealed class SchedulerSimulator
         Service = new long[vcpus.Length];
         LongestWait = new long[vcpus.Length];
         for (int i = 0; i < cpus; i++)
-            _cpus[i] = new Cpu { VCpu = -1, IdleSince = start };
+            _cpus[i] = new Cpu { VCpu = -1, IdleSince = start, LooksAt = long.MaxValue };
     }
 
     public long Start { get; }
@@ -133,10 +136,11 @@ internal sealed class SchedulerSimulator
         for (int c = 0; c < _cpus.Length; c++)
         {
             ref Cpu cpu = ref _cpus[c];
-            if (cpu.VCpu >= 0 || (_mayPick >> c & 1) == 0)
+            if (cpu.VCpu >= 0 || ((_mayPick >> c & 1) == 0 && cpu.LooksAt > _now))
                 continue;
             _mayPick &= ~(1UL << c);
             PickResult pick = _policy.Pick(c, _now);
+            cpu.LooksAt = pick.VCpu < 0 && pick.NextEvent != long.MaxValue ? Math.Max(_now + 1, pick.NextEvent) : long.MaxValue;
             if (pick.VCpu < 0)
                 continue;
             ref State state = ref _states[pick.VCpu];
@@ -172,8 +176,7 @@ internal sealed class SchedulerSimulator
         long next = long.MaxValue;
         foreach (Cpu cpu in _cpus)
         {
-            if (cpu.VCpu >= 0)
-                next = Math.Min(next, cpu.Until);
+            next = Math.Min(next, cpu.VCpu >= 0 ? cpu.Until : cpu.LooksAt);
         }
 
         for (int i = 0; i < _vcpus.Length; i++)
