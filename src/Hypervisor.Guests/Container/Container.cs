@@ -15,6 +15,7 @@ public sealed partial class Container
     private readonly Dictionary<int, Process> _processes = [];
     private readonly Dictionary<int, KernelTask> _tasks = [];
     private int _nextId = 1;
+    private uint _cookie;
 
     internal Container(ContainerHost host, ContainerOptions options)
     {
@@ -83,6 +84,9 @@ public sealed partial class Container
     internal Process? FindProcess(int id) => _processes.GetValueOrDefault(id);
 
     internal KernelTask? FindTask(int id) => _tasks.GetValueOrDefault(id);
+
+    /// <summary>A number that tells the two events of a move belong together.</summary>
+    internal uint NextCookie() => ++_cookie;
 
     /// <summary>The next number for a process or task; 0 where the limit on tasks is reached.</summary>
     internal int NextId() => _tasks.Count >= Options.TaskLimit ? 0 : _nextId++;

@@ -28,7 +28,7 @@ public sealed partial class ContainerHost
         if (Signals.IsIgnored(task.Process, info.Signal) && (task.SignalMask & Signals.Bit(info.Signal)) == 0)
             return;
         task.Signals.Add(info);
-        task.SignalArrived.WakeAll();
+        task.Process.SignalArrived.WakeAll();
         if (task != Current)
             task.Woken();
     }
@@ -37,8 +37,7 @@ public sealed partial class ContainerHost
     internal void Arrived(Process process, int signal)
     {
         ulong bit = Signals.Bit(signal);
-        foreach (KernelTask task in process.Tasks)
-            task.SignalArrived.WakeAll();
+        process.SignalArrived.WakeAll();
         KernelTask? taker = process.Tasks.Find(task => (task.SignalMask & bit) == 0 || (task.AwaitedSignals & bit) != 0);
         if (taker is not null && taker != Current)
             taker.Woken();

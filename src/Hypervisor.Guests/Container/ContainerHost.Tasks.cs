@@ -68,7 +68,7 @@ public sealed partial class ContainerHost
         process.Credentials = program.Credentials;
         process.HasExecuted = true;
         string name = path[(path.LastIndexOf('/') + 1)..];
-        process.Name = name.Length > 15 ? name[..15] : name;
+        task.Name = process.Name = name.Length > 15 ? name[..15] : name;
         return 0;
     }
 

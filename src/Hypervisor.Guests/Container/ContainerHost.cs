@@ -62,6 +62,9 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
     /// <summary>Wall-clock time, in nanoseconds since 1970, at the host loop's time zero. Fixed by default, so that runs repeat.</summary>
     public long EpochNanoseconds { get; init; } = 1_700_000_000_000_000_000;
 
+    /// <summary>Physical CPUs as programs are told of them.</summary>
+    internal int Processors { get; init; } = 1;
+
     /// <summary>Called for a vCPU whose container has a weight of its own, once the host loop knows it.</summary>
     internal Action<VCpu, SchedulingParameters>? SetParameters { get; set; }
 

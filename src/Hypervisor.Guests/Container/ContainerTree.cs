@@ -124,7 +124,7 @@ internal static class ContainerTree
             "stat" => new GeneratedInode(store, () => KernelText.Encode(Stat(process))),
             "status" => new GeneratedInode(store, () => KernelText.Encode(Status(process))),
             "fd" => new GeneratedDirectory(store,
-                fd => int.TryParse(fd, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && process.Files[number] is { } file ? new GeneratedLink(store, () => file.Path) : null,
+                fd => int.TryParse(fd, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && process.Files[number] is { } file ? new GeneratedLink(store, () => file.Path, () => file) : null,
                 () => process.Files.Numbers.Select(fd => fd.ToString(CultureInfo.InvariantCulture))),
             _ => null,
         }, () => names);

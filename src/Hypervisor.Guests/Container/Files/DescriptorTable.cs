@@ -42,7 +42,8 @@ internal sealed class DescriptorTable
             _entries.Add(default);
         OpenFile? old = _entries[fd].File;
         _entries[fd] = new Entry { File = file, CloseOnExec = closeOnExec };
-        old?.Release();
+        if (old is not null)
+            Drop(old);
     }
 
     public int Close(int fd)
@@ -50,8 +51,15 @@ internal sealed class DescriptorTable
         if (this[fd] is not { } file)
             return -Errno.EBADF;
         _entries[fd] = default;
-        file.Release();
+        Drop(file);
         return 0;
+    }
+
+    /// <summary>Whoever closes any descriptor of a file loses the locks that fcntl gave him on it (fcntl(2)).</summary>
+    private void Drop(OpenFile file)
+    {
+        file.Inode.Locks?.GiveAll(this);
+        file.Release();
     }
 
     public bool ClosesOnExec(int fd) => _entries[fd].CloseOnExec;

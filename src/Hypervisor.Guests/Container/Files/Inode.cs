@@ -3,7 +3,7 @@ namespace Hypervisor.Guests.Container.Files;
 /// <summary>File types and mode bits, as in <c>st_mode</c>.</summary>
 internal static class InodeMode
 {
-    public const uint TypeMask = 0xF000, Fifo = 0x1000, Character = 0x2000, Directory = 0x4000, Regular = 0x8000, Symlink = 0xA000, Socket = 0xC000;
+    public const uint TypeMask = 0xF000, Fifo = 0x1000, Character = 0x2000, Directory = 0x4000, Block = 0x6000, Regular = 0x8000, Symlink = 0xA000, Socket = 0xC000;
     public const uint Permissions = 0xFFF;
 }
 
@@ -12,6 +12,10 @@ internal static class OpenFlags
 {
     public const int AccessMode = 3, WriteOnly = 1, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, Truncate = 0x200, Append = 0x400;
     public const int NoControl = 0x100, NonBlock = 0x800, Directory = 0x10000, NoFollow = 0x20000, CloseOnExec = 0x80000, PathOnly = 0x200000;
+    public const int LargeFile = 0x8000, Nameless = 0x400000;
+
+    /// <summary>Those that are kept and told, and change nothing: everything is written through, and read as it is.</summary>
+    public const int Kept = 0x101000 | 0x40000 | 0x4000 | 0x2000 | LargeFile;
 }
 
 /// <summary>
@@ -34,6 +38,11 @@ internal abstract class Inode(ulong number, uint mode, long now)
     /// <summary>Names that lead to it.</summary>
     public uint Links { get; set; } = 1;
 
+    /// <summary>The number of links that is told.</summary>
+    public virtual uint LinkCount => Links;
+
+    public long CreatedAt { get; } = now;
+
     public long AccessTime { get; set; } = now;
 
     public long ModifyTime { get; set; } = now;
@@ -53,6 +62,9 @@ internal abstract class Inode(ulong number, uint mode, long now)
 
     /// <summary>Where a symbolic link leads.</summary>
     public virtual string Target => "";
+
+    /// <summary>The open file that a link of /proc leads to; null for links by name.</summary>
+    public virtual OpenFile? Jump => null;
 
     /// <summary>The entry of that name, or null.</summary>
     public virtual Inode? Lookup(string name) => null;
@@ -131,6 +143,15 @@ internal abstract class Inode(ulong number, uint mode, long now)
 
     /// <summary>Whether open files or mappings hold it.</summary>
     protected bool IsHeld => _holders > 0;
+
+    /// <summary>Advisory locks on it; null before the first.</summary>
+    public FileLocks? Locks { get; set; }
+
+    /// <summary>Who is told what happens to it; null for nobody.</summary>
+    public List<NotifyWatch>? NotifyWatches { get; set; }
+
+    /// <summary>Extended attributes by name; null before the first.</summary>
+    public Dictionary<string, byte[]>? Attributes { get; set; }
 
     /// <summary>One more open file or mapping holds it.</summary>
     public void Acquire() => _holders++;

@@ -20,6 +20,9 @@ internal sealed class MemoryFile : Inode
     /// <summary>What may not be done to it any more (memfd_create(2)); null for a file that cannot be sealed.</summary>
     public int? Seals { get; set; }
 
+    /// <summary>Whether a file that has no name may be given one (O_TMPFILE without O_EXCL).</summary>
+    public bool MayBeLinked { get; init; }
+
     public override long Size => Pages.Size;
 
     public override long Allocated => Pages.Allocated;

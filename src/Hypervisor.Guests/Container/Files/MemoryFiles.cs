@@ -79,6 +79,9 @@ internal sealed class MemoryDirectory : Inode
 
     public override long Size => 4096;
 
+    /// <summary>Two and one for each directory in it; 1, which stands for any number, where not all are known.</summary>
+    public override uint LinkCount => Links == 0 ? 0 : _lower is not null ? 1 : 2 + (uint)_children.Values.Count(child => child is { IsDirectory: true });
+
     public override Inode? Lookup(string name)
     {
         if (_children.TryGetValue(name, out Inode? child))

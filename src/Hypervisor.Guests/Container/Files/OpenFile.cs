@@ -43,9 +43,21 @@ internal abstract class OpenFile
     /// <summary>The path it was opened by, for /proc/self/fd and for paths relative to it.</summary>
     public string Path { get; set; } = "";
 
-    public bool CanRead => (Flags & OpenFlags.AccessMode) != OpenFlags.WriteOnly;
+    /// <summary>Who is signalled about it (F_SETOWN): kept, and told.</summary>
+    public int Owner { get; set; }
 
-    public bool CanWrite => (Flags & OpenFlags.AccessMode) != 0;
+    /// <summary>The mounted tree it was opened in; null for files of none.</summary>
+    public MountedTree? Mount { get; set; }
+
+    /// <summary>Where it is, as a place to start from, where it is a directory.</summary>
+    public Place? Place { get; set; }
+
+    /// <summary>The directory it was opened in, where it was opened by name.</summary>
+    public Inode? Directory { get; set; }
+
+    public bool CanRead => (Flags & (OpenFlags.AccessMode | OpenFlags.PathOnly)) is 0 or OpenFlags.ReadWrite;
+
+    public bool CanWrite => (Flags & OpenFlags.AccessMode) != 0 && (Flags & OpenFlags.PathOnly) == 0;
 
     /// <summary>Woken when it may have become readable or writable.</summary>
     public virtual WaitQueue? Ready => null;
@@ -76,6 +88,9 @@ internal abstract class OpenFile
         foreach (IFileWatcher watcher in Watchers?.ToArray() ?? [])
             watcher.FileClosed();
         Watchers = null;
+        if (Inode.Locks is { } locks)
+            locks.GiveAll(this);
+        Notify.Closed(this);
         Closed();
         Inode.Release();
     }
@@ -153,4 +168,12 @@ internal sealed class DirectoryFile(Inode inode, int flags, Inode parent) : Open
 
         return used;
     }
+}
+
+/// <summary>A file that was opened as a place only (O_PATH).</summary>
+internal sealed class PathFile(Inode inode, int flags) : OpenFile(inode, flags)
+{
+    public override int Read(Span<byte> buffer) => -Errno.EBADF;
+
+    public override int Write(ReadOnlySpan<byte> data) => -Errno.EBADF;
 }

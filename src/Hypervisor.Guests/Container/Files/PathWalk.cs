@@ -76,13 +76,20 @@ internal sealed class PathWalk(Place root)
     public int Resolve(Credentials who, Place start, string path, bool followLast, out PathResult result) => Resolve(who, start, path, followLast, out result, out _);
 
     /// <summary>As <see cref="Resolve(Credentials, Place, string, bool, out PathResult)"/>, with the place where the result is a directory.</summary>
-    public int Resolve(Credentials who, Place start, string path, bool followLast, out PathResult result, out Place? place)
+    /// <param name="who">Whose rights count.</param>
+    /// <param name="start">Where relative paths begin.</param>
+    /// <param name="path">The path.</param>
+    /// <param name="followLast">Whether a link in the last place is followed.</param>
+    /// <param name="result">What was found.</param>
+    /// <param name="place">The place, where it is a directory.</param>
+    /// <param name="top">Where absolute paths begin; null for the container's root.</param>
+    public int Resolve(Credentials who, Place start, string path, bool followLast, out PathResult result, out Place? place, Place? top = null)
     {
         int links = 0;
-        return Walk(who, start, path, followLast, ref links, out result, out place);
+        return Walk(who, top ?? root, start, path, followLast, ref links, out result, out place);
     }
 
-    private int Walk(Credentials who, Place start, string path, bool followLast, ref int links, out PathResult result, out Place? place)
+    private int Walk(Credentials who, Place top, Place start, string path, bool followLast, ref int links, out PathResult result, out Place? place)
     {
         result = default;
         place = null;
@@ -90,7 +97,7 @@ internal sealed class PathWalk(Place root)
             return -Errno.ENOENT;
         if (path.Length >= MaximumPath)
             return -Errno.ENAMETOOLONG;
-        Place at = path[0] == '/' ? root : start;
+        Place at = path[0] == '/' ? top : start;
         string[] parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
         bool wantsDirectory = path[^1] == '/' || (parts.Length > 0 && parts[^1] is "." or "..");
         for (int i = 0; i < parts.Length; i++)
@@ -125,7 +132,14 @@ internal sealed class PathWalk(Place root)
             {
                 if (++links > MaximumLinks)
                     return -Errno.ELOOP;
-                int error = Walk(who, at, child.Target, true, ref links, out PathResult target, out Place? reached);
+                if (last && child.Jump is { Inode: { IsDirectory: false } open } jump)
+                {
+                    // /proc/PID/fd leads to the open file itself, whatever its name leads to now.
+                    result = new PathResult(open, at.Inode, name, jump.Path, jump.Mount ?? at.Mount);
+                    return wantsDirectory ? -Errno.ENOTDIR : 0;
+                }
+
+                int error = Walk(who, top, at, child.Target, true, ref links, out PathResult target, out Place? reached);
                 if (error != 0)
                     return error;
                 if (last)

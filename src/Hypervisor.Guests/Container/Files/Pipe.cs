@@ -4,7 +4,8 @@ namespace Hypervisor.Guests.Container.Files;
 /// <param name="ready">Woken when it changes; a queue of its own where none is given.</param>
 internal sealed class Pipe(WaitQueue? ready = null)
 {
-    private const int Capacity = 65536;
+    public const int Capacity = 65536;
+
     private const int Atomic = 4096;
 
     private readonly byte[] _ring = new byte[Capacity];
@@ -49,6 +50,9 @@ internal sealed class Pipe(WaitQueue? ready = null)
         return count;
     }
 
+    /// <summary>Bytes that fit.</summary>
+    public int Room => Capacity - _count;
+
     /// <summary>Whether some bytes fit.</summary>
     public bool HasRoom => _count < Capacity;
 
@@ -91,6 +95,8 @@ internal sealed class PipeFile : OpenFile
 
     public override WaitQueue Ready => _pipe.Ready;
 
+    public Pipe Pipe => _pipe;
+
     public int Available => _pipe.Available;
 
     public override int Read(Span<byte> buffer) => _pipe.Read(buffer);
@@ -119,12 +125,17 @@ internal sealed class FifoInode(FileStore store, uint permissions) : Inode(store
 
     public Pipe Pipe { get; } = new();
 
+    /// <summary>A pipe without a name, which opening again by way of /proc waits for nobody.</summary>
+    public bool IsNameless { get; init; }
+
     public override WaitQueue OpenReady => _opened;
 
     /// <summary>Opens one end by name, which waits for the other end to be opened (fifo(7)).</summary>
     public override int TryOpen(Kernel.KernelTask task, int flags, out OpenFile? file)
     {
         file = null;
+        if (IsNameless)
+            return base.TryOpen(task, flags, out file);
         bool wantsRead = (flags & OpenFlags.AccessMode) == 0;
         bool wantsWrite = (flags & OpenFlags.AccessMode) == OpenFlags.WriteOnly;
         if (task.Held is null)

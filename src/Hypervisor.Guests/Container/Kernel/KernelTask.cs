@@ -38,9 +38,6 @@ internal sealed unsafe class KernelTask : IWaiter
     /// <summary>Signals sent to this task alone.</summary>
     public SignalQueue Signals { get; } = new();
 
-    /// <summary>Woken when a signal arrives for it or its process, blocked or not.</summary>
-    public WaitQueue SignalArrived { get; } = new();
-
     /// <summary>The blocked signals that the call in progress waits for.</summary>
     public ulong AwaitedSignals { get; set; }
 
@@ -53,8 +50,29 @@ internal sealed unsafe class KernelTask : IWaiter
     /// <summary>When the slice in progress began.</summary>
     public long SliceStartedAt { get; set; }
 
+    /// <summary>The lock it waits for: whose it would be, and whose it is.</summary>
+    public (object Owner, object Holder)? WaitsForLock { get; set; }
+
     /// <summary>Its number in the priority range of setpriority: -20 to 19.</summary>
     public int Nice { get; set; }
+
+    /// <summary>How late its sleeps may end, in nanoseconds: kept, and told.</summary>
+    public long TimerSlack { get; set; } = 50_000;
+
+    /// <summary>Its name (PR_SET_NAME): its program's at first.</summary>
+    public string Name { get; set; } = "";
+
+    /// <summary>What it set as its policy, priority, input and output priority and processors: told, and without effect.</summary>
+    public int Policy { get; set; }
+
+    /// <inheritdoc cref="Policy"/>
+    public int Priority { get; set; }
+
+    /// <inheritdoc cref="Policy"/>
+    public int InputOutputPriority { get; set; }
+
+    /// <inheritdoc cref="Policy"/>
+    public ulong Affinity { get; set; } = ulong.MaxValue;
 
     /// <summary>The mask to put back once a signal was taken in rt_sigsuspend or ppoll.</summary>
     public ulong? SavedMask { get; set; }
@@ -142,6 +160,8 @@ internal sealed unsafe class KernelTask : IWaiter
     public bool TryWrite<T>(ulong address, T value) where T : unmanaged => Process.Space.TryWrite(address, value);
 
     public bool TryRead(ulong address, Span<byte> buffer) => Process.Space.TryRead(address, buffer);
+
+    public int ReadUpTo(ulong address, Span<byte> buffer) => Process.Space.ReadUpTo(address, buffer);
 
     public bool TryWrite(ulong address, ReadOnlySpan<byte> data) => Process.Space.TryWrite(address, data);
 

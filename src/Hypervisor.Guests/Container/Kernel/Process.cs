@@ -42,6 +42,9 @@ internal sealed class Process
 
     public Place WorkingDirectory { get; set; }
 
+    /// <summary>Where its absolute paths begin, where it changed that (chroot); null for the container's root.</summary>
+    public Place? Root { get; set; }
+
     public ResourceLimits Limits { get; init; }
 
     public Credentials Credentials { get; set; } = Credentials.Root;
@@ -95,6 +98,9 @@ internal sealed class Process
     /// <summary>Woken when a child changes state.</summary>
     public WaitQueue ChildChanged { get; } = new();
 
+    /// <summary>Woken when a signal arrives for it or one of its tasks, blocked or not.</summary>
+    public WaitQueue SignalArrived { get; } = new();
+
     /// <summary>Woken when it has ended.</summary>
     public WaitQueue Ended { get; } = new();
 
@@ -120,6 +126,12 @@ internal sealed class Process
     /// <summary>Timers of timer_create, by number.</summary>
     public Dictionary<int, PosixTimer> PosixTimers { get; } = [];
 
+    /// <summary>The kinds of membarrier it asked for.</summary>
+    public int BarrierRegistrations { get; set; }
+
+    /// <summary>Whether a debugger of its own user may look at it (PR_SET_DUMPABLE).</summary>
+    public int Dumpable { get; set; } = 1;
+
     /// <summary>Whether somebody runs in it.</summary>
     public bool IsAlive => Tasks.Count > 0;
 
@@ -139,6 +151,14 @@ internal sealed class Process
     public bool MaySignal(Process other)
         => Credentials.Has(Capability.Kill) || Credentials.EffectiveUid == other.Credentials.Uid || Credentials.EffectiveUid == other.Credentials.SavedUid
             || Credentials.Uid == other.Credentials.Uid || Credentials.Uid == other.Credentials.SavedUid;
+
+    /// <summary>Gives it a table of descriptors of its own, where it shared one.</summary>
+    public void Unshare()
+    {
+        DescriptorTable own = Files.Fork();
+        Files.Release();
+        Files = own;
+    }
 
     /// <summary>Its timers of timer_create end with its program.</summary>
     public void DeletePosixTimers()

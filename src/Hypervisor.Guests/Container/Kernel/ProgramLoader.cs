@@ -92,7 +92,7 @@ internal static unsafe class ProgramLoader
     private static int Open(Process process, string path, out Image image)
     {
         image = default;
-        int error = process.Container.Paths.Resolve(process.Credentials, process.WorkingDirectory, path, followLast: true, out PathResult found);
+        int error = process.Container.Paths.Resolve(process.Credentials, process.WorkingDirectory, path, followLast: true, out PathResult found, out _, process.Root);
         if (error != 0)
             return error;
         if (found.Inode is not { } file)

@@ -80,6 +80,16 @@ internal sealed partial class AddressSpace
         return count;
     }
 
+    /// <summary>Makes harts in guest code come into the kernel before they go on.</summary>
+    public void Synchronize()
+    {
+        foreach (Kernel.KernelTask task in _tasks)
+        {
+            if (IsElsewhere(task))
+                _frames.Owe(task);
+        }
+    }
+
     private bool TryMakePresent(Mapping mapping, ulong address, bool write, out Page page)
     {
         if (!_pages.TryGetValue(address, out page))

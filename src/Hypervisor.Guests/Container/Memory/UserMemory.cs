@@ -21,6 +21,23 @@ internal static class UserMemory
         return true;
     }
 
+    /// <summary>Reads as far as memory is there; how many bytes.</summary>
+    public static int ReadUpTo(this AddressSpace space, ulong address, Span<byte> buffer)
+    {
+        int done = 0;
+        while (done < buffer.Length)
+        {
+            int count = Part(address, buffer.Length - done);
+            if (!space.TryResolve(address, write: false, out ulong physical))
+                break;
+            space.Memory.Window(physical, count).CopyTo(buffer[done..]);
+            done += count;
+            address += (ulong)count;
+        }
+
+        return done;
+    }
+
     public static bool TryWrite(this AddressSpace space, ulong address, ReadOnlySpan<byte> data)
     {
         while (data.Length > 0)

@@ -52,6 +52,8 @@ internal static class Blocking
         task.Deadline = long.MaxValue;
         task.Restarted = false;
         task.Progress = 0;
+        task.WaitsForLock = null;
+        task.AwaitedSignals = 0;
         task.Held?.Release();
         task.Held = null;
         if (task.Futexes.Count > 0)

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Hypervisor.Guests.Container.Files;
 using Hypervisor.Guests.Container.Kernel;
 
@@ -7,168 +6,49 @@ namespace Hypervisor.Guests.Container.Syscalls;
 /// <summary>Calls on open file descriptors.</summary>
 internal static class DescriptorCalls
 {
-    private const int Chunk = 64 << 10;
-    private const ulong MostBytes = 0x7FFF_F000;
-
-    public static long Read(KernelTask task, in SyscallArguments a)
-    {
-        if (task.Process.Files[a.Fd] is not { CanRead: true } file)
-            return -Errno.EBADF;
-        int length = (int)Math.Min(a.A2, Chunk);
-        if (file.IsTerminal && TerminalCalls.BeforeAccess(task, file, write: false) is var access && access != 0)
-            return access;
-        if (length <= 256)
-        {
-            Span<byte> small = stackalloc byte[256];
-            int count = file.Read(small[..length]);
-            if (count == -Errno.EAGAIN && file is TerminalFile terminal && TerminalCalls.TimedRead(task, terminal, small[..length], out count) is null)
-                count = -Errno.EAGAIN;
-            if (count <= 0)
-                return Blocking.Wait(task, file, count);
-            return task.TryWrite(a.A1, small[..count]) ? count : -Errno.EFAULT;
-        }
-
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(length);
-        try
-        {
-            int count = file.Read(buffer.AsSpan(0, length));
-            if (count == -Errno.EAGAIN && file is TerminalFile terminal && TerminalCalls.TimedRead(task, terminal, buffer.AsSpan(0, length), out count) is null)
-                count = -Errno.EAGAIN;
-            if (count <= 0)
-                return Blocking.Wait(task, file, count);
-            return task.TryWrite(a.A1, buffer.AsSpan(0, count)) ? count : -Errno.EFAULT;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    public static long Write(KernelTask task, in SyscallArguments a)
-    {
-        if (task.Process.Files[a.Fd] is not { CanWrite: true } file)
-            return -Errno.EBADF;
-        if (file.IsTerminal && TerminalCalls.BeforeAccess(task, file, write: true) is var access && access != 0)
-            return access;
-        return WriteAll(task, file, a.A1, Math.Min(a.A2, MostBytes));
-    }
-
-    public static long ReadVector(KernelTask task, in SyscallArguments a)
-    {
-        if (task.Process.Files[a.Fd] is not { CanRead: true } file)
-            return -Errno.EBADF;
-        if (a.A2 > 1024)
-            return -Errno.EINVAL;
-        long total = 0;
-        for (ulong i = 0; i < a.A2; i++)
-        {
-            if (!task.TryRead(a.A1 + i * 16, out ulong start) || !task.TryRead(a.A1 + i * 16 + 8, out ulong length))
-                return total > 0 ? total : -Errno.EFAULT;
-            if (length == 0)
-                continue;
-            byte[] buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(length, Chunk));
-            int wanted = (int)Math.Min(length, Chunk);
-            int count = file.Read(buffer.AsSpan(0, wanted));
-            bool copied = count <= 0 || task.TryWrite(start, buffer.AsSpan(0, count));
-            ArrayPool<byte>.Shared.Return(buffer);
-            if (!copied)
-                return total > 0 ? total : -Errno.EFAULT;
-            if (count <= 0)
-                return total > 0 ? total : Blocking.Wait(task, file, count);
-            total += count;
-            if (count < wanted || (ulong)wanted < length)
-                break;
-        }
-
-        return total;
-    }
-
-    public static long WriteVector(KernelTask task, in SyscallArguments a)
-    {
-        if (task.Process.Files[a.Fd] is not { CanWrite: true } file)
-            return -Errno.EBADF;
-        if (a.A2 > 1024)
-            return -Errno.EINVAL;
-
-        // One buffer keeps the vector whole where the file takes it whole.
-        var data = new List<byte>();
-        for (ulong i = 0; i < a.A2; i++)
-        {
-            if (!task.TryRead(a.A1 + i * 16, out ulong start) || !task.TryRead(a.A1 + i * 16 + 8, out ulong length))
-                return -Errno.EFAULT;
-            length = Math.Min(length, (ulong)(Chunk * 16 - data.Count));
-            int at = data.Count;
-            System.Runtime.InteropServices.CollectionsMarshal.SetCount(data, at + (int)length);
-            if (!task.TryRead(start, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(data)[at..]))
-                return -Errno.EFAULT;
-        }
-
-        return Put(task, file, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(data));
-    }
-
-    public static long ReadAt(KernelTask task, in SyscallArguments a)
-    {
-        if (task.Process.Files[a.Fd] is not { CanRead: true } file)
-            return -Errno.EBADF;
-        if ((long)a.A3 < 0)
-            return -Errno.EINVAL;
-        var buffer = new byte[Math.Min(a.A2, Chunk)];
-        int count = file.ReadAt(buffer, (long)a.A3);
-        if (count <= 0)
-            return count;
-        return task.TryWrite(a.A1, buffer.AsSpan(0, count)) ? count : -Errno.EFAULT;
-    }
-
-    public static long WriteAt(KernelTask task, in SyscallArguments a)
-    {
-        if (task.Process.Files[a.Fd] is not { CanWrite: true } file)
-            return -Errno.EBADF;
-        if ((long)a.A3 < 0)
-            return -Errno.EINVAL;
-        var buffer = new byte[Math.Min(a.A2, Chunk)];
-        return task.TryRead(a.A1, buffer) ? file.WriteAt(buffer, (long)a.A3) : -Errno.EFAULT;
-    }
-
-    public static long SendFile(KernelTask task, in SyscallArguments a)
-    {
-        if (task.Process.Files[a.Fd] is not { CanWrite: true } output || task.Process.Files[(int)a.A1] is not { CanRead: true } input)
-            return -Errno.EBADF;
-        long offset = input.Position;
-        if (a.A2 != 0 && !task.TryRead(a.A2, out offset))
-            return -Errno.EFAULT;
-        var buffer = new byte[Math.Min(a.A3, 4096)];
-        int count = input.ReadAt(buffer, offset);
-        if (count == -Errno.ESPIPE)
-            return -Errno.EINVAL;
-        if (count <= 0)
-            return count;
-        long written = Put(task, output, buffer.AsSpan(0, count));
-        if (written <= 0)
-            return written;
-        if (a.A2 == 0)
-            input.Position = offset + written;
-        else if (!task.TryWrite(a.A2, offset + written))
-            return -Errno.EFAULT;
-        return written;
-    }
-
-    /// <summary>No file here can be spliced, which callers are ready for: they read and write instead.</summary>
-    public static long Splice(KernelTask task, in SyscallArguments a)
-        => task.Process.Files[a.Fd] is null || task.Process.Files[(int)a.A2] is null ? -Errno.EBADF : -Errno.EINVAL;
-
     public static long Seek(KernelTask task, in SyscallArguments a)
     {
         if (task.Process.Files[a.Fd] is not { } file)
             return -Errno.EBADF;
         if (!file.CanSeek)
             return -Errno.ESPIPE;
+        const ulong seekData = 3, seekHole = 4;
+        long offset = (long)a.A1;
+        if (a.A2 is seekData or seekHole)
+        {
+            if (file.Inode.Pages is not { } pages)
+                return -Errno.EINVAL;
+            long found = offset < 0 ? -1 : pages.Seek(offset, a.A2 == seekData);
+            return found < 0 ? -Errno.ENXIO : file.Position = found;
+        }
+
         long basis = a.A2 switch { 0 => 0, 1 => file.Position, 2 => file.Inode.Size, _ => -1 };
-        if (basis < 0 || basis + (long)a.A1 < 0)
+        if (basis < 0 || (offset < 0 && basis + offset < 0))
             return -Errno.EINVAL;
-        return file.Position = basis + (long)a.A1;
+        return offset > long.MaxValue - basis ? -Errno.EOVERFLOW : file.Position = basis + offset;
     }
 
     public static long Close(KernelTask task, in SyscallArguments a) => task.Process.Files.Close(a.Fd);
+
+    public static long CloseRange(KernelTask task, in SyscallArguments a)
+    {
+        const ulong unshare = 2, onExec = 4;
+        (uint first, uint last) = ((uint)a.A0, (uint)a.A1);
+        if ((a.A2 & ~(unshare | onExec)) != 0 || first > last)
+            return -Errno.EINVAL;
+        if ((a.A2 & unshare) != 0)
+            task.Process.Unshare();
+        DescriptorTable files = task.Process.Files;
+        foreach (int fd in files.Numbers.Where(fd => fd >= first && fd <= last).ToArray())
+        {
+            if ((a.A2 & onExec) != 0)
+                files.SetCloseOnExec(fd, true);
+            else
+                files.Close(fd);
+        }
+
+        return 0;
+    }
 
     public static long Duplicate(KernelTask task, in SyscallArguments a)
     {
@@ -186,6 +66,8 @@ internal static class DescriptorCalls
             return -Errno.EINVAL;
         if (a.A1 >= (ulong)task.Process.Files.Limit)
             return -Errno.EBADF;
+        if (((int)a.A2 & ~OpenFlags.CloseOnExec) != 0)
+            return -Errno.EINVAL;
         file.Acquire();
         task.Process.Files.Set((int)a.A1, file, ((int)a.A2 & OpenFlags.CloseOnExec) != 0);
         return (long)a.A1;
@@ -210,12 +92,21 @@ internal static class DescriptorCalls
                 files.SetCloseOnExec(a.Fd, (a.A2 & 1) != 0);
                 return 0;
             case 3:
-                return file.Flags & ~OpenFlags.CloseOnExec;
+                return (file.Flags & ~(OpenFlags.CloseOnExec | OpenFlags.Directory | OpenFlags.NoFollow)) | (file.Inode.IsRegular || file.Inode.IsDirectory ? OpenFlags.LargeFile : 0) | (file.Flags & (OpenFlags.Directory | OpenFlags.NoFollow));
             case 4:
                 file.Flags = (file.Flags & ~Changeable) | ((int)a.A2 & Changeable);
                 return 0;
-            case 5 or 6 or 7: // advisory locks: one kernel, and nobody else's
+            case 5 or 6 or 7 or 36 or 37 or 38:
+                return (file.Flags & OpenFlags.PathOnly) != 0 ? -Errno.EBADF : LockCalls.Control(task, file, a.A1, a.A2);
+            case 8: // F_SETOWN
+                file.Owner = (int)a.A2;
                 return 0;
+            case 9: // F_GETOWN
+                return file.Owner;
+            case 1031 or 1032: // F_SETPIPE_SZ, F_GETPIPE_SZ: pipes have one size
+                return file is PipeFile ? Pipe.Capacity : -Errno.EBADF;
+            case 1024 or 1025: // F_SETLEASE, F_GETLEASE
+                return file.Inode.IsRegular ? a.A1 == 1025 ? 2 : -Errno.EAGAIN : -Errno.EINVAL;
             case 1033: // F_ADD_SEALS
                 if (file.Inode is not MemoryFile { Seals: { } old } sealable)
                     return -Errno.EINVAL;
@@ -239,7 +130,7 @@ internal static class DescriptorCalls
         int flags = (int)a.A1;
         if ((flags & ~(OpenFlags.CloseOnExec | OpenFlags.NonBlock)) != 0)
             return -Errno.EINVAL;
-        var inode = new FifoInode(task.Process.Container.Store, 0x180);
+        var inode = new FifoInode(task.Process.Container.Store, 0x180) { IsNameless = true, Links = 0 };
         bool closes = (flags & OpenFlags.CloseOnExec) != 0;
         string path = $"pipe:[{inode.Number}]";
         var reader = new PipeFile(inode, inode.Pipe, flags & OpenFlags.NonBlock) { Path = path };
@@ -290,64 +181,20 @@ internal static class DescriptorCalls
         return file.IsTerminal ? TerminalCalls.Control(task, file, a.A1, a.A2) : -Errno.ENOTTY;
     }
 
-    public static long Sync(KernelTask task, in SyscallArguments a) => task.Process.Files[a.Fd] is null ? -Errno.EBADF : 0;
-
-    private static long WriteAll(KernelTask task, OpenFile file, ulong address, ulong length)
+    public static long SyncRange(KernelTask task, in SyscallArguments a)
     {
-        if (length <= 256)
-        {
-            Span<byte> small = stackalloc byte[256];
-            small = small[..(int)length];
-            return task.TryRead(address, small) ? Put(task, file, small) : -Errno.EFAULT;
-        }
-
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(Chunk);
-        try
-        {
-            while (true)
-            {
-                ulong done = (ulong)task.Progress;
-                int count = (int)Math.Min(length - done, Chunk);
-                if (!task.TryRead(address + done, buffer.AsSpan(0, count)))
-                    return done > 0 ? (long)done : -Errno.EFAULT;
-                int written = file.Write(buffer.AsSpan(0, count));
-                if (written == -Errno.EPIPE)
-                    return BrokenPipe(task);
-                if (written < 0)
-                {
-                    if (written != -Errno.EAGAIN || (file.Flags & OpenFlags.NonBlock) != 0 || file.Ready is not { } queue)
-                        return done > 0 ? (long)done : written;
-                    if (task.DeliverableSignals != 0 && done > 0)
-                        return (long)done;
-                    return Blocking.On(task, queue);
-                }
-
-                task.Progress += written;
-                if ((ulong)task.Progress == length)
-                {
-                    task.Progress = 0;
-                    return (long)length;
-                }
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-            if (!task.Restarted && task.Progress != 0 && file.Ready is null)
-                task.Progress = 0;
-        }
+        if (task.Process.Files[a.Fd] is not { } file)
+            return -Errno.EBADF;
+        if ((long)a.A1 < 0 || (long)a.A2 < 0 || a.A3 > 7)
+            return -Errno.EINVAL;
+        return file.Inode.IsRegular || file.Inode.IsDirectory ? 0 : -Errno.ESPIPE;
     }
 
-    /// <summary>Writes what fits in one go.</summary>
-    private static long Put(KernelTask task, OpenFile file, ReadOnlySpan<byte> data)
-    {
-        int written = file.Write(data);
-        return written == -Errno.EPIPE ? BrokenPipe(task) : Blocking.Wait(task, file, written);
-    }
+    public static long ReadAhead(KernelTask task, in SyscallArguments a)
+        => task.Process.Files[a.Fd] is not { CanRead: true } file ? -Errno.EBADF : file.Inode.IsRegular ? 0 : -Errno.EINVAL;
 
-    private static long BrokenPipe(KernelTask task)
-    {
-        task.Process.Container.Host.Send(task, SignalInfo.OfKernel(Signals.SIGPIPE));
-        return -Errno.EPIPE;
-    }
+    public static long Advise(KernelTask task, in SyscallArguments a)
+        => task.Process.Files[a.Fd] is not { } file ? -Errno.EBADF : file is PipeFile ? -Errno.ESPIPE : a.A3 > 5 ? -Errno.EINVAL : 0;
+
+    public static long Sync(KernelTask task, in SyscallArguments a) => task.Process.Files[a.Fd] is not { } file ? -Errno.EBADF : file.Inode.IsRegular || file.Inode.IsDirectory ? 0 : -Errno.EINVAL;
 }

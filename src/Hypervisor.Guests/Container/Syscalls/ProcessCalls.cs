@@ -75,6 +75,7 @@ internal static unsafe class ProcessCalls
                 Limits = process.Limits.Copy(),
                 Credentials = process.Credentials,
                 Terminal = process.Terminal,
+                Root = process.Root,
                 Environment = process.Environment,
                 ExitSignal = (int)(flags & 0xFF),
                 Name = process.Name,

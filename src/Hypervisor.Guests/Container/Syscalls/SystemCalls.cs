@@ -28,13 +28,6 @@ internal static class SystemCalls
         return task.TryWrite(a.A0, names) ? 0 : -Errno.EFAULT;
     }
 
-    public static long GetAffinity(KernelTask task, in SyscallArguments a)
-    {
-        if (a.A1 < 8)
-            return -Errno.EINVAL;
-        return task.TryWrite(a.A2, 1UL) ? 8 : -Errno.EFAULT;
-    }
-
     public static long GetInfo(KernelTask task, in SyscallArguments a)
     {
         Container container = task.Process.Container;
@@ -50,52 +43,31 @@ internal static class SystemCalls
 
     public static long GetRandom(KernelTask task, in SyscallArguments a)
     {
+        const ulong nonBlock = 1, random = 2, insecure = 4;
+        if ((a.A2 & ~(nonBlock | random | insecure)) != 0 || (a.A2 & (random | insecure)) == (random | insecure))
+            return -Errno.EINVAL;
         var bytes = new byte[Math.Min(a.A1, 1 << 16)];
         task.Process.Container.Random.NextBytes(bytes);
         return task.TryWrite(a.A0, bytes) ? bytes.Length : -Errno.EFAULT;
     }
 
-    public static long ProcessControl(KernelTask task, in SyscallArguments a)
+    /// <summary>Changing the system is nobody's business in a container.</summary>
+    public static long Forbidden(KernelTask task, in SyscallArguments a) => -Errno.EPERM;
+
+    /// <summary>personality: there is one, of Linux itself.</summary>
+    public static long GetPersonality(KernelTask task, in SyscallArguments a) => (uint)a.A0 is 0 or uint.MaxValue ? 0 : -Errno.EINVAL;
+
+    /// <summary>seccomp: nothing is filtered, and programs that ask are told which actions there would be.</summary>
+    public static long Seccomp(KernelTask task, in SyscallArguments a)
     {
-        const int SetParentDeathSignal = 1;
-        const int GetDumpable = 3;
-        const int SetDumpable = 4;
-        const int SetName = 15;
-        const int GetName = 16;
-        const int ReadBounding = 23;
-        const int SetNoNewPrivileges = 38;
-        const int GetNoNewPrivileges = 39;
-        const int Ambient = 47;
-        switch ((int)a.A0)
+        const ulong strict = 0, filter = 1, getAction = 2;
+        return a.A0 switch
         {
-            case SetName:
-            {
-                int error = task.TryReadString(a.A1, 4096, Errno.EFAULT, out string name);
-                if (error == 0)
-                    task.Process.Name = name.Length > 15 ? name[..15] : name;
-                return error;
-            }
-
-            case GetName:
-            {
-                var name = new byte[16];
-                byte[] bytes = KernelText.Encode(task.Process.Name);
-                bytes.AsSpan(0, Math.Min(bytes.Length, 15)).CopyTo(name);
-                return task.TryWrite(a.A1, name) ? 0 : -Errno.EFAULT;
-            }
-
-            // Identities are all root's, and nothing here can raise or lower what they may.
-            case SetParentDeathSignal or SetDumpable or SetNoNewPrivileges or GetNoNewPrivileges:
-                return 0;
-            case GetDumpable:
-                return 1;
-            case ReadBounding:
-                return a.A1 <= 40 ? 1 : -Errno.EINVAL;
-            case Ambient:
-                return a.A1 is >= 1 and <= 4 ? 0 : -Errno.EINVAL;
-            default:
-                return -Errno.EINVAL;
-        }
+            strict or filter when a.A1 != 0 => -Errno.EINVAL,
+            filter => task.TryRead(a.A2, out ushort _) ? -Errno.EACCES : -Errno.EFAULT,
+            getAction => task.TryRead(a.A2, out uint _) ? -Errno.EOPNOTSUPP : -Errno.EFAULT,
+            _ => -Errno.EINVAL,
+        };
     }
 
     public static long GetLimit(KernelTask task, in SyscallArguments a)
