@@ -14,7 +14,12 @@ public sealed partial class Container
 {
     private readonly Dictionary<int, Process> _processes = [];
     private readonly Dictionary<int, KernelTask> _tasks = [];
-    private int _nextId = 1;
+    /// <summary>Numbers of processes end here and begin again.</summary>
+    internal const int MostId = 4_194_304;
+
+    private const int FirstReused = 300;
+
+    private string? _bootId;
     private uint _cookie;
 
     internal Container(ContainerHost host, ContainerOptions options)
@@ -89,11 +94,35 @@ public sealed partial class Container
     internal uint NextCookie() => ++_cookie;
 
     /// <summary>The next number for a process or task; 0 where the limit on tasks is reached.</summary>
-    internal int NextId() => _tasks.Count >= Options.TaskLimit ? 0 : _nextId++;
+    internal int NextId()
+    {
+        if (_tasks.Count >= Options.TaskLimit)
+            return 0;
+        do
+            LastId = LastId >= MostId ? FirstReused : LastId + 1;
+        while (_tasks.ContainsKey(LastId) || _processes.ContainsKey(LastId));
+        return LastId;
+    }
+
+    /// <summary>The number given out last.</summary>
+    internal int LastId { get; private set; }
+
+    /// <summary>Processor time of processes that are gone.</summary>
+    internal long EndedNanoseconds { get; private set; }
+
+    /// <summary>Its load averages.</summary>
+    internal LoadAverage Load { get; } = new();
+
+    /// <summary>A name for this life of the container.</summary>
+    internal string BootId => _bootId ??= Files.Proc.ProcTree.NewId(this);
 
     internal void Add(Process process) => _processes.Add(process.Id, process);
 
-    internal void Forget(Process process) => _processes.Remove(process.Id);
+    internal void Forget(Process process)
+    {
+        if (_processes.Remove(process.Id))
+            EndedNanoseconds += process.EndedNanoseconds;
+    }
 
     internal void Add(KernelTask task) => _tasks.Add(task.Id, task);
 

@@ -15,7 +15,7 @@ internal static class ContainerMounts
     {
         ContainerOptions options = container.Options;
         IReadOnlyList<ContainerMount> mounts = options.Mounts
-            ?? [new ContainerMount { Destination = "/proc", Kind = ContainerMountKind.Processes }];
+            ?? [new ContainerMount { Destination = "/proc", Kind = ContainerMountKind.Processes }, new ContainerMount { Destination = "/sys", Kind = ContainerMountKind.System }];
         if (!mounts.Any(mount => mount is { Kind: ContainerMountKind.Devices, Destination: "/dev" or "/dev/" }))
             mounts = [new ContainerMount { Destination = "/dev", Kind = ContainerMountKind.Devices }, .. mounts];
         foreach (ContainerMount mount in mounts)
@@ -46,8 +46,8 @@ internal static class ContainerMounts
         {
             ContainerMountKind.Host => (HostTree(container, mount), "hostfs", mount.Source!),
             ContainerMountKind.Devices => (ContainerTree.Dev(container), "devtmpfs", "devtmpfs"),
-            ContainerMountKind.Processes => (ContainerTree.Proc(container), "proc", "proc"),
-            ContainerMountKind.System => (new MemoryDirectory(store, OwnerWrites), "sysfs", "sysfs"),
+            ContainerMountKind.Processes => (Files.Proc.ProcTree.Build(container), "proc", "proc"),
+            ContainerMountKind.System => (Files.Proc.SysTree.Build(container), "sysfs", "sysfs"),
             _ => ((Inode)new MemoryDirectory(mount.SizeLimit is { } limit ? store.Part(limit) : store, mount.Permissions ?? AnyoneSticky), "tmpfs", "tmpfs"),
         };
         Inode at = MakePlace(container, walk, where, root.IsDirectory);

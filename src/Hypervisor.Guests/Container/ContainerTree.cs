@@ -1,9 +1,5 @@
 using System.Globalization;
-using System.Text;
-using Hypervisor.Guests.Common;
 using Hypervisor.Guests.Container.Files;
-using Hypervisor.Guests.Container.Kernel;
-using Hypervisor.Guests.Container.Memory;
 
 namespace Hypervisor.Guests.Container;
 
@@ -84,91 +80,4 @@ internal static class ContainerTree
         void Device(string name, uint major, uint minor, Func<DeviceInode, int, OpenFile> open)
             => dev.Add(name, new DeviceInode(store, major, minor, open));
     }
-
-    public static GeneratedDirectory Proc(Container container)
-    {
-        FileStore store = container.Store;
-        var files = new Dictionary<string, Inode>
-        {
-            ["self"] = new GeneratedLink(store, () => (container.Host.Current?.Process.Id ?? 0).ToString(CultureInfo.InvariantCulture)),
-            ["cpuinfo"] = Text(() => "processor\t: 0\nhart\t\t: 0\nisa\t\t: " + HartExtensions.IsaString(HartExtensions.All) + "\nmmu\t\t: sv39\n\n"),
-            ["meminfo"] = Text(() => MemoryInfo(container)),
-            ["mounts"] = Text(() => Mounts(container)),
-            ["uptime"] = Text(() => FormattableString.Invariant($"{container.Host.Now / 1e9:f2} 0.00\n")),
-            ["loadavg"] = Text(() => FormattableString.Invariant($"0.00 0.00 0.00 1/{container.TaskCount} 1\n")),
-            ["stat"] = Text(() => "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n"),
-            ["version"] = Text(() => $"Linux version {Syscalls.SystemInfo.Release} (container kernel)\n"),
-            ["filesystems"] = Text(() => "nodev\tproc\nnodev\ttmpfs\n"),
-        };
-        return new GeneratedDirectory(store,
-            name => files.TryGetValue(name, out Inode? file) ? file
-                : int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int id) && container.FindProcess(id) is { } process ? ProcessDirectory(store, process)
-                : null,
-            () => files.Keys.Concat(container.Processes.Select(process => process.Id.ToString(CultureInfo.InvariantCulture))));
-
-        Inode Text(Func<string> text) => new GeneratedInode(store, () => KernelText.Encode(text()));
-    }
-
-    private static GeneratedDirectory ProcessDirectory(FileStore store, Process process)
-    {
-        string[] names = ["cmdline", "comm", "exe", "cwd", "fd", "maps", "stat", "status", "mounts", "mountinfo"];
-        return new GeneratedDirectory(store, name => name switch
-        {
-            "cmdline" => new GeneratedInode(store, () => KernelText.Encode(string.Concat(process.Arguments.Select(argument => argument + "\0")))),
-            "comm" => new GeneratedInode(store, () => KernelText.Encode(process.Name + "\n")),
-            "exe" => new GeneratedLink(store, () => process.ExecutablePath),
-            "cwd" => new GeneratedLink(store, () => process.WorkingDirectory.Path),
-            "mounts" => new GeneratedInode(store, () => KernelText.Encode(Mounts(process.Container))),
-            "mountinfo" => new GeneratedInode(store, () => KernelText.Encode(MountInfo(process.Container))),
-            "maps" => new GeneratedInode(store, () => KernelText.Encode(Maps(process))),
-            "stat" => new GeneratedInode(store, () => KernelText.Encode(Stat(process))),
-            "status" => new GeneratedInode(store, () => KernelText.Encode(Status(process))),
-            "fd" => new GeneratedDirectory(store,
-                fd => int.TryParse(fd, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && process.Files[number] is { } file ? new GeneratedLink(store, () => file.Path, () => file) : null,
-                () => process.Files.Numbers.Select(fd => fd.ToString(CultureInfo.InvariantCulture))),
-            _ => null,
-        }, () => names);
-    }
-
-    private static string Mounts(Container container)
-        => string.Concat(container.Paths.Mounts.Select(mount => $"{Escape(mount.Source)} {Escape(mount.Path)} {mount.Type} {(mount.IsReadOnly ? "ro" : "rw")},relatime 0 0\n"));
-
-    /// <summary>As in proc(5): number, number of the parent, device, root, place, options, a dash, type, source, options.</summary>
-    private static string MountInfo(Container container)
-        => string.Concat(container.Paths.Mounts.Select((mount, i) =>
-            $"{i + 20} {(i == 0 ? 1 : 20)} 0:{i + 20} / {Escape(mount.Path)} {(mount.IsReadOnly ? "ro" : "rw")},relatime - {mount.Type} {Escape(mount.Source)} {(mount.IsReadOnly ? "ro" : "rw")}\n"));
-
-    private static string Escape(string text)
-        => text.Length == 0 ? "none" : text.Replace("\\", "\\134", StringComparison.Ordinal).Replace(" ", "\\040", StringComparison.Ordinal).Replace("\t", "\\011", StringComparison.Ordinal).Replace("\n", "\\012", StringComparison.Ordinal);
-
-    private static string MemoryInfo(Container container)
-    {
-        long total = (long)(container.Options.MemoryLimit >> 10);
-        long free = total - (long)(container.MemoryInUse >> 10);
-        return $"MemTotal:       {total,8} kB\nMemFree:        {free,8} kB\nMemAvailable:   {free,8} kB\nBuffers:               0 kB\nCached:                0 kB\nSwapTotal:             0 kB\nSwapFree:              0 kB\n";
-    }
-
-    private static string Maps(Process process)
-    {
-        var text = new StringBuilder();
-        foreach (Mapping mapping in process.Space.Mappings)
-        {
-            text.Append(CultureInfo.InvariantCulture, $"{mapping.Start:x}-{mapping.End:x} ")
-                .Append((mapping.Protection & Protection.Read) != 0 ? 'r' : '-')
-                .Append((mapping.Protection & Protection.Write) != 0 ? 'w' : '-')
-                .Append((mapping.Protection & Protection.Execute) != 0 ? 'x' : '-')
-                .Append(mapping.Shared ? 's' : 'p')
-                .Append(CultureInfo.InvariantCulture, $" {mapping.FileOffset:x8} 00:00 0 {mapping.Name}\n");
-        }
-
-        return text.ToString();
-    }
-
-    private static string Stat(Process process)
-        => $"{process.Id} ({process.Name}) {State(process)} {process.Parent?.Id ?? 0} {process.Group} {process.Session} 0 -1 0 0 0 0 0 0 0 0 0 20 0 {process.Tasks.Count} 0 0 {process.Space.ResidentPages * 4096L} {process.Space.ResidentPages} 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
-
-    private static string Status(Process process)
-        => $"Name:\t{process.Name}\nState:\t{State(process)}\nTgid:\t{process.Id}\nPid:\t{process.Id}\nPPid:\t{process.Parent?.Id ?? 0}\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmRSS:\t{process.Space.ResidentPages * 4} kB\nThreads:\t{process.Tasks.Count}\n";
-
-    private static char State(Process process) => process.WaitStatus is null ? 'R' : 'Z';
 }

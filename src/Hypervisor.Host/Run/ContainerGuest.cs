@@ -62,6 +62,7 @@ internal sealed class ContainerGuest : IRunningGuest
         var containers = new ContainerHost("container", memory, host.Timers, engine)
         {
             SetParameters = host.SetParameters,
+            Processors = Math.Min(options.VCpus, Environment.ProcessorCount),
             EpochNanoseconds = (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100 - host.NowNanoseconds,
         };
         try

@@ -233,7 +233,7 @@ public sealed class ContainerTests
             Error = bytes => run.Output.Append(Encoding.UTF8.GetString(bytes)),
         });
         run.Finish();
-        Assert.Equal("HI\nbin\ndev\nproc\ntmp\nriscv64\n100\n99\n3\n", run.Output.ToString());
+        Assert.Equal("HI\nbin\ndev\nproc\nsys\ntmp\nriscv64\n100\n99\n3\n", run.Output.ToString());
         Assert.Equal(128 + 15, container.Exit!.Value.Code);
     }
 

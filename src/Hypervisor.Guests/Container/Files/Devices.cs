@@ -48,13 +48,18 @@ internal sealed class RandomFile(Inode inode, int flags, Random random) : OpenFi
     public override int Write(ReadOnlySpan<byte> data) => data.Length;
 }
 
-/// <summary>A file whose content is made when it is opened: most of /proc.</summary>
-internal sealed class GeneratedInode(FileStore store, Func<byte[]> content) : Inode(store.NextNumber(), InodeMode.Regular | 0x124, store.Now)
+/// <summary>A file whose content is made when it is opened: most of /proc. What is written goes to a function, where there is one.</summary>
+internal sealed class GeneratedInode(FileStore store, Func<byte[]> content, Func<byte[], int>? write = null)
+    : Inode(store.NextNumber(), InodeMode.Regular | (write is null ? 0x124u : 0x1A4u), store.Now)
 {
-    public override OpenFile Open(int flags) => new Generated(this, flags, content());
+    public override int Truncate(long size) => write is null ? -Errno.EPERM : 0;
 
-    private sealed class Generated(Inode inode, int flags, byte[] content) : OpenFile(inode, flags)
+    public override OpenFile Open(int flags) => new Generated(this, flags, content, write);
+
+    private sealed class Generated(Inode inode, int flags, Func<byte[]> content, Func<byte[], int>? write) : OpenFile(inode, flags)
     {
+        private byte[]? _text;
+
         public override bool CanSeek => true;
 
         public override int Read(Span<byte> buffer)
@@ -66,14 +71,16 @@ internal sealed class GeneratedInode(FileStore store, Func<byte[]> content) : In
 
         public override int ReadAt(Span<byte> buffer, long offset)
         {
-            if (offset >= content.Length)
+            // Reading from the start again tells how things are now.
+            byte[] text = _text = offset == 0 || _text is null ? content() : _text;
+            if (offset >= text.Length)
                 return 0;
-            int count = Math.Min(buffer.Length, content.Length - (int)offset);
-            content.AsSpan((int)offset, count).CopyTo(buffer);
+            int count = Math.Min(buffer.Length, text.Length - (int)offset);
+            text.AsSpan((int)offset, count).CopyTo(buffer);
             return count;
         }
 
-        public override int Write(ReadOnlySpan<byte> data) => -Errno.EACCES;
+        public override int Write(ReadOnlySpan<byte> data) => write is null ? -Errno.EACCES : write(data.ToArray()) is < 0 and int error ? error : data.Length;
     }
 }
 
@@ -82,6 +89,9 @@ internal sealed class GeneratedDirectory(FileStore store, Func<string, Inode?> l
     : Inode(store.NextNumber(), InodeMode.Directory | 0x16D, store.Now)
 {
     public Inode? Parent { get; set; }
+
+    /// <summary>Who fills it, while it is being built.</summary>
+    public object? Builder { get; set; }
 
     public override Inode? Lookup(string name)
     {

@@ -42,7 +42,7 @@ internal sealed class Pty
     {
         _container = container;
         Number = number;
-        Terminal = new Terminal(container, Transmit);
+        Terminal = new Terminal(container, Transmit) { Device = 136 << 8 | number };
         Slave = new PtyInode(container.Store, this) { Uid = owner.FileUid, Gid = 5 };
     }
 

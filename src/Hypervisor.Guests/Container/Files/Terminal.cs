@@ -22,6 +22,9 @@ internal sealed class Terminal(Container container, Func<ReadOnlySpan<byte>, int
 
     public Termios Settings { get; } = new();
 
+    /// <summary>Its device number.</summary>
+    public int Device { get; init; } = 5 << 8 | 1;
+
     public ushort Rows { get; set; }
 
     public ushort Columns { get; set; }

@@ -47,6 +47,9 @@ internal sealed class Process
 
     public ResourceLimits Limits { get; init; }
 
+    /// <summary>Its directory in /proc, once somebody looked.</summary>
+    public Inode? Directory { get; set; }
+
     public Credentials Credentials { get; set; } = Credentials.Root;
 
     public SignalAction[] Actions { get; set; } = new SignalAction[65];

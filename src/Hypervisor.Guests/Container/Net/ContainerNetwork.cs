@@ -67,6 +67,9 @@ internal sealed class ContainerNetwork(Files.FileStore store)
         ? _ports.GetValueOrDefault((type, address.Port))
         : _names.GetValueOrDefault((type, address.Name));
 
+    /// <summary>Sockets that have a port or a name.</summary>
+    public IEnumerable<SocketFile> Bound => _ports.Values.Concat(_names.Values);
+
     /// <summary>Gives back what a socket was bound to.</summary>
     public void Unbind(SocketFile socket)
     {

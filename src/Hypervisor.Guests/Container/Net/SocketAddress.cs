@@ -6,7 +6,7 @@ namespace Hypervisor.Guests.Container.Net;
 /// <summary>Address families and kinds of socket, as Linux numbers them.</summary>
 internal static class SocketKind
 {
-    public const int Unix = 1, Internet = 2;
+    public const int Unix = 1, Internet = 2, Internet6 = 10;
     public const int Stream = 1, Datagram = 2, SequencedPacket = 5;
     public const int TypeMask = 0xF, NonBlock = 0x800, CloseOnExec = 0x80000;
 }

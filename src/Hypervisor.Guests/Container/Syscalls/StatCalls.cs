@@ -6,6 +6,9 @@ namespace Hypervisor.Guests.Container.Syscalls;
 /// <summary>What files are: stat, statx, statfs, access, and the entries of directories.</summary>
 internal static class StatCalls
 {
+    /// <summary>The device of the first mounted tree; the others follow.</summary>
+    public const int FirstMountDevice = 13;
+
     private const int NamelessDevice = 12;
 
     public static long Stat(KernelTask task, in SyscallArguments a)
@@ -98,7 +101,7 @@ internal static class StatCalls
         for (int i = 0; i < mounts.Count; i++)
         {
             if (mounts[i] == mount)
-                return NamelessDevice + 1 + i;
+                return FirstMountDevice + i;
         }
 
         return NamelessDevice;
