@@ -164,6 +164,8 @@ public sealed partial class Container
             throw new HypervisorException($"Container '{options.Name}' may have {options.TaskLimit} tasks; give it at least 1.");
         if (options.Arguments.Count == 0)
             throw new HypervisorException($"Container '{options.Name}' has no arguments; the first is the program's own name.");
+        if (options is { Image: not null, RootDirectory: not null })
+            throw new HypervisorException($"Container '{options.Name}' has both an image and a root directory; choose one.");
         if (options.RootDirectory is { } root && !Directory.Exists(root))
             throw new HypervisorException($"The root directory '{root}' of container '{options.Name}' does not exist.");
     }

@@ -20,7 +20,7 @@ internal static class ContainerMounts
             mounts = [new ContainerMount { Destination = "/dev", Kind = ContainerMountKind.Devices }, .. mounts];
         foreach (ContainerMount mount in mounts)
             Mount(container, walk, mount);
-        if (options.Mounts is null)
+        if (!options.RootIsHosts)
             MakePlace(container, walk, "/tmp", isDirectory: true).Mode = InodeMode.Directory | AnyoneSticky;
         foreach (string path in options.MaskedPaths)
         {

@@ -17,6 +17,9 @@ public sealed record ContainerOptions
     /// <summary>A host directory shown as the root, read-only: what the container changes stays in memory. Null for an empty root.</summary>
     public string? RootDirectory { get; init; }
 
+    /// <summary>An image whose files are the root, in the place of <see cref="RootDirectory"/>; what the container changes stays in memory.</summary>
+    public ContainerImage? Image { get; init; }
+
     /// <summary>Whether what the container changes under <see cref="RootDirectory"/> is changed on the host.</summary>
     public bool RootIsHosts { get; init; }
 

@@ -22,7 +22,8 @@ internal static class ContainerTree
         ContainerOptions options = container.Options;
         if (options is { RootIsHosts: true, RootDirectory: { } host })
             return new MountedTree(new HostVolume(container.Store, host).Root, "/", "hostfs", "rootfs", options.RootIsReadOnly);
-        var root = new MemoryDirectory(container.Store, 0x1ED, options.RootDirectory is { } path ? new HostDirectory(Path.GetFullPath(path)) : null);
+        HostDirectory? lower = options.Image?.Root ?? (options.RootDirectory is { } path ? new HostDirectory(Path.GetFullPath(path)) : null);
+        var root = new MemoryDirectory(container.Store, 0x1ED, lower);
         return new MountedTree(root, "/", "overlay", "rootfs", options.RootIsReadOnly);
     }
 

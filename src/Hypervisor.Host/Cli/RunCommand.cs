@@ -40,6 +40,10 @@ internal static class RunCommand
         Option<string?> dtb = new("--dtb") { Description = "A flattened device tree to show the guest, as it is, in place of the board's own.", HelpName = "FILE" };
         Option<string?> append = new("--append") { Description = "The kernel's command line.", HelpName = "TEXT" };
         Option<string?> rootfs = new("--rootfs") { Description = "A host directory the container sees as / (read-only).", HelpName = "DIR" };
+        Option<string?> image = new("--image") { Description = "An image as the container's root: a directory in the OCI image layout, and a tag where it has several.", HelpName = "DIR[:TAG]" };
+        Option<bool> writable = new("--writable") { Description = "What the container changes under --rootfs is changed on the host." };
+        Option<string[]> volume = new("--volume", "-v") { Description = "A directory or file of the host, shown in the container; may be repeated.", HelpName = "HOST:GUEST[:ro]" };
+        Option<string[]> mount = new("--mount") { Description = "A mount, such as type=bind,source=HOST,target=GUEST,readonly or type=tmpfs,target=GUEST,size=64M; may be repeated.", HelpName = "…" };
         Option<string[]> environment = new("--env") { Description = "A variable of the container's environment; may be repeated.", HelpName = "K=V" };
         Option<double?> cpus = new("--cpus") { Description = "Processor time a container may use, in CPUs: 0.5 is half of one.", HelpName = "N" };
         Option<int> weight = new("--weight") { Description = "The guest's weight for the scheduler, beside others.", HelpName = "N", DefaultValueFactory = _ => RunOptions.DefaultWeight };
@@ -59,7 +63,7 @@ internal static class RunCommand
         Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
         var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal. A machine gets every key, Ctrl-C too; Ctrl-A x ends it, Ctrl-A Ctrl-A is one Ctrl-A.")
         {
-            program, mode, memory, balloon, vcpus, kernel, firmware, initrd, disks, shares, vsock, net, publish, pcap, dtb, append, rootfs, environment, cpus, weight, scheduler, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
+            program, mode, memory, balloon, vcpus, kernel, firmware, initrd, disks, shares, vsock, net, publish, pcap, dtb, append, rootfs, image, writable, volume, mount, environment, cpus, weight, scheduler, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(parsed.GetValue(program) is { } name && ManifestReader.IsManifest(name)
             ? RunManifest(name, parsed, cancellation)
@@ -99,6 +103,9 @@ internal static class RunCommand
                 DeviceTree = parsed.GetValue(dtb),
                 CommandLine = parsed.GetValue(append),
                 RootDirectory = parsed.GetValue(rootfs),
+                Image = parsed.GetValue(image),
+                Writable = parsed.GetValue(writable),
+                Mounts = [.. (parsed.GetValue(volume) ?? []).Select(MountOptions.ParseVolume), .. (parsed.GetValue(mount) ?? []).Select(MountOptions.ParseMount)],
                 Environment = parsed.GetValue(environment) ?? [],
                 Weight = parsed.GetValue(weight),
                 Cpus = parsed.GetValue(cpus),

@@ -57,7 +57,9 @@ internal sealed class ContainerGuest : IRunningGuest
     public static ContainerGuest Create(RunOptions options, HypervisorHost host, ContainerConsole console)
     {
         ulong memory = options.Memory ?? DefaultMemory;
-        (string path, ReadOnlyMemory<byte>? image) = Find(options);
+        ContainerImage? image = options.Image is { } name ? OpenImage(name) : null;
+        List<string> command = CommandOf(options, image);
+        (string path, ReadOnlyMemory<byte>? program) = image is null ? Find(options) : (command[0], null);
         Interpreter engine = EngineChoice.Create(options.Engine);
         var containers = new ContainerHost("container", memory, host.Timers, engine)
         {
@@ -72,9 +74,14 @@ internal sealed class ContainerGuest : IRunningGuest
             containers.Create(defaults with
             {
                 RootDirectory = options.RootDirectory,
-                ProgramImage = image,
-                Arguments = [options.Program!, .. options.Arguments],
-                Environment = Merge(defaults.Environment, options.Environment),
+                RootIsHosts = options.Writable,
+                Image = image,
+                Mounts = options.Mounts.Count == 0 ? null : [new ContainerMount { Destination = "/proc", Kind = ContainerMountKind.Processes }, .. options.Mounts],
+                WorkingDirectory = image?.WorkingDirectory ?? "/",
+                User = image?.User ?? ContainerUser.Root,
+                ProgramImage = program,
+                Arguments = command,
+                Environment = Merge(Merge(defaults.Environment, image?.Environment ?? []), options.Environment),
                 MemoryLimit = memory,
                 Weight = options.Weight,
                 CpuLimit = options.Cpus,
@@ -107,6 +114,28 @@ internal sealed class ContainerGuest : IRunningGuest
 
     /// <inheritdoc/>
     public void Dispose() => _containers.Dispose();
+
+    /// <summary>An image named as DIR or DIR:TAG; its layers are kept unpacked where the user's caches are.</summary>
+    private static ContainerImage OpenImage(string name)
+    {
+        int colon = Directory.Exists(name) ? -1 : name.LastIndexOf(':');
+        (string layout, string? tag) = colon > 0 ? (name[..colon], name[(colon + 1)..]) : (name, null);
+        string? given = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+        string caches = !string.IsNullOrEmpty(given) ? given
+            : OperatingSystem.IsWindows() ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
+        return ContainerImage.Open(layout, tag, Path.Combine(caches, "hv", "layers"));
+    }
+
+    /// <summary>The program and its arguments: what the user says, behind the image's entry point; else the image's command.</summary>
+    private static List<string> CommandOf(RunOptions options, ContainerImage? image)
+    {
+        if (image is null)
+            return [options.Program!, .. options.Arguments];
+        IEnumerable<string> given = options.Program is { } program ? [program, .. options.Arguments] : image.Command;
+        List<string> command = [.. image.EntryPoint, .. given];
+        return command.Count > 0 ? command : throw new HypervisorException($"The image '{options.Image}' names no program to run; name one behind it.");
+    }
 
     /// <summary>A file of the host, brought along; or, with a root directory, a path within it.</summary>
     private static (string Path, ReadOnlyMemory<byte>? Image) Find(RunOptions options)

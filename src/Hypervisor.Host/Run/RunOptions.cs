@@ -70,6 +70,15 @@ internal sealed record RunOptions
 
     public string? RootDirectory { get; init; }
 
+    /// <summary>An image to take the root from, as the directory of an OCI image layout and, behind a colon, a tag; null for none.</summary>
+    public string? Image { get; init; }
+
+    /// <summary>Whether what a container changes under its root directory is changed on the host.</summary>
+    public bool Writable { get; init; }
+
+    /// <summary>What is mounted in a container besides the usual.</summary>
+    public IReadOnlyList<Guests.Container.ContainerMount> Mounts { get; init; } = [];
+
     public IReadOnlyList<string> Environment { get; init; } = [];
 
     public int Weight { get; init; } = DefaultWeight;
@@ -138,13 +147,19 @@ internal sealed record RunOptions
                 throw new HypervisorException("--gdb attaches to a machine's harts, which a container has none of: choose --mode bare, full, assisted or para.");
             if (options.Kernel is not null)
                 throw new HypervisorException("--kernel boots a machine: say which way with --mode bare, full, assisted or para.");
-            if (options.Program is null)
+            if (options is { Image: not null, RootDirectory: not null })
+                throw new HypervisorException("--image and --rootfs are both the container's root: give one of them.");
+            if (options.Writable && options.RootDirectory is null)
+                throw new HypervisorException("--writable is of a host directory: name it with --rootfs DIR.");
+            if (options.Program is null && options.Image is null)
                 throw new HypervisorException("hv run needs a program, or --mode and --kernel for a machine.");
         }
         else
         {
             if (options.Program is not null)
                 throw new HypervisorException($"'{options.Program}': a machine in mode {options.Mode} boots what --kernel names and takes no program.");
+            if (options.Image is not null || options.Writable || options.Mounts.Count > 0)
+                throw new HypervisorException("--image, --writable, --volume and --mount are of containers; a machine has disks.");
             if (options.Kernel is null)
                 throw new HypervisorException($"Mode {options.Mode} boots a machine: name what it boots with --kernel FILE.");
             if (options.DeviceTree is not null && (options.InitialRamDisk is not null || options.CommandLine is not null))

@@ -1,59 +1,121 @@
 namespace Hypervisor.Guests.Container.Files;
 
+/// <summary>What an image says of a file's owner and permissions, by its path without a slash at its start.</summary>
+internal delegate bool LayerOwners(string path, out uint mode, out uint uid, out uint gid);
+
+/// <summary>One of the layers that a read-only directory is made of.</summary>
+/// <param name="Directory">Its directory of the host.</param>
+/// <param name="Owners">What the image says where the host could not keep it; null for nothing.</param>
+internal readonly record struct HostLayer(HostTreeDirectory Directory, LayerOwners? Owners);
+
 /// <summary>
-/// A host directory as the read-only lower layer of a container's tree. Entries are opened by single names under directories
-/// that were themselves opened so, and symbolic links are handed to the container's own path walk as text: the host never
-/// resolves a path that the container wrote, so nothing outside can be reached.
+/// Directories of the host, one over the other, as the read-only part of a container's tree. Entries are opened by single names
+/// under directories that were themselves opened so, and symbolic links are handed to the container's own path walk as text: the
+/// host never resolves a path that the container wrote, so nothing outside can be reached.
 /// </summary>
-internal sealed class HostDirectory(string path)
+internal sealed class HostDirectory
 {
-    public IEnumerable<string> Names()
+    /// <summary>Before the name of what a layer takes away from those below (OCI image specification, layer.md).</summary>
+    public const string Whiteout = ".wh.";
+
+    /// <summary>In a directory that hides all that is below it.</summary>
+    public const string Opaque = ".wh..wh..opq";
+
+    private readonly IReadOnlyList<HostLayer> _layers;
+    private readonly bool _isImage;
+    private readonly string _path;
+
+    /// <summary>A directory as it is, everything in it the superuser's.</summary>
+    public HostDirectory(string path)
+        : this([new HostLayer(new HostVolume(new FileStore(() => 0, 0), path).Root, null)], isImage: false, "")
     {
-        try
-        {
-            return new DirectoryInfo(path).EnumerateFileSystemInfos().Select(info => KernelText.FromHost(info.Name)).ToList();
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            // A directory that the host withdrew reads as empty, as an unreadable one does.
-            return [];
-        }
     }
 
-    public bool Exists(string name) => Info(name) is not null;
+    /// <summary>The layers of an image, the topmost first, with their marks of what is taken away.</summary>
+    public HostDirectory(IReadOnlyList<HostLayer> layers)
+        : this(layers, isImage: true, "")
+    {
+    }
+
+    private HostDirectory(IReadOnlyList<HostLayer> layers, bool isImage, string path)
+    {
+        _layers = layers;
+        _isImage = isImage;
+        _path = path;
+    }
+
+    public IEnumerable<string> Names()
+    {
+        if (!_isImage)
+            return [.. _layers[0].Directory.Names()];
+        var names = new HashSet<string>();
+        var hidden = new HashSet<string>();
+        foreach (HostLayer layer in _layers)
+        {
+            IReadOnlyList<string> all = layer.Directory.Names();
+            names.UnionWith(all.Where(name => !name.StartsWith(Whiteout, StringComparison.Ordinal) && !hidden.Contains(name)));
+            hidden.UnionWith(all.Where(name => name.StartsWith(Whiteout, StringComparison.Ordinal)).Select(name => name[Whiteout.Length..]));
+        }
+
+        return names;
+    }
+
+    public bool Exists(string name) => Find(name, out _) is not null;
 
     /// <summary>The entry as a file of the container, or null. Sockets and devices of the host are not shown.</summary>
     public Inode? Open(string name, FileStore store)
     {
-        if (Info(name) is not { } info)
+        if (Find(name, out List<HostLayer> layers) is not { } top)
             return null;
-        Inode? inode = info switch
+        string path = _path.Length == 0 ? name : $"{_path}/{name}";
+        uint permissions = top.Mode & InodeMode.Permissions;
+        Inode made = top switch
         {
-            { LinkTarget: { } target } => new Symlink(store, KernelText.FromHost(target)),
-            DirectoryInfo => new MemoryDirectory(store, Permissions(info), new HostDirectory(info.FullName)),
-            FileInfo file when (file.Attributes & FileAttributes.Device) == 0 => new MemoryFile(store, Permissions(info), new HostFile(file.FullName, file.Length)),
-            _ => null,
+            HostTreeDirectory => new MemoryDirectory(store, permissions, new HostDirectory(layers, _isImage, path)),
+            HostTreeFile file => new MemoryFile(store, permissions, new HostFile(file)),
+            _ => new Symlink(store, top.Target),
         };
-        if (inode is not null)
-            inode.ModifyTime = inode.ChangeTime = inode.AccessTime = (info.LastWriteTimeUtc.Ticks - DateTime.UnixEpoch.Ticks) * 100;
-        return inode;
+        made.ModifyTime = made.ChangeTime = made.AccessTime = top.ModifyTime;
+        if (layers[0].Owners is { } owners && owners(path, out uint mode, out uint uid, out uint gid))
+        {
+            made.Mode = (made.Mode & InodeMode.TypeMask) | (mode & InodeMode.Permissions);
+            (made.Uid, made.Gid) = (uid, gid);
+        }
+
+        return made;
     }
 
-    private FileSystemInfo? Info(string name)
+    /// <summary>The topmost entry of a name, and the layers that it is made of: several for a directory that lies over others.</summary>
+    private Inode? Find(string name, out List<HostLayer> layers)
     {
-        if (name.Length == 0 || name is "." or ".." || name.Contains('/') || name.Contains('\0') || name.Contains(Path.DirectorySeparatorChar))
+        layers = [];
+        if (_isImage && name.StartsWith(Whiteout, StringComparison.Ordinal))
             return null;
-        string full = Path.Combine(path, KernelText.ToHost(name));
-        var file = new FileInfo(full);
-        if (file.LinkTarget is not null)
-            return file;
-        if (Directory.Exists(full))
-            return new DirectoryInfo(full);
-        return file.Exists ? file : null;
-    }
+        Inode? top = null;
+        foreach (HostLayer layer in _layers)
+        {
+            Inode? entry = layer.Directory.Lookup(name);
+            if (entry is HostTreeDirectory directory)
+            {
+                top ??= directory;
+                layers.Add(new HostLayer(directory, layer.Owners));
+                if (_isImage && directory.Lookup(Opaque) is not null)
+                    break;
+            }
+            else if (entry is not null)
+            {
+                // A file under a directory is hidden by it; above all else it is what is seen.
+                if (top is null)
+                    layers.Add(new HostLayer(layer.Directory, layer.Owners));
+                return top ?? entry;
+            }
 
-    private static uint Permissions(FileSystemInfo info)
-        => OperatingSystem.IsWindows() ? 0x1EDu : (uint)info.UnixFileMode & InodeMode.Permissions;
+            if (_isImage && layer.Directory.Lookup(Whiteout + name) is not null)
+                break;
+        }
+
+        return top;
+    }
 }
 
 /// <summary>The content that a file has below what was changed of it in memory, or that its changes go to.</summary>
@@ -75,38 +137,17 @@ internal interface IFileContent
     int SetLength(long length);
 }
 
-/// <summary>The content of a host file, opened when first read.</summary>
-internal sealed class HostFile(string path, long length) : IFileContent
+/// <summary>The content of a host file, of which nothing is changed.</summary>
+internal sealed class HostFile(HostTreeFile file) : IFileContent
 {
-    private Microsoft.Win32.SafeHandles.SafeFileHandle? _handle;
-
-    public long Length { get; } = length;
+    /// <summary>Its length when it was found: what the host adds later is not shown.</summary>
+    public long Length { get; } = file.Length;
 
     public bool WritesThrough => false;
+
+    public int Read(Span<byte> buffer, long offset) => file.Read(buffer, offset);
 
     public int Write(ReadOnlySpan<byte> data, long offset) => -Errno.EROFS;
 
     public int SetLength(long length) => -Errno.EROFS;
-
-    public int Read(Span<byte> buffer, long offset)
-    {
-        try
-        {
-            _handle ??= File.OpenHandle(path);
-            int total = 0;
-            while (total < buffer.Length)
-            {
-                int count = RandomAccess.Read(_handle, buffer[total..], offset + total);
-                if (count == 0)
-                    break;
-                total += count;
-            }
-
-            return total;
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            return -Errno.EIO;
-        }
-    }
 }

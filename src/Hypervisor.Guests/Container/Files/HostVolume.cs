@@ -201,6 +201,9 @@ internal sealed class HostTreeDirectory : Inode, IHostEntry
         return 0;
     }
 
+    /// <summary>The names of the host's files in it.</summary>
+    public IReadOnlyList<string> Names() => TryFolder(out HostFolder? folder) == 0 ? folder!.Names() : [];
+
     public override Inode? Lookup(string name) => _own?.GetValueOrDefault(name) ?? (TryFolder(out HostFolder? folder) == 0 ? Volume.Find(this, folder!, name) : null);
 
     public override IEnumerable<(string Name, Inode Inode)> Entries()
