@@ -118,7 +118,7 @@ public sealed partial class HypervisorHost : IDisposable
             if (vcpu.SchedulingId < 0)
                 return;
             long now = CurrentTime();
-            parameters = parameters with { Group = vcpu.Machine.Group };
+            parameters = parameters with { Group = GroupOf(vcpu, vcpu.Machine.Group) };
             Kick(_scheduler.Set(vcpu.SchedulingId, in parameters, now), now);
         }
     }
@@ -138,6 +138,10 @@ public sealed partial class HypervisorHost : IDisposable
             machine.PowerOff(new MachineExit(1, "host disposed"));
     }
 
+    /// <summary>A vCPU's own group where it lies in its machine's and the policy knows groups; else its machine's.</summary>
+    private SchedulingGroup? GroupOf(VCpu vcpu, SchedulingGroup? machines)
+        => _options.Groups && vcpu.Group is { } own && own.Parent == machines ? own : machines;
+
     /// <summary>Whether vCPUs may have to wait for each other.</summary>
     private bool HasMoreVCpusThanCpus => _vcpuCount > _cpus.Length;
 
@@ -147,10 +151,11 @@ public sealed partial class HypervisorHost : IDisposable
             WaitUntilStopped(machine);
     }
 
-    private void Start(VCpu vcpu, in SchedulingParameters parameters)
+    private void Start(VCpu vcpu, SchedulingParameters parameters)
     {
         lock (_gate)
         {
+            parameters = parameters with { Group = GroupOf(vcpu, parameters.Group) };
             if (!_freeIds.TryPop(out int id))
             {
                 id = _vcpus.Count;

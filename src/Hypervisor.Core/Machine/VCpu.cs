@@ -84,6 +84,9 @@ public sealed class VCpu : IDisposable
 
     internal IPersonality Personality { get; set; }
 
+    /// <summary>The group it shares CPUs in, within its machine's; null for its machine's itself.</summary>
+    internal Scheduling.SchedulingGroup? Group { get; init; }
+
     /// <summary>The number by which the host loop's scheduler knows this vCPU; -1 while it has none.</summary>
     internal int SchedulingId { get; set; } = -1;
 

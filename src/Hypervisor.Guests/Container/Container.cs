@@ -26,6 +26,7 @@ public sealed partial class Container
     {
         Host = host;
         Options = options;
+        Group = new Core.Scheduling.SchedulingGroup(options.Name) { Weight = options.Weight, Parent = host.Machine.Group };
         Account = new MemoryAccount((long)(options.MemoryLimit / AddressSpace.PageSize));
         Random = new Random(options.Seed);
         Store = new FileStore(() => host.Now + host.EpochNanoseconds, (long)options.FileLimit) { Frames = host.Frames };
@@ -57,6 +58,9 @@ public sealed partial class Container
     internal Dictionary<ulong, long> Unknown { get; } = [];
 
     internal ContainerHost Host { get; }
+
+    /// <summary>What its tasks share CPUs as, where the host loop knows groups.</summary>
+    internal Core.Scheduling.SchedulingGroup Group { get; }
 
     internal MemoryAccount Account { get; }
 

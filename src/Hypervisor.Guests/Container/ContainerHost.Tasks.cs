@@ -22,7 +22,7 @@ public sealed partial class ContainerHost
         // Programs may read all counters, and clear, clean and flush cache blocks.
         hart.State->Privileged.Mcounteren = hart.State->Privileged.Scounteren = uint.MaxValue;
         hart.State->Privileged.Menvcfg = hart.State->Privileged.Senvcfg = CsrFile.EnvCacheZero | CsrFile.EnvCacheClean;
-        var vcpu = new VCpu(Machine, id, hart, this, _shared);
+        var vcpu = new VCpu(Machine, id, hart, this, _shared) { Group = process.Container.Group };
         var task = new KernelTask(process, id, vcpu);
         process.Space.AddTask(task);
         process.Tasks.Add(task);

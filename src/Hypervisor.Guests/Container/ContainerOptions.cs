@@ -62,7 +62,10 @@ public sealed record ContainerOptions
     /// <summary>Tasks it may have at a time, at least 1.</summary>
     public int TaskLimit { get; init; } = 512;
 
-    /// <summary>Its weight beside other containers, 1 to 1048576; each of its tasks has it.</summary>
+    /// <summary>
+    /// Its weight beside other containers, 1 to 1048576. On a host loop with groups (<see cref="Core.Machine.HostOptions.Groups"/>) the
+    /// container has it, however many tasks it runs; without, each of its tasks has.
+    /// </summary>
     public int Weight { get; init; } = 100;
 
     /// <summary>

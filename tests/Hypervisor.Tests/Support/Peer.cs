@@ -88,3 +88,14 @@ public sealed class LinuxFactAttribute : FactAttribute
             Skip = "this host does not run Linux";
     }
 }
+
+/// <summary>A theory about what only Linux hosts do: skipped elsewhere, saying so.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class LinuxTheoryAttribute : TheoryAttribute
+{
+    public LinuxTheoryAttribute()
+    {
+        if (!OperatingSystem.IsLinux())
+            Skip = "this host does not run Linux";
+    }
+}

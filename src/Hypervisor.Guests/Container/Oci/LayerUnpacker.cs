@@ -40,6 +40,7 @@ internal sealed class LayerUnpacker
                     (HostFolder folder, string name) = Place(entry.Name);
                     Clear(folder, name);
                     Check(folder.MakeSymlink(name, KernelText.FromHost(entry.LinkName)), entry);
+                    SetTime(folder, name, entry);
                     break;
                 case TarEntryType.HardLink:
                     MakeLink(entry);
@@ -82,8 +83,7 @@ internal sealed class LayerUnpacker
         using (var file = new FileStream(handle!, FileAccess.Write))
             entry.DataStream?.CopyTo(file);
         Check(folder.ChangeMode(name, kept), entry);
-        long time = (entry.ModificationTime.UtcTicks - DateTime.UnixEpoch.Ticks) * 100;
-        Check(folder.ChangeTimes(name, time, time), entry);
+        SetTime(folder, name, entry);
         Note(entry, mode, kept);
     }
 
@@ -124,6 +124,12 @@ internal sealed class LayerUnpacker
         if (parts.Contains("..") || path.Contains('\0', StringComparison.Ordinal) || parts.Count > DeepestPath)
             throw new HypervisorException($"The layer has an entry '{path}', which leads out of it.");
         return parts;
+    }
+
+    private static void SetTime(HostFolder folder, string name, TarEntry entry)
+    {
+        long time = (entry.ModificationTime.UtcTicks - DateTime.UnixEpoch.Ticks) * 100;
+        Check(folder.ChangeTimes(name, time, time), entry);
     }
 
     /// <summary>A later entry replaces an earlier one of its name.</summary>
