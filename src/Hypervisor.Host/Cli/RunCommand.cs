@@ -34,6 +34,7 @@ internal static class RunCommand
         Option<string[]> disks = new("--disk") { Description = "A disk image, as a virtio block device: qcow2 where its name ends so, else raw. With ro the guest cannot write; with forget its writes are gone when it ends. May be given again.", HelpName = "FILE[,format=raw|qcow2][,ro][,forget]" };
         Option<string[]> shares = new("--share") { Description = "A directory of the host that the guest may mount, by virtio and 9P: mount -t 9p -o trans=virtio share /mnt. May be given again.", HelpName = "DIR[,tag=NAME][,ro]" };
         Option<string?> vsock = new("--vsock") { Description = "Streams without a network: a Unix socket at PATH takes 'CONNECT N' to port N of the guest, and the guest's port N of CID 2 is whoever listens at PATH_N.", HelpName = "PATH[,cid=N]" };
+        Option<string[]> ports = new("--port") { Description = "A port beside the console: /dev/virtio-ports/NAME in the guest, a Unix socket at PATH on the host. May be given again.", HelpName = "NAME=PATH" };
         Option<string?> net = new("--net") { Description = "A network of this name for the machine, with a router that is its DHCP and name server.", HelpName = "NAME" };
         Option<string[]> publish = new("--publish") { Description = "A port of the host's loopback that leads to a port of the machine, such as 8080:80; may be repeated.", HelpName = "HOST:GUEST" };
         Option<string?> pcap = new("--pcap") { Description = "Write the network's frames to a capture file for tcpdump or Wireshark.", HelpName = "FILE" };
@@ -63,7 +64,7 @@ internal static class RunCommand
         Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
         var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal. A machine gets every key, Ctrl-C too; Ctrl-A x ends it, Ctrl-A Ctrl-A is one Ctrl-A.")
         {
-            program, mode, memory, balloon, vcpus, kernel, firmware, initrd, disks, shares, vsock, net, publish, pcap, dtb, append, rootfs, image, writable, volume, mount, environment, cpus, weight, scheduler, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
+            program, mode, memory, balloon, vcpus, kernel, firmware, initrd, disks, shares, vsock, ports, net, publish, pcap, dtb, append, rootfs, image, writable, volume, mount, environment, cpus, weight, scheduler, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(parsed.GetValue(program) is { } name && ManifestReader.IsManifest(name)
             ? RunManifest(name, parsed, cancellation)
@@ -97,6 +98,7 @@ internal static class RunCommand
                 Disks = parsed.GetValue(disks) ?? [],
                 Shares = parsed.GetValue(shares) ?? [],
                 Vsock = parsed.GetValue(vsock),
+                Ports = parsed.GetValue(ports) ?? [],
                 Network = parsed.GetValue(net),
                 Published = [.. (parsed.GetValue(publish) ?? []).Select(PortMapping.Parse)],
                 CaptureFile = parsed.GetValue(pcap),

@@ -18,7 +18,7 @@ internal sealed class ManifestReader
 
     private static readonly string[] s_guestKeys =
     [
-        "mode", "program", "arguments", "env", "rootfs", "cpus", "kernel", "firmware", "initrd", "append", "dtb", "disks", "shares", "vsock", "memory", "vcpus", "weight",
+        "mode", "program", "arguments", "env", "rootfs", "cpus", "kernel", "firmware", "initrd", "append", "dtb", "disks", "shares", "vsock", "ports", "memory", "vcpus", "weight",
         "group", "limit", "reservation", "engine", "networks", "console", "balloon", "domain",
     ];
 
@@ -151,6 +151,7 @@ internal sealed class ManifestReader
             Disks = [.. Texts("disks").Select(PathOf)],
             Shares = [.. Texts("shares").Select(PathOf)],
             Vsock = File("vsock"),
+            Ports = [.. Texts("ports").Select(port => port.Split('=', 2) is [var portName, var place] ? $"{portName}={PathOf(place)}" : port)],
             Memory = Field("memory") is { } memory ? _yaml.Parsed<ulong?>(memory, "memory", size => MemorySize.ParseRam(size)) : null,
             VCpus = Field("vcpus") is { } vcpus ? (int)_yaml.Integer(vcpus, "vcpus", 1, RunOptions.MostVCpus) : 1,
             Weight = Field("weight") is { } weight ? (int)_yaml.Integer(weight, "weight", 1, Core.Scheduling.SchedulingParameters.MaximumWeight) : RunOptions.DefaultWeight,

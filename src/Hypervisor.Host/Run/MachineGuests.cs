@@ -90,7 +90,21 @@ internal static class MachineGuests
                 devices.Add(streams);
             }
 
-            var plan = new Plan(name, output, engine, images, devices, [.. opened, .. owned]);
+            var ports = new List<VirtioConsolePort>();
+            foreach (string text in options.Ports)
+            {
+                string[] parts = text.Split('=', 2);
+                if (parts.Length != 2 || parts[1].Length == 0)
+                    throw new HypervisorException($"'{text}' is no port: write NAME=PATH.");
+                var port = new VirtioConsolePort(parts[0]);
+                opened.Add(new ConsolePortSocket(port, parts[1]));
+                ports.Add(port);
+            }
+
+            // A para guest has a console of this kind anyway, which then carries them.
+            if (ports.Count > 0 && options.Mode != RunOptions.ParaMode)
+                devices.Add(new VirtioConsole(output, [.. ports]));
+            var plan = new Plan(name, output, engine, images, devices, ports, [.. opened, .. owned]);
             return options.Mode == RunOptions.ParaMode ? CreatePara(options, host, plan) : CreateBoard(options, host, plan);
         }
         catch
@@ -168,7 +182,7 @@ internal static class MachineGuests
         var memory = new GuestMemory(new MemoryRegion(Board.RamAddress, options.Memory ?? DefaultMemory));
         var machine = new VirtualMachine(plan.Name, memory, host.Timers);
         // Kernels without a driver for the SBI's console, such as Debian's, find a hvc0 all the same.
-        var console = new VirtioConsole(plan.Output);
+        var console = new VirtioConsole(plan.Output, [.. plan.Ports]);
         plan.Devices.Add(console);
         var balloon = new VirtioBalloon(memory);
         if (options.Balloon is { } back)
@@ -199,7 +213,7 @@ internal static class MachineGuests
     private static ulong Epoch() => (ulong)(DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100;
 
     /// <summary>What a machine is put together from, read and opened.</summary>
-    private sealed record Plan(string Name, IConsoleSink Output, Interpreter Engine, BootImages Images, List<VirtioDevice> Devices, IReadOnlyList<IDisposable> Parts);
+    private sealed record Plan(string Name, IConsoleSink Output, Interpreter Engine, BootImages Images, List<VirtioDevice> Devices, List<VirtioConsolePort> Ports, IReadOnlyList<IDisposable> Parts);
 
     private delegate int InputTaker(ReadOnlySpan<byte> bytes);
 

@@ -51,6 +51,9 @@ internal sealed record RunOptions
     /// <summary>Directories of the host that the guest may mount: <c>DIR[,tag=NAME][,ro]</c>.</summary>
     public IReadOnlyList<string> Shares { get; init; } = [];
 
+    /// <summary>Ports beside the console: <c>NAME=PATH</c>, the Unix socket at which the host reaches each.</summary>
+    public IReadOnlyList<string> Ports { get; init; } = [];
+
     /// <summary>Where the host reaches the guest's vsock ports: <c>PATH[,cid=N]</c>; null for nowhere.</summary>
     public string? Vsock { get; init; }
 
@@ -137,6 +140,8 @@ internal sealed record RunOptions
             throw new HypervisorException(options.Mode != ParaMode ? "--balloon is of guests that cooperate: choose --mode para." : "--balloon asks back all memory of the guest or more; ask for less.");
         if (options.Mode == ContainerMode)
         {
+            if (options.Ports.Count > 0)
+                throw new HypervisorException("--port is of machines: choose --mode bare, full, assisted or para.");
             if (options.Vsock is not null)
                 throw new HypervisorException("--vsock is of machines: choose --mode bare, full, assisted or para.");
             if (options.Shares.Count > 0)

@@ -41,6 +41,9 @@ public sealed class DeviceFuzzTests
             Bus.Add(0x9_0000, new VirtioMmio(Memory, Timers, plic.Line(6), new VirtioNet(network.Plug("other"), MacAddress.Local(2))), "other card");
             Bus.Add(0xa_0000, new VirtioMmio(Memory, Timers, plic.Line(7), new VirtioBalloon(Memory)), "balloon");
             Bus.Add(0xb_0000, new VirtioMmio(Memory, Timers, plic.Line(8), new VirtioVsock(3)), "streams");
+            var port = new VirtioConsolePort("port") { IsOpen = true };
+            Bus.Add(0xc_0000, new VirtioMmio(Memory, Timers, plic.Line(9), new VirtioConsole(new NullSink(), port)), "ports");
+            port.Send([1, 2, 3]);
         }
 
         public void Dispose() => Memory.Dispose();

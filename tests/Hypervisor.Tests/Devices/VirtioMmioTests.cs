@@ -40,7 +40,7 @@ public sealed class VirtioMmioTests : IDisposable
     [Fact]
     public void FeaturesOk_WithoutVersion1OrWithUnknownBits_IsRefused()
     {
-        foreach (var features in (ulong[])[0, VirtioDriver.Version1 | 1, VirtioDriver.Version1 | (1UL << 63)])
+        foreach (var features in (ulong[])[0, VirtioDriver.Version1 | 2, VirtioDriver.Version1 | (1UL << 63)])
         {
             VirtioDriver.Set(_mmio, 0x70, 0);
             VirtioDriver.Set(_mmio, 0x24, 0);
