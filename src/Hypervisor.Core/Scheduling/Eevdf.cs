@@ -17,7 +17,7 @@ namespace Hypervisor.Core.Scheduling;
 /// without it such a vCPU's v would stay behind for ever and a newcomer would wait until it caught up.</para>
 /// <para>Ready vCPUs lie in two 4-ary heaps: the eligible by deadline and the others by v. V may move back when one leaves
 /// with a lag; an eligible one that is not so any more goes back when it comes to the top. All sums are exact integers; the
-/// fractions that divisions leave over are kept, and comparisons with V multiply instead of dividing.</para>
+/// fractions that divisions leave over are kept.</para>
 /// </remarks>
 internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights = true) : Policy(cpus, slice)
 {
@@ -39,7 +39,10 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     private long _weights;
     private long _rawWeights;
     private int _competing;
+
+    // Σ w·(v − base). Every pick moves the base to V, so that the moment stays small.
     private Int128 _moment;
+    private long _base;
     private long _virtualAtIdle;
     private long _longestSlice = slice;
 
@@ -53,6 +56,10 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
 
         // What it was owed when it left, in Scale-ths of a nanosecond.
         public long Lag;
+
+        // What a whole slice is at its weight, and the rest of that division: most charges and requests are of whole slices.
+        public long Span;
+        public int SpanRest;
 
         // What charging left over, below the weight.
         public int Remainder;
@@ -70,8 +77,8 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     internal (double Lag, double Virtual) Books(int vcpu, long now)
     {
         ref Client client = ref _clients[vcpu];
-        double mean = (double)Moment(now) / _weights;
-        return ((mean - client.Virtual) * client.Share / Scale, mean / Scale);
+        double ahead = (double)Moment(now) / _weights;
+        return ((ahead - (client.Virtual - _base)) * client.Share / Scale, (_base + ahead) / Scale);
     }
 
     protected override void Reserve(int capacity)
@@ -105,6 +112,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
 
         if (old.SliceNanoseconds != Parameters(vcpu).SliceNanoseconds)
         {
+            _clients[vcpu].Span = 0;
             Request(vcpu);
             Resort(vcpu);
         }
@@ -121,11 +129,12 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
             : (long)(Mean(now) - FloorDivide(lag * (_weights + weight), (Int128)_weights * weight));
         client.Remainder = 0;
         client.Share = (int)weight;
+        client.Span = 0;
         Request(vcpu);
         _weights += weight;
         _rawWeights += weight;
         _competing++;
-        _moment += (Int128)client.Virtual * weight;
+        _moment += (Int128)(client.Virtual - _base) * weight;
         Enter(vcpu, ref client);
         if (_heaviest is not null)
         {
@@ -156,7 +165,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         _weights -= client.Share;
         _rawWeights -= Weight(vcpu);
         _competing--;
-        _moment -= (Int128)client.Virtual * client.Share;
+        _moment -= (Int128)(client.Virtual - _base) * client.Share;
         client.Share = 0;
         if (_weights == 0)
             _virtualAtIdle = Math.Max(_virtualAtIdle, mean);
@@ -169,8 +178,8 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
 
     protected override int Choose(int cpu, long now)
     {
-        Int128 moment = Moment(now);
-        while (_early.Count > 0 && (Int128)_early.FirstKey * _weights <= moment)
+        long mean = MoveBase(now);
+        while (_early.Count > 0 && _early.FirstKey <= mean)
         {
             int vcpu = _early.First;
             ref Client client = ref _clients[vcpu];
@@ -190,7 +199,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
             {
                 _stale--;
             }
-            else if ((Int128)client.Virtual * _weights > moment)
+            else if (client.Virtual > mean)
             {
                 Enter(vcpu, ref client);
             }
@@ -236,13 +245,23 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         return chosen;
     }
 
-    protected override bool MayFavour(int vcpu, long now) => (Int128)_clients[vcpu].Virtual * _weights <= Moment(now);
+    protected override bool MayFavour(int vcpu, long now) => _clients[vcpu].Virtual <= Mean(now);
 
     protected override void Charge(int vcpu, long used, long now)
     {
         ref Client client = ref _clients[vcpu];
         long step;
-        if (used is >= 0 and < long.MaxValue / Scale - int.MaxValue)
+        if (used == Slice(vcpu) && client.Span > 0)
+        {
+            step = client.Span;
+            client.Remainder += client.SpanRest;
+            if (client.Remainder >= client.Share)
+            {
+                client.Remainder -= client.Share;
+                step++;
+            }
+        }
+        else if (used is >= 0 and < long.MaxValue / Scale - int.MaxValue)
         {
             (step, long rest) = Math.DivRem((used * Scale) + client.Remainder, client.Share);
             client.Remainder = (int)rest;
@@ -270,7 +289,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     protected override CpuSet Preempt(int vcpu, long now)
     {
         ref Client client = ref _clients[vcpu];
-        if ((Int128)client.Virtual * _weights > Moment(now))
+        if (client.Virtual > Mean(now))
             return CpuSet.None;
         int latest = -1;
         long deadline = client.Deadline;
@@ -300,14 +319,32 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     {
         ref Client client = ref _clients[vcpu];
         client.Rest = Slice(vcpu);
-        _longestSlice = Math.Max(_longestSlice, client.Rest);
-        client.Deadline = client.Virtual + (long)FloorDivide((Int128)client.Rest * Scale, client.Share);
+        if (client.Span == 0)
+        {
+            // Slices are an hour at most: far below what overflows.
+            _longestSlice = Math.Max(_longestSlice, client.Rest);
+            (client.Span, long rest) = Math.DivRem(client.Rest * Scale, client.Share);
+            client.SpanRest = (int)rest;
+        }
+
+        client.Deadline = client.Virtual + client.Span;
     }
 
-    /// <summary>Σ w·v, with what those that run have run and were not charged for.</summary>
+    /// <summary>Σ w·(v − base), with what those that run have run and were not charged for.</summary>
     private Int128 Moment(long now) => _moment + ((Int128)UnchargedOfAll(now) * Scale);
 
-    private long Mean(long now) => _weights == 0 ? _virtualAtIdle : (long)FloorDivide(Moment(now), _weights);
+    // Floors toward minus infinity: v ≤ V exactly where v ≤ ⌊V⌋.
+    private long Mean(long now) => _weights == 0 ? _virtualAtIdle : _base + (long)FloorDivide(Moment(now), _weights);
+
+    private long MoveBase(long now)
+    {
+        if (_weights == 0)
+            return _virtualAtIdle;
+        long ahead = (long)FloorDivide(Moment(now), _weights);
+        _base += ahead;
+        _moment -= (Int128)ahead * _weights;
+        return _base;
+    }
 
     private void Reweigh(int vcpu, long share, long now)
     {
@@ -318,13 +355,14 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         long mean = Mean(now);
         long old = client.Share;
         long left = client.Deadline - client.Virtual;
-        _moment -= (Int128)client.Virtual * old;
+        _moment -= (Int128)(client.Virtual - _base) * old;
         client.Virtual = mean + (long)FloorDivide((Int128)(client.Virtual - mean) * old, share);
         client.Deadline = client.Virtual + (long)FloorDivide((Int128)left * old, share);
         client.Remainder = 0;
         client.Share = (int)share;
+        client.Span = 0;
         _weights += share - old;
-        _moment += (Int128)client.Virtual * share;
+        _moment += (Int128)(client.Virtual - _base) * share;
         Resort(vcpu);
     }
 

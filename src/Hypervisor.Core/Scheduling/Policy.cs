@@ -14,7 +14,7 @@ namespace Hypervisor.Core.Scheduling;
 /// A directed yield hands on what is left of the yielder's slice, to one that the policy would not wait long for anyway
 /// (<see cref="MayFavour"/>): two that name each other go on until the slice of the first is over, and hold nobody up beyond it.
 /// </remarks>
-internal abstract class Policy : IScheduler
+internal abstract partial class Policy : IScheduler
 {
     // A shorter rest of a slice is not worth a switch.
     private const long LeastHandedOn = 1000;
@@ -27,6 +27,7 @@ internal abstract class Policy : IScheduler
     // When the slice in progress on each CPU ends, and with it what its vCPU may hand on.
     private readonly long[] _until;
     private Entity[] _entities = new Entity[16];
+    private Terms[] _terms = new Terms[16];
     private readonly IndexedHeap _throttled = new();
     private long _throttledSequence;
     private ulong _idle;
@@ -56,16 +57,25 @@ internal abstract class Policy : IScheduler
         Throttled,
     }
 
+    // What every decision reads, apart from what few do: with very many vCPUs reading memory is what decisions cost.
     private struct Entity
     {
-        public bool Known;
-        public Activity Activity;
-        public int Cpu;
         public long Since;
         public long Settled;
+        public long Slice;
+        public ulong Affinity;
+        public int Weight;
+        public int Cpu;
+        public Activity Activity;
+        public bool Known;
+        public bool HasCap;
+    }
+
+    private struct Terms
+    {
+        public SchedulingParameters Parameters;
         public long CapLeft;
         public long CapPeriod;
-        public SchedulingParameters Parameters;
     }
 
     public abstract string Name { get; }
@@ -88,14 +98,21 @@ internal abstract class Policy : IScheduler
         if (parameters.Group is { } group && !KnowsGroups)
             throw new HypervisorException($"vCPU {vcpu} is to be in group '{group.Name}'; the policy '{Name}' was made without groups.");
         if (vcpu >= _entities.Length)
+        {
             Array.Resize(ref _entities, Math.Max(vcpu + 1, _entities.Length * 2));
+            Array.Resize(ref _terms, _entities.Length);
+        }
+
         ref Entity entity = ref _entities[vcpu];
+        ref Terms terms = ref _terms[vcpu];
         if (!entity.Known)
         {
             Check(vcpu, in parameters, isNew: true, arriving, now);
-            entity = new Entity { Known = true, Parameters = parameters, CapLeft = parameters.Cap.Budget, CapPeriod = PeriodAt(in parameters, now) };
-            if (arriving.CapPeriod == entity.CapPeriod && arriving.CapUsed > 0)
-                entity.CapLeft -= arriving.CapUsed;
+            entity = new Entity { Known = true };
+            terms = new Terms { CapLeft = parameters.Cap.Budget, CapPeriod = PeriodAt(in parameters, now) };
+            Agree(ref entity, ref terms, in parameters);
+            if (arriving.CapPeriod == terms.CapPeriod && arriving.CapUsed > 0)
+                terms.CapLeft -= arriving.CapUsed;
             Reserve(_entities.Length);
             Added(vcpu, arriving, now);
             return CpuSet.None;
@@ -103,13 +120,13 @@ internal abstract class Policy : IScheduler
 
         Check(vcpu, in parameters, isNew: false, default, now);
         Settle(vcpu, now);
-        SchedulingParameters old = entity.Parameters;
-        entity.Parameters = parameters;
+        SchedulingParameters old = terms.Parameters;
+        Agree(ref entity, ref terms, in parameters);
         Changed(vcpu, in old, now);
         if (parameters.Cap != old.Cap)
         {
-            entity.CapLeft = parameters.Cap.Budget;
-            entity.CapPeriod = PeriodAt(in parameters, now);
+            terms.CapLeft = parameters.Cap.Budget;
+            terms.CapPeriod = PeriodAt(in parameters, now);
             if (entity.Activity == Activity.Throttled)
             {
                 _throttled.Remove(vcpu);
@@ -132,10 +149,10 @@ internal abstract class Policy : IScheduler
         if (entity.Activity != Activity.Asleep)
             throw new UnreachableException($"vCPU {vcpu} is ready already");
         if (IsThrottled(vcpu, ref entity, now))
-            return Call(entity.Parameters.Affinity.Bits & _idle);
+            return Call(entity.Affinity & _idle);
         entity.Activity = Activity.Ready;
         Join(vcpu, now);
-        CpuSet called = Call(entity.Parameters.Affinity.Bits & _idle);
+        CpuSet called = Call(entity.Affinity & _idle);
         return called.IsEmpty ? Preempt(vcpu, now) : called;
     }
 
@@ -171,12 +188,8 @@ internal abstract class Policy : IScheduler
         _running[cpu] = chosen;
         _idle &= ~(1UL << cpu);
         long quantum = Quantum(chosen, now);
-        if (!entity.Parameters.Cap.IsNone)
-        {
-            Refill(ref entity, now);
-            long toBoundary = ((entity.CapPeriod + 1) * entity.Parameters.Cap.Period) - now;
-            quantum = Math.Clamp(quantum, 1, Math.Max(1, Math.Min(entity.CapLeft, toBoundary)));
-        }
+        if (entity.HasCap)
+            quantum = WithinCap(ref _terms[chosen], quantum, now);
 
         _until[cpu] = isFavoured ? Math.Min(_until[cpu], now + quantum) : checked(now + quantum);
         return new PickResult(chosen, _until[cpu], long.MaxValue);
@@ -192,7 +205,8 @@ internal abstract class Policy : IScheduler
         _runs--;
         _runStarts -= entity.Since + entity.Settled;
         Charge(vcpu, due, now);
-        entity.CapLeft -= entity.Parameters.Cap.IsNone ? 0 : used;
+        if (entity.HasCap)
+            _terms[vcpu].CapLeft -= used;
         _favoured[cpu] = yieldTo;
         if (reason == StopReason.Blocked)
         {
@@ -205,12 +219,12 @@ internal abstract class Policy : IScheduler
         {
             // CPUs that idle without an event must learn of this one's.
             Leave(vcpu, now);
-            return Call(entity.Parameters.Affinity.Bits & _idle & ~(1UL << cpu));
+            return Call(entity.Affinity & _idle & ~(1UL << cpu));
         }
 
         entity.Activity = Activity.Ready;
         Requeue(vcpu, reason, now);
-        return Call((Unsettled ? ulong.MaxValue : entity.Parameters.Affinity.Bits) & _idle & ~(1UL << cpu));
+        return Call((Unsettled ? ulong.MaxValue : entity.Affinity) & _idle & ~(1UL << cpu));
     }
 
     public RemovalToken Remove(int vcpu, long now)
@@ -229,8 +243,9 @@ internal abstract class Policy : IScheduler
             _throttled.Remove(vcpu);
         // Whoever gets its number next was not meant by a yield to this one.
         _favoured.AsSpan().Replace(vcpu, -1);
-        RemovalToken token = Removed(vcpu, now) with { CapPeriod = entity.CapPeriod, CapUsed = entity.Parameters.Cap.Budget - entity.CapLeft };
+        RemovalToken token = Removed(vcpu, now) with { CapPeriod = _terms[vcpu].CapPeriod, CapUsed = _terms[vcpu].Parameters.Cap.Budget - _terms[vcpu].CapLeft };
         entity = default;
+        _terms[vcpu] = default;
         return token;
     }
 
@@ -283,14 +298,14 @@ internal abstract class Policy : IScheduler
     protected virtual long NextEvent(long now) => long.MaxValue;
 
     /// <summary>A vCPU's slice.</summary>
-    protected long Slice(int vcpu) => _entities[vcpu].Parameters.SliceNanoseconds is > 0 and long own ? own : _slice;
+    protected long Slice(int vcpu) => _entities[vcpu].Slice;
 
-    protected int Weight(int vcpu) => _entities[vcpu].Parameters.Weight;
+    protected int Weight(int vcpu) => _entities[vcpu].Weight;
 
-    protected ref readonly SchedulingParameters Parameters(int vcpu) => ref _entities[vcpu].Parameters;
+    protected ref readonly SchedulingParameters Parameters(int vcpu) => ref _terms[vcpu].Parameters;
 
     protected bool MayRun(int vcpu, int cpu)
-        => _entities[vcpu].Parameters.Affinity.Contains(cpu) && (Filter is null || Filter.MayRun(vcpu, cpu));
+        => (_entities[vcpu].Affinity >> cpu & 1) != 0 && (Filter is null || Filter.MayRun(vcpu, cpu));
 
     /// <summary>Where one that runs does.</summary>
     protected int CpuOf(int vcpu) => _entities[vcpu].Cpu;
@@ -330,35 +345,23 @@ internal abstract class Policy : IScheduler
     /// <summary>a / b toward minus infinity: truncation toward zero would favour whoever is behind.</summary>
     protected static Int128 FloorDivide(Int128 a, Int128 b)
     {
-        if (a == (long)a && b == (long)b && a >= 0)
-            return (long)a / (long)b;
+        if (a == (long)a && b == (long)b && a != long.MinValue)
+        {
+            (long whole, long rest) = Math.DivRem((long)a, (long)b);
+            return rest != 0 && (rest ^ (long)b) < 0 ? whole - 1 : whole;
+        }
+
         Int128 quotient = a / b;
         return a < 0 && quotient * b != a ? quotient - 1 : quotient;
     }
 
-    private static long PeriodAt(in SchedulingParameters parameters, long now) => parameters.Cap.IsNone ? 0 : now / parameters.Cap.Period;
-
-    private static void Refill(ref Entity entity, long now)
+    private void Agree(ref Entity entity, ref Terms terms, in SchedulingParameters parameters)
     {
-        long period = PeriodAt(in entity.Parameters, now);
-        if (period <= entity.CapPeriod)
-            return;
-        entity.CapLeft = (long)Int128.Min(entity.Parameters.Cap.Budget, entity.CapLeft + ((Int128)(period - entity.CapPeriod) * entity.Parameters.Cap.Budget));
-        entity.CapPeriod = period;
-    }
-
-    /// <summary>Puts one that may not run aside until its cap allows it.</summary>
-    private bool IsThrottled(int vcpu, ref Entity entity, long now)
-    {
-        if (entity.Parameters.Cap.IsNone)
-            return false;
-        Refill(ref entity, now);
-        if (entity.CapLeft > 0)
-            return false;
-        long periods = (-entity.CapLeft / entity.Parameters.Cap.Budget) + 1;
-        _throttled.Add(vcpu, checked((entity.CapPeriod + periods) * entity.Parameters.Cap.Period), _throttledSequence++);
-        entity.Activity = Activity.Throttled;
-        return true;
+        terms.Parameters = parameters;
+        entity.Weight = parameters.Weight;
+        entity.Slice = parameters.SliceNanoseconds > 0 ? parameters.SliceNanoseconds : _slice;
+        entity.Affinity = parameters.Affinity.Bits;
+        entity.HasCap = !parameters.Cap.IsNone;
     }
 
     private int TakeFavoured(int cpu, long now)
@@ -401,11 +404,4 @@ internal abstract class Policy : IScheduler
             throw new UnreachableException($"vCPU {vcpu} is not in this scheduling domain");
         return ref _entities[vcpu];
     }
-}
-
-/// <summary>What may run where, beyond affinities.</summary>
-internal interface IRunFilter
-{
-    /// <summary>Whether one may run on a CPU now.</summary>
-    bool MayRun(int vcpu, int cpu);
 }
