@@ -30,7 +30,9 @@ public sealed partial class Container
         Account = new MemoryAccount((long)(options.MemoryLimit / AddressSpace.PageSize));
         Random = new Random(options.Seed);
         Store = new FileStore(() => host.Now + host.EpochNanoseconds, (long)options.FileLimit) { Frames = host.Frames };
-        Network = new ContainerNetwork(Store);
+        Network = new ContainerNetwork(Store) { Station = options.Link is { } link ? new Core.Network.Routing.IpStation(link, host.Machine.Timers, options.Seed) : null };
+        if (Network.Station is { } station)
+            station.Changed = () => host.HandleNetwork(this);
         Ptys = new PtyList(this);
         Console = options.Terminal ? new ContainerConsole(this) : null;
         Paths = ContainerTree.Build(this);
@@ -145,6 +147,7 @@ public sealed partial class Container
 
         // With its first process gone, the rest of the container goes too.
         Cpu?.Dispose();
+        Network.Station?.Dispose();
         foreach (KernelTask task in _tasks.Values)
             task.Killed = true;
         WakeAll();

@@ -82,6 +82,16 @@ public sealed partial class ContainerHost
         }
     }
 
+    /// <summary>Something came from a container's network.</summary>
+    internal void HandleNetwork(Container container)
+    {
+        lock (_kernel)
+            container.Network.Drain();
+
+        // Answers, acknowledgements among them, are told without the kernel's lock.
+        container.Network.Station!.Flush();
+    }
+
     internal void ResizeTerminal(Container container, Terminal terminal, ushort rows, ushort columns)
     {
         lock (_kernel)

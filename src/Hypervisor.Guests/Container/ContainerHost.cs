@@ -168,6 +168,16 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
     ExitVerdict IPersonality.OnExit(VCpu vcpu, in VmExit exit)
     {
         var task = (KernelTask)vcpu.Data!;
+        ExitVerdict verdict = ServeLocked(task, in exit);
+
+        // What a call sent into the network is told without the kernel's lock: receivers have locks of their own.
+        if (task.Process.Container.Network.Station is { OwesFlush: true } station)
+            station.Flush();
+        return verdict;
+    }
+
+    private ExitVerdict ServeLocked(KernelTask task, in VmExit exit)
+    {
         lock (_kernel)
         {
             Current = task;

@@ -22,6 +22,13 @@ internal static class ContainerMounts
             Mount(container, walk, mount);
         if (!options.RootIsHosts)
             MakePlace(container, walk, "/tmp", isDirectory: true).Mode = InodeMode.Directory | AnyoneSticky;
+        if (options.Link is { } link && !mounts.Any(mount => mount.Destination == "/etc/resolv.conf"))
+        {
+            byte[] servers = System.Text.Encoding.ASCII.GetBytes($"nameserver {Core.Network.Ipv4Network.Format(link.Gateway)}\n");
+            walk.Mount(MakePlace(container, walk, "/etc/resolv.conf", isDirectory: false),
+                new MountedTree(new GeneratedInode(container.Store, () => servers), "/etc/resolv.conf", "tmpfs", "network", IsReadOnly: true));
+        }
+
         foreach (string path in options.MaskedPaths)
         {
             if (Existing(walk, KernelText.FromHost(path)) is { } masked)

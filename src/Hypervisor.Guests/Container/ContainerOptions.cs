@@ -95,6 +95,9 @@ public sealed record ContainerOptions
     /// <summary>Characters of its lines.</summary>
     public ushort TerminalColumns { get; init; } = 80;
 
+    /// <summary>Where it is in a network; null for its own loopback only.</summary>
+    internal Core.Network.Routing.StationLink? Link { get; init; }
+
     /// <summary>Hears benchmark marks (system call 4096): whether it ends a region, and how many operations it had.</summary>
     public Action<bool, ulong>? Marked { get; init; }
 }

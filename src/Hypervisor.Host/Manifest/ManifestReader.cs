@@ -163,8 +163,8 @@ internal sealed class ManifestReader
         if (options.Domains is not null && options.Mode != RunOptions.ParaMode && own.ContainsKey("domain"))
             throw _yaml.Wrong(own["domain"], "only machines of mode para are domains: leave 'domain' out, or choose that mode");
         List<ManifestCard> cards = Field("networks") is { } list ? [.. YamlNodes.Items(list).Select(card => Card(card, networks))] : [];
-        if (cards.Count > 0 && options.Mode == RunOptions.ContainerMode)
-            throw _yaml.Wrong(node, $"{what} is a container, which has no network card: leave 'networks' out, or choose another mode");
+        if (cards.Count > 1 && options.Mode == RunOptions.ContainerMode)
+            throw _yaml.Wrong(node, $"{what} is a container, which is in one network at most: name one in 'networks', or choose another mode");
         try
         {
             return new ManifestGuest(name, RunOptions.Check(options), cards, File("console"), Group(name, options.Weight, Field("group"), Field("limit"), Field("reservation")));

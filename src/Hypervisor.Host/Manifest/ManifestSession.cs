@@ -74,7 +74,8 @@ internal static class ManifestSession
             IConsoleSink sink = prefixed is not null ? prefixed : new StandardOutputSink(file!);
             if (guest.Options.Mode == RunOptions.ContainerMode)
             {
-                ContainerGuest container = ContainerGuest.Create(guest.Options, host, new ContainerConsole(sink.Write, sink.Write, Terminal: false));
+                StationLink? link = guest.Cards is [{ } only] ? networks.ConnectContainer(only.Network, guest.Name, only.Published, only.Address) : null;
+                ContainerGuest container = ContainerGuest.Create(guest.Options, host, guest.Name, new ContainerConsole(sink.Write, sink.Write, Terminal: false), link);
                 container.InputEnded();
                 return new Running(guest.Name, guest.Options, guest.Group, container, prefixed, file);
             }

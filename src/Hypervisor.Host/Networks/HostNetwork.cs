@@ -74,10 +74,23 @@ internal sealed class HostNetworks : IDisposable
     /// <exception cref="HypervisorException">There is no such network, the address is taken, or a port cannot be published.</exception>
     public VirtioNet Connect(string name, string station, IReadOnlyList<PortMapping> published, uint? address = null, MacAddress? mac = null)
     {
+        (HostNetwork network, Lease lease) = Reserve(name, station, published, address, mac);
+        return new VirtioNet(network.Switch.Plug(station, network.Options.Link), lease.Station);
+    }
+
+    /// <summary>Makes a place in a network for a container, whose sockets the container kernel serves.</summary>
+    /// <inheritdoc cref="Connect"/>
+    public StationLink ConnectContainer(string name, string station, IReadOnlyList<PortMapping> published, uint? address = null)
+    {
+        (HostNetwork network, Lease lease) = Reserve(name, station, published, address, null);
+        return new StationLink(network.Switch.Plug(station, network.Options.Link), lease.Station, lease.Address, network.Options.Subnet, network.Leg.Address);
+    }
+
+    private (HostNetwork Network, Lease Lease) Reserve(string name, string station, IReadOnlyList<PortMapping> published, uint? address, MacAddress? mac)
+    {
         if (!_networks.TryGetValue(name, out HostNetwork? network))
             throw new HypervisorException($"'{station}' is to join the network '{name}', which does not exist; there are: {string.Join(", ", _networks.Keys)}.");
-        MacAddress own = mac ?? MacAddress.Local(++_stations);
-        Lease lease = network.Leg.Dhcp.Reserve(own, address, station);
+        Lease lease = network.Leg.Dhcp.Reserve(mac ?? MacAddress.Local(++_stations), address, station);
         foreach (PortMapping mapping in published)
         {
             var port = new PublishedPort(_router, network.Leg, mapping.HostPort, lease.Address, mapping.GuestPort);
@@ -85,7 +98,7 @@ internal sealed class HostNetworks : IDisposable
             Console.Error.WriteLine($"hv: localhost:{port.HostPort} leads to port {mapping.GuestPort} of '{station}' ({Ipv4Network.Format(lease.Address)}).");
         }
 
-        return new VirtioNet(network.Switch.Plug(station, network.Options.Link), own);
+        return (network, lease);
     }
 
     /// <summary>Ends connections, ports and captures.</summary>

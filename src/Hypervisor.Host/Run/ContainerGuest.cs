@@ -1,11 +1,13 @@
 using Hypervisor.Core;
 using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Machine;
+using Hypervisor.Core.Network.Routing;
 using Hypervisor.Guests.Common;
 using Hypervisor.Guests.Container;
 using Hypervisor.Guests.Container.Files;
 using Hypervisor.Guests.Debug;
 using Hypervisor.Host.Cli;
+using Hypervisor.Host.Networks;
 
 namespace Hypervisor.Host.Run;
 
@@ -23,9 +25,11 @@ internal sealed class ContainerGuest : IRunningGuest
 
     private readonly ContainerHost _containers;
     private readonly ContainerInput _input = new();
+    private readonly HostNetworks? _networks;
 
-    private ContainerGuest(ContainerHost containers, string engine)
+    private ContainerGuest(ContainerHost containers, string engine, HostNetworks? networks)
     {
+        _networks = networks;
         _containers = containers;
         Engine = engine;
     }
@@ -47,17 +51,44 @@ internal sealed class ContainerGuest : IRunningGuest
 
     /// <summary>Builds a container ready to run on this terminal.</summary>
     /// <exception cref="HypervisorException">The program cannot be found or run.</exception>
-    public static ContainerGuest Create(RunOptions options, HypervisorHost host) => Create(options, host, new ContainerConsole(
-        new StandardOutputSink(Console.OpenStandardOutput()).Write,
-        new StandardOutputSink(Console.OpenStandardError()).Write,
-        Terminal: !Console.IsInputRedirected && !Console.IsOutputRedirected));
+    public static ContainerGuest Create(RunOptions options, HypervisorHost host)
+    {
+        const string name = "container";
+        HostNetworks? networks = null;
+        try
+        {
+            StationLink? link = null;
+            if (options.Network is { } network)
+            {
+                networks = new HostNetworks(host);
+                networks.Add(new NetworkOptions { Name = network, CaptureFile = options.CaptureFile });
+                link = networks.ConnectContainer(network, name, options.Published);
+            }
+
+            return Create(options, host, name, new ContainerConsole(
+                new StandardOutputSink(Console.OpenStandardOutput()).Write,
+                new StandardOutputSink(Console.OpenStandardError()).Write,
+                Terminal: !Console.IsInputRedirected && !Console.IsOutputRedirected), link, networks);
+        }
+        catch
+        {
+            networks?.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Builds a container ready to run.</summary>
+    /// <param name="options">What it runs.</param>
+    /// <param name="host">The host it will be on.</param>
+    /// <param name="name">Its name.</param>
+    /// <param name="console">Where its output goes.</param>
+    /// <param name="link">Its place in a network; null for its own loopback only.</param>
+    /// <param name="networks">What ends with it; null for nothing.</param>
     /// <exception cref="HypervisorException">The program cannot be found or run.</exception>
-    public static ContainerGuest Create(RunOptions options, HypervisorHost host, ContainerConsole console)
+    public static ContainerGuest Create(RunOptions options, HypervisorHost host, string name, ContainerConsole console, StationLink? link = null, HostNetworks? networks = null)
     {
         ulong memory = options.Memory ?? DefaultMemory;
-        ContainerImage? image = options.Image is { } name ? OpenImage(name) : null;
+        ContainerImage? image = options.Image is { } layout ? OpenImage(layout) : null;
         List<string> command = CommandOf(options, image);
         (string path, ReadOnlyMemory<byte>? program) = image is null ? Find(options) : (command[0], null);
         Interpreter engine = EngineChoice.Create(options.Engine);
@@ -69,10 +100,12 @@ internal sealed class ContainerGuest : IRunningGuest
         };
         try
         {
-            var guest = new ContainerGuest(containers, engine.Name);
+            var guest = new ContainerGuest(containers, engine.Name, networks);
             var defaults = new ContainerOptions { Program = path, Arguments = [] };
             containers.Create(defaults with
             {
+                Name = name,
+                Link = link,
                 RootDirectory = options.RootDirectory,
                 RootIsHosts = options.Writable,
                 Image = image,
@@ -113,7 +146,11 @@ internal sealed class ContainerGuest : IRunningGuest
     public void InputEnded() => _input.Complete();
 
     /// <inheritdoc/>
-    public void Dispose() => _containers.Dispose();
+    public void Dispose()
+    {
+        _containers.Dispose();
+        _networks?.Dispose();
+    }
 
     /// <summary>An image named as DIR or DIR:TAG; its layers are kept unpacked where the user's caches are.</summary>
     private static ContainerImage OpenImage(string name)

@@ -146,8 +146,6 @@ internal sealed record RunOptions
                 throw new HypervisorException("--vsock is of machines: choose --mode bare, full, assisted or para.");
             if (options.Shares.Count > 0)
                 throw new HypervisorException("--share is of machines: choose --mode bare, full, assisted or para.");
-            if (options.Network is not null)
-                throw new HypervisorException("--net is of machines: choose --mode bare, full, assisted or para.");
             if (options.GdbPort is not null)
                 throw new HypervisorException("--gdb attaches to a machine's harts, which a container has none of: choose --mode bare, full, assisted or para.");
             if (options.Kernel is not null)

@@ -105,7 +105,7 @@ public sealed class ManifestTests : IDisposable
     [InlineData("machines:\n  a: { program: x, cpus: nan }", "cpus must be a number")]
     [InlineData("machines:\n  a: { program: [x] }", "program must be a text")]
     [InlineData("machines:\n  a: { program: x, networks: lan }", "there is no network 'lan'; 'networks' has: none")]
-    [InlineData("networks: { lan: }\nmachines:\n  a: { program: x, networks: lan }", "is a container, which has no network card")]
+    [InlineData("networks: { lan: , dmz: }\nmachines:\n  a: { program: x, networks: [lan, dmz] }", "is a container, which is in one network at most")]
     [InlineData("networks: { lan: { subnet: here } }\nmachines: { a: { program: x } }", "subnet: 'here' is not an IPv4 network")]
     [InlineData("networks: { lan: { latency: 5 } }\nmachines: { a: { program: x } }", "latency must be a number with a unit, such as 5ms")]
     [InlineData("networks: { lan: { loss: 2 } }\nmachines: { a: { program: x } }", "loss must be a number from 0 to 1")]

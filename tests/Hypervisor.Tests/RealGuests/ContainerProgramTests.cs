@@ -68,6 +68,33 @@ public sealed class ContainerProgramTests
         Assert.Equal("served\n 8 whole\n404\nended 0\n", output);
     }
 
+    [RealGuestTheory("programs")]
+    [InlineData("set,get,incr")]
+    public void Redis_ServesItsBenchmarkFromAnotherContainer(string tests)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["guests.yaml"], $"""
+            networks: (( lan: ))
+            defaults: (( rootfs: "{RealGuest.File("programs")}", networks: lan ))
+            machines:
+              server: (( program: redis-server, arguments: [--bind, 0.0.0.0, --protected-mode, "no", --save, ""] ))
+              client:
+                program: bash
+                arguments:
+                  - -c
+                  - |
+                    until redis-cli -h server ping 2>/dev/null | grep -q PONG; do sleep 0.1; done
+                    redis-benchmark -h server -q -n 500 -c 20 -t {tests} | tr '\r' '\n' | grep -c 'requests per second'
+                    redis-cli -h server -x set large < /usr/bin/bash
+                    redis-cli -h server --raw get large | head -c -1 | cmp - /usr/bin/bash && echo whole
+                    redis-cli -h server shutdown nosave; echo ended
+            """.Replace("((", "{", StringComparison.Ordinal).Replace("))", "}", StringComparison.Ordinal));
+        using var hv = new HvProcess("run", folder["guests.yaml"], "--timeout", "100");
+        int code = hv.WaitForExit(110);
+        Assert.True(code == 0, $"ended with {code}: {hv.Output}{hv.Errors}");
+        Assert.Equal(["client | 3", "client | OK", "client | whole", "client | ended"], hv.Output.Split('\n').Where(line => line.StartsWith("client", StringComparison.Ordinal)).Select(line => line.TrimEnd()).Where(line => line.Length > 8));
+    }
+
     private static string Run(string what, params string[] command)
     {
         using var hv = new HvProcess(["run", "--rootfs", RealGuest.File("programs")!, "--timeout", "100", .. command]);

@@ -5,7 +5,7 @@ namespace Hypervisor.Core.Network.Routing;
 /// router, and carries the TCP connections that come from the host.
 /// </summary>
 /// <remarks>All calls come under the router's lock.</remarks>
-internal sealed class RouterLeg
+internal sealed class RouterLeg : ITcpRoute
 {
     private const int MaximumNeighbours = 4096;
     private const int MaximumHeld = 4;
@@ -97,6 +97,9 @@ internal sealed class RouterLeg
         Packet.WriteIpv4(packet, packet.Length - Packet.Ipv4Header, protocol, source, target, _id++);
         Send(packet, target);
     }
+
+    /// <inheritdoc/>
+    public void Flush() => Port.Flush();
 
     /// <summary>Opens a connection to a station, on behalf of somebody outside.</summary>
     public TcpConnection Connect(uint target, ushort port, ITcpClient client)

@@ -18,8 +18,21 @@ internal interface ITcpClient
     void Closed();
 }
 
+/// <summary>Who sends a connection's packets and guards its state: the router's station in a network, or a station of its own.</summary>
+internal interface ITcpRoute
+{
+    /// <summary>The lock under which all calls of the connection come.</summary>
+    Lock Gate { get; }
+
+    /// <summary>Writes an IPv4 header and sends the packet; the payload stands behind room for the header.</summary>
+    void SendPayload(Span<byte> packet, byte protocol, uint source, uint target);
+
+    /// <summary>Tells receivers of what was sent, and users of what changed. Without the lock.</summary>
+    void Flush();
+}
+
 /// <summary>
-/// The router's end of a TCP connection to a station (RFC 9293), opened by the router: windows with scaling (RFC 7323),
+/// One end of a TCP connection to a station (RFC 9293), opened from either side: windows with scaling (RFC 7323),
 /// retransmission by timeout from measured round trips (RFC 6298) and by three duplicate acknowledgements with recovery of all
 /// that was lost of a window (RFC 6582), slow start and congestion avoidance (RFC 5681). Segments that come early wait.
 /// </summary>
@@ -36,7 +49,7 @@ internal sealed class TcpConnection
     private const int MaximumSegment = INetworkPort.MaximumPayload - Packet.Ipv4Header - Packet.TcpHeader;
     private const int MaximumTries = 10;
 
-    private readonly RouterLeg _leg;
+    private readonly ITcpRoute _leg;
     private readonly ITimerService _timers;
     private readonly TcpAddresses _addresses;
     private readonly ITcpClient _client;
@@ -70,8 +83,9 @@ internal sealed class TcpConnection
     private bool _finSent;
     private bool _over;
     private bool _watched;
+    private bool _isAnswer;
 
-    public TcpConnection(RouterLeg leg, ITimerService timers, uint sequence, TcpAddresses addresses, ITcpClient client, Action forget)
+    public TcpConnection(ITcpRoute leg, ITimerService timers, uint sequence, TcpAddresses addresses, ITcpClient client, Action forget)
     {
         _leg = leg;
         _timers = timers;
@@ -95,6 +109,16 @@ internal sealed class TcpConnection
 
     /// <summary>Asks the station for a connection.</summary>
     public void Open() => SendSyn();
+
+    /// <summary>Agrees to a connection that the station asks for, in a sound segment.</summary>
+    public void Accept(ReadOnlySpan<byte> request)
+    {
+        _isAnswer = true;
+        _receiveNext = Packet.U32(request, 4) + 1;
+        _peerWindow = Packet.U16(request, 14);
+        ReadOptions(request[Packet.TcpHeader..((request[12] >> 4) * 4)]);
+        SendSyn();
+    }
 
     /// <summary>Sends bytes; no more than there is room for.</summary>
     public void Write(ReadOnlySpan<byte> bytes)
@@ -142,7 +166,12 @@ internal sealed class TcpConnection
         if (_over || header < Packet.TcpHeader || header > segment.Length)
             return;
         ReadOnlySpan<byte> data = segment[header..];
-        if (!_established)
+        if (!_established && _isAnswer)
+        {
+            if (!IsAgreed(flags, sequence, acknowledged, Packet.U16(segment, 14)))
+                return;
+        }
+        else if (!_established)
         {
             HandleAnswer(segment[Packet.TcpHeader..header], flags, sequence, acknowledged, Packet.U16(segment, 14));
             return;
@@ -172,7 +201,7 @@ internal sealed class TcpConnection
     }
 
     /// <summary>Tells a station that there is no connection as its segment assumes.</summary>
-    public static void Refuse(RouterLeg leg, ReadOnlySpan<byte> segment, uint source, uint target)
+    public static void Refuse(ITcpRoute leg, ReadOnlySpan<byte> segment, uint source, uint target)
     {
         byte flags = segment[13];
         if ((flags & Rst) != 0)
@@ -216,6 +245,36 @@ internal sealed class TcpConnection
         SendSegment(Ack, _next, 0);
         Transmit();
         _client.Connected();
+    }
+
+    /// <summary>Whether the station has heard that we agree, from now on (RFC 9293 §3.10.7.4, SYN-RECEIVED).</summary>
+    private bool IsAgreed(byte flags, uint sequence, uint acknowledged, ushort window)
+    {
+        if ((flags & Rst) != 0)
+        {
+            if (sequence == _receiveNext)
+                End();
+            return false;
+        }
+
+        if ((flags & Syn) != 0)
+        {
+            // It asks once more: our answer was lost.
+            _next = _unacknowledged;
+            SendSyn();
+            return false;
+        }
+
+        if ((flags & Ack) == 0 || acknowledged != _highest)
+            return false;
+        _established = true;
+        _next = _unacknowledged = _highest;
+        _peerWindow = (long)window << _peerShift;
+        _congestionWindow = 10L * _segment;
+        Measure(acknowledged);
+        Settled();
+        _client.Connected();
+        return !_over;
     }
 
     private void ReadOptions(ReadOnlySpan<byte> options)
@@ -408,7 +467,7 @@ internal sealed class TcpConnection
             }
         }
 
-        _leg.Port.Flush();
+        _leg.Flush();
     }
 
     /// <summary>One byte beyond a shut window: the answer tells whether it is open (RFC 9293 §3.8.6.1).</summary>
@@ -473,11 +532,15 @@ internal sealed class TcpConnection
         options[0] = 2;
         options[1] = 4;
         Packet.Put16(options, 2, MaximumSegment);
-        options[4] = 1;
-        options[5] = 3;
-        options[6] = 3;
-        options[7] = WindowShift;
-        WriteAndSend(packet, Syn, _next, 8, Math.Min(_fromStation.Room, 0xffff));
+        options[4..].Fill(1);
+        if (!_isAnswer || _shiftsAgreed)
+        {
+            options[5] = 3;
+            options[6] = 3;
+            options[7] = WindowShift;
+        }
+
+        WriteAndSend(packet, _isAnswer ? (byte)(Syn | Ack) : Syn, _next, 8, Math.Min(_fromStation.Room, 0xffff));
         Advance(1);
         Watch();
     }

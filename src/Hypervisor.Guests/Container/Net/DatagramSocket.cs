@@ -32,7 +32,7 @@ internal sealed class DatagramSocket(Inode inode, int flags, int family, int typ
             return -Errno.EPROTOTYPE;
         if (target is null && Family == SocketKind.Unix)
             return -Errno.ECONNREFUSED;
-        if (Family == SocketKind.Internet && Local.Port == 0 && Network.Bind(this, new SocketAddress(Family, "", 0x7F00_0001)) is < 0 and int error)
+        if (Family == SocketKind.Internet && Local.Port == 0 && Network.Bind(this, new SocketAddress(Family, "", Network.IsOwn(address.Host) ? 0x7F00_0001 : Network.Station?.Address ?? 0x7F00_0001)) is < 0 and int error)
             return error;
         Peer = address;
         _other = target as DatagramSocket;
@@ -58,8 +58,18 @@ internal sealed class DatagramSocket(Inode inode, int flags, int family, int typ
             return -Errno.EDESTADDRREQ;
         if (data.Length > LongestMessage)
             return -Errno.EMSGSIZE;
-        if (Family == SocketKind.Internet && Local.Port == 0 && Network.Bind(this, new SocketAddress(Family, "", 0x7F00_0001)) is < 0 and int error)
+        if (Family == SocketKind.Internet && Local.Port == 0 && Network.Bind(this, new SocketAddress(Family, "", 0)) is < 0 and int error)
             return error;
+
+        if (Family == SocketKind.Internet && (to ?? Peer) is { } far && !Network.IsOwn(far.Host))
+        {
+            if (Network.Station is not { } station)
+                return -Errno.ENETUNREACH;
+            if (data.Length > Core.Network.Routing.IpStation.MaximumDatagram)
+                return -Errno.EMSGSIZE;
+            station.SendDatagram(far.Host, far.Port, Local.Port, data);
+            return data.Length;
+        }
 
         // Who was connected to before he came may be there by now.
         var receiver = (to is null ? _other ?? (Peer is { Family: SocketKind.Internet } peer ? Network.Find(Type, peer) : null) : target) as DatagramSocket;
@@ -75,6 +85,16 @@ internal sealed class DatagramSocket(Inode inode, int flags, int family, int typ
         receiver._bytes += data.Length;
         receiver.Ready.WakeAll();
         return data.Length;
+    }
+
+    /// <summary>A datagram came from the network; one too many, or from whom the socket is not connected with, is dropped.</summary>
+    public void Arrive(byte[] data, SocketAddress from)
+    {
+        if (_closed || _readsShut || (Peer is { } only && only != from) || _bytes + data.Length > MostBytes)
+            return;
+        _messages.Enqueue(new Message(data, from, null));
+        _bytes += data.Length;
+        Ready.WakeAll();
     }
 
     public override int Receive(Span<byte> buffer, bool peek, out SocketAddress? from, out int whole, out OpenFile[]? files)

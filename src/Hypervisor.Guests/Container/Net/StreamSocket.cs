@@ -17,12 +17,50 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
     private long _written;
     private bool _readsShut;
     private bool _writesShut;
+    private bool _wasTold;
 
     public override int Available => _in?.Available ?? 0;
 
     public override bool IsListening => _backlog >= 0;
 
     public bool IsConnected => _in is not null;
+
+    /// <summary>What carries its bytes to and from the network; null where its other end is in the container.</summary>
+    public RemoteEnd? Remote { get; set; }
+
+    /// <summary>What came and what goes, for whoever carries it.</summary>
+    public (Pipe? Incoming, Pipe? Outgoing) Pipes => (_in, _out);
+
+    /// <summary>Why the connection it asked for did not come, as a negated error; taken by whoever asks.</summary>
+    public int Failure { get; set; }
+
+    /// <summary>The connection it asked for is there.</summary>
+    public (Pipe Incoming, Pipe Outgoing) JoinRemote()
+    {
+        _in = new Pipe { Readers = 1, Writers = 1 };
+        _out = new Pipe { Readers = 1, Writers = 1 };
+        Ready.WakeAll();
+        return (_in, _out);
+    }
+
+    /// <summary>The connection it asked for will not come.</summary>
+    public void Failed(int error)
+    {
+        Failure = error;
+        Remote = null;
+        Ready.WakeAll();
+    }
+
+    /// <summary>A connection from the network for a listener; null where too many wait.</summary>
+    public StreamSocket? Offer(SocketAddress local, SocketAddress peer)
+    {
+        if (_waiting.Count > _backlog)
+            return null;
+        var end = new StreamSocket(new NamelessInode(Network.Store, InodeMode.Socket | 0x1FF), 0, Family, Network) { Local = local, Peer = peer };
+        _waiting.Enqueue(end);
+        Ready.WakeAll();
+        return end;
+    }
 
     /// <summary>Connects two ends with each other.</summary>
     public static void Join(StreamSocket one, StreamSocket other)
@@ -40,11 +78,14 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
         if (IsConnected)
             return -Errno.EINVAL;
         _backlog = Math.Clamp(backlog, 1, MostWaiting);
+        Network.Listen(this, listens: true);
         return 0;
     }
 
     public override int Connect(SocketAddress address, SocketFile? target)
     {
+        if (Family == SocketKind.Internet && !Network.IsOwn(address.Host))
+            return ConnectRemote(address);
         if (IsConnected)
             return -Errno.EISCONN;
         if (IsListening)
@@ -69,6 +110,35 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
         listener._waiting.Enqueue(end);
         listener.Ready.WakeAll();
         Ready.WakeAll();
+        return 0;
+    }
+
+    /// <summary>Asks for a connection in the network; EAGAIN while the answer is not there, 0 for who waited for it.</summary>
+    private int ConnectRemote(SocketAddress address)
+    {
+        if (IsListening)
+            return -Errno.EOPNOTSUPP;
+        if (Failure != 0)
+        {
+            int failure = Failure;
+            Failure = 0;
+            return failure;
+        }
+
+        if (Remote is not null && Peer == address)
+            return IsConnected ? _wasTold ? -Errno.EISCONN : Told() : -Errno.EAGAIN;
+        if (IsConnected)
+            return -Errno.EISCONN;
+        int error = Network.Connect(this, address, out RemoteEnd? remote);
+        if (error != 0)
+            return error;
+        (Remote, Peer) = (remote, address);
+        return -Errno.EAGAIN;
+    }
+
+    private int Told()
+    {
+        _wasTold = true;
         return 0;
     }
 
@@ -149,6 +219,10 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
     {
         if (IsListening)
             return _waiting.Count > 0 ? PollEvents.In : PollEvents.None;
+        if (Failure != 0)
+            return PollEvents.In | PollEvents.Out | PollEvents.Error | PollEvents.HangUp;
+        if (Remote is not null && _in is null)
+            return PollEvents.None; // Asked, and not answered yet.
         if (_in is null || _out is null)
             return PollEvents.Out | PollEvents.HangUp;
         bool ended = _in.Writers == 0 || _readsShut;
@@ -172,6 +246,8 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
         }
 
         _passed = new Queue<PassedFiles>();
+        if (Remote is not null && _in is null)
+            Remote.Connection.Abort();
         if (_in is not null && _out is not null)
         {
             _in.Readers = 0;
@@ -184,6 +260,7 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
 
     private void Tell()
     {
+        Remote?.Progress();
         Ready.WakeAll();
         _other?.Ready.WakeAll();
     }

@@ -96,8 +96,13 @@ internal static class SocketCalls
         error = Target(task, socket, address, out SocketFile? target);
         if (error != 0)
             return error;
+        bool wasAsked = socket is StreamSocket { Remote: not null };
         int result = socket.Connect(address, target);
-        return result == -Errno.EAGAIN && (socket.Flags & OpenFlags.NonBlock) == 0 && target is not null ? Blocking.On(task, target.Ready) : result;
+        if (result != -Errno.EAGAIN || (target is null && socket is not StreamSocket { Remote: not null }))
+            return result;
+        if ((socket.Flags & OpenFlags.NonBlock) == 0)
+            return Blocking.On(task, target?.Ready ?? socket.Ready);
+        return target is not null ? result : wasAsked ? -Errno.EALREADY : -Errno.EINPROGRESS;
     }
 
     public static long GetName(KernelTask task, in SyscallArguments a)
@@ -282,7 +287,7 @@ internal static class SocketCalls
                 int? number = (level, name) switch
                 {
                     (SocketLevel, 3) => socket!.Type,
-                    (SocketLevel, 4) => 0,
+                    (SocketLevel, 4) => TakeFailure(socket),
                     (SocketLevel, 7 or 8) => 212_992,
                     (SocketLevel, 30) => socket!.IsListening ? 1 : 0,
                     (SocketLevel, 38) => socket!.Family == SocketKind.Unix ? 0 : socket.Type == SocketKind.Stream ? 6 : 17,
@@ -372,8 +377,8 @@ internal static class SocketCalls
         target = null;
         if (address.Family == SocketKind.Internet)
         {
-            if (!ContainerNetwork.IsOwn(address.Host))
-                return -Errno.ENETUNREACH;
+            if (!socket.Network.IsOwn(address.Host))
+                return socket.Network.Station is null ? -Errno.ENETUNREACH : 0;
             target = socket.Network.Find(socket.Type, address);
             return 0;
         }
@@ -670,5 +675,15 @@ internal static class SocketCalls
 
             return true;
         }
+    }
+
+    /// <summary>Why a connection did not come, which is told once (SO_ERROR).</summary>
+    private static int TakeFailure(SocketFile? socket)
+    {
+        if (socket is not StreamSocket stream)
+            return 0;
+        int failure = -stream.Failure;
+        stream.Failure = 0;
+        return failure;
     }
 }
