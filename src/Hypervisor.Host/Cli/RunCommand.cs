@@ -37,6 +37,7 @@ internal static class RunCommand
         Option<string[]> ports = new("--port") { Description = "A port beside the console: /dev/virtio-ports/NAME in the guest, a Unix socket at PATH on the host. May be given again.", HelpName = "NAME=PATH" };
         Option<string?> net = new("--net") { Description = "A network of this name for the machine, with a router that is its DHCP and name server.", HelpName = "NAME" };
         Option<string[]> publish = new("--publish") { Description = "A port of the host's loopback that leads to a port of the machine, such as 8080:80; may be repeated.", HelpName = "HOST:GUEST" };
+        Option<bool> nat = new("--nat") { Description = "Let the machine's network out to the host's: TCP, UDP and names, as sockets of hv. Never the host's loopback." };
         Option<string?> pcap = new("--pcap") { Description = "Write the network's frames to a capture file for tcpdump or Wireshark.", HelpName = "FILE" };
         Option<string?> dtb = new("--dtb") { Description = "A flattened device tree to show the guest, as it is, in place of the board's own.", HelpName = "FILE" };
         Option<string?> append = new("--append") { Description = "The kernel's command line.", HelpName = "TEXT" };
@@ -64,7 +65,7 @@ internal static class RunCommand
         Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
         var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal. A machine gets every key, Ctrl-C too; Ctrl-A x ends it, Ctrl-A Ctrl-A is one Ctrl-A.")
         {
-            program, mode, memory, balloon, vcpus, kernel, firmware, initrd, disks, shares, vsock, ports, net, publish, pcap, dtb, append, rootfs, image, writable, volume, mount, environment, cpus, weight, scheduler, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
+            program, mode, memory, balloon, vcpus, kernel, firmware, initrd, disks, shares, vsock, ports, net, nat, publish, pcap, dtb, append, rootfs, image, writable, volume, mount, environment, cpus, weight, scheduler, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(parsed.GetValue(program) is { } name && ManifestReader.IsManifest(name)
             ? RunManifest(name, parsed, cancellation)
@@ -102,6 +103,7 @@ internal static class RunCommand
                 Network = parsed.GetValue(net),
                 Published = [.. (parsed.GetValue(publish) ?? []).Select(PortMapping.Parse)],
                 CaptureFile = parsed.GetValue(pcap),
+                Nat = parsed.GetValue(nat),
                 DeviceTree = parsed.GetValue(dtb),
                 CommandLine = parsed.GetValue(append),
                 RootDirectory = parsed.GetValue(rootfs),

@@ -80,7 +80,7 @@ internal sealed class ManifestReader
     private NetworkOptions Network(string name, YamlNode node, int index)
     {
         string what = $"network '{name}'";
-        Dictionary<string, YamlNode> fields = _yaml.Fields(node, what, "subnet", "latency", "rate", "loss", "seed", "capture");
+        Dictionary<string, YamlNode> fields = _yaml.Fields(node, what, "subnet", "latency", "rate", "loss", "seed", "capture", "nat");
         YamlNode? Field(string key) => fields.GetValueOrDefault(key);
         return new NetworkOptions
         {
@@ -95,6 +95,7 @@ internal sealed class ManifestReader
                 Loss = Field("loss") is { } loss ? _yaml.Number(loss, "loss", 0, 1) : 0,
             },
             Seed = Field("seed") is { } seed ? (ulong)_yaml.Integer(seed, "seed", 0, long.MaxValue) : 1,
+            IsOpenOutside = Field("nat") is { } nat && _yaml.Flag(nat, "nat"),
             CaptureFile = Field("capture") is { } capture ? PathOf(_yaml.Text(capture, "capture")) : null,
         };
     }

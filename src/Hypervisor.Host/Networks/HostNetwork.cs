@@ -22,6 +22,9 @@ internal sealed record NetworkOptions
     /// <summary>Decides which frames are lost.</summary>
     public ulong Seed { get; init; } = 1;
 
+    /// <summary>Whether its stations reach the host's own network.</summary>
+    public bool IsOpenOutside { get; init; }
+
     /// <summary>Where a capture of all frames goes; null for none.</summary>
     public string? CaptureFile { get; init; }
 }
@@ -52,6 +55,8 @@ internal sealed class HostNetworks : IDisposable
         try
         {
             network.Leg = _router.Join(network.Switch.Plug("router"), options.Name, options.Subnet);
+            if (options.IsOpenOutside)
+                _router.OpenOutside(network.Leg);
         }
         catch
         {

@@ -34,7 +34,7 @@ internal static class MachineGuests
             if (options.Network is { } network)
             {
                 networks = new HostNetworks(host);
-                networks.Add(new NetworkOptions { Name = network, CaptureFile = options.CaptureFile });
+                networks.Add(new NetworkOptions { Name = network, CaptureFile = options.CaptureFile, IsOpenOutside = options.Nat });
                 cards.Add(networks.Connect(network, DefaultName, options.Published));
             }
 

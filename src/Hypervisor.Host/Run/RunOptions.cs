@@ -60,6 +60,9 @@ internal sealed record RunOptions
     /// <summary>The name of the machine's network; null for none.</summary>
     public string? Network { get; init; }
 
+    /// <summary>Whether that network leads out to the host's own.</summary>
+    public bool Nat { get; init; }
+
     /// <summary>The machine's ports that the host's loopback leads to.</summary>
     public IReadOnlyList<PortMapping> Published { get; init; } = [];
 
@@ -134,8 +137,8 @@ internal sealed record RunOptions
             throw new HypervisorException("--signature is of programs that own a machine: choose --mode bare, full or assisted.");
         if (options.GdbPort is < 0 or > 65535)
             throw new HypervisorException($"--gdb {options.GdbPort} is no port; give 1 to 65535, or 0 for any that is free.");
-        if (options.Network is null && (options.Published.Count > 0 || options.CaptureFile is not null))
-            throw new HypervisorException("--publish and --pcap are of a network: give the machine one with --net NAME.");
+        if (options.Network is null && (options.Published.Count > 0 || options.CaptureFile is not null || options.Nat))
+            throw new HypervisorException("--publish, --pcap and --nat are of a network: give the machine one with --net NAME.");
         if (options.Balloon is { } back && (options.Mode != ParaMode || back >= (options.Memory ?? MachineGuests.DefaultMemory)))
             throw new HypervisorException(options.Mode != ParaMode ? "--balloon is of guests that cooperate: choose --mode para." : "--balloon asks back all memory of the guest or more; ask for less.");
         if (options.Mode == ContainerMode)

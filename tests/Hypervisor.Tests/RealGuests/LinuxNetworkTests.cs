@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Http;
+using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text.RegularExpressions;
@@ -67,6 +69,68 @@ public sealed class LinuxNetworkTests : IDisposable
         hv.Type("poweroff -f\n");
         Assert.Equal(0, hv.WaitForExit());
         Assert.True(new FileInfo(capture).Length > large.Length + sent.Length * 2, "the capture holds what passed");
+    }
+
+    /// <summary>A network that was opened reaches servers of the host's own network; one that was not reaches nobody.</summary>
+    [RealGuestTheory("small-kernel", "initramfs")]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Network_OpenedOutside_ReachesTheHostsNetwork(bool isOpen)
+    {
+        IPAddress? own = NetworkInterface.GetAllNetworkInterfaces().Where(each => each.OperationalStatus == OperationalStatus.Up && each.NetworkInterfaceType != NetworkInterfaceType.Loopback)
+            .SelectMany(each => each.GetIPProperties().UnicastAddresses).Select(each => each.Address).FirstOrDefault(each => each.AddressFamily == AddressFamily.InterNetwork);
+        Assert.True(own is not null, "this host has no network but its loopback, which guests never reach");
+        using var listener = new TcpListener(own, 0);
+        listener.Start();
+        using var datagrams = new UdpClient(new IPEndPoint(own, 0));
+        byte[] page = RandomNumberGenerator.GetBytes(700_000);
+        Task<string>? serving = isOpen ? ServeAsync(listener, page) : null;
+        Task? files = isOpen ? ServeDatagramsAsync(datagrams) : null;
+        int port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        using var hv = new HvProcess(
+            ["run", "--mode", "para", "--kernel", RealGuest.File("small-kernel")!, "--initrd", RealGuest.File("initramfs")!, "--append", "console=hvc0",
+            "--net", "lan", .. isOpen ? (string[])["--nat"] : [], "--timeout", "150"]);
+        hv.WaitFor(Prompt, 120);
+        Ask(hv, "udhcpc -i eth0 -n -q -S 2>&1");
+        if (isOpen)
+        {
+            Assert.Contains(Convert.ToHexStringLower(SHA256.HashData(page)), Ask(hv, $"wget -q -O - http://{own}:{port}/page | sha256sum"));
+            Assert.StartsWith("GET /page HTTP/1.", await serving!);
+            Assert.Contains("by datagrams", Ask(hv, $"tftp -g -r hello -l /tmp/hello {own} {((IPEndPoint)datagrams.Client.LocalEndPoint!).Port}; cat /tmp/hello"));
+            await files!;
+
+            // Nobody listens there: told at once, as the host's network tells.
+            Assert.Contains("refused", Ask(hv, $"wget -T 20 -O - http://{own}:1/ 2>&1"));
+        }
+        else
+        {
+            Assert.Contains("timed out", Ask(hv, $"wget -T 1 -O - http://{own}:{port}/page 2>&1"));
+            Assert.False(listener.Pending());
+        }
+
+        hv.Type("poweroff -f\n");
+        Assert.Equal(0, hv.WaitForExit());
+    }
+
+    private static async Task<string> ServeAsync(TcpListener listener, byte[] page)
+    {
+        using TcpClient client = await listener.AcceptTcpClientAsync();
+        NetworkStream stream = client.GetStream();
+        var request = new byte[4096];
+        int length = await stream.ReadAsync(request);
+        await stream.WriteAsync(System.Text.Encoding.ASCII.GetBytes($"HTTP/1.0 200 OK\r\nContent-Length: {page.Length}\r\n\r\n"));
+        await stream.WriteAsync(page);
+        return System.Text.Encoding.ASCII.GetString(request, 0, length);
+    }
+
+    /// <summary>Serves one small file by TFTP, from the port it was asked at.</summary>
+    private static async Task ServeDatagramsAsync(UdpClient datagrams)
+    {
+        UdpReceiveResult request = await datagrams.ReceiveAsync();
+        Assert.Equal("\0\u0001hello\0octet\0", System.Text.Encoding.ASCII.GetString(request.Buffer)[..14]);
+        byte[] answer = [0, 3, 0, 1, .. "by datagrams\n"u8];
+        await datagrams.SendAsync(answer, answer.Length, request.RemoteEndPoint);
+        Assert.Equal([0, 4, 0, 1], (await datagrams.ReceiveAsync()).Buffer);
     }
 
     private static string Ask(HvProcess hv, string command)

@@ -46,6 +46,9 @@ internal sealed class RouterLeg : ITcpRoute
 
     public DhcpServer Dhcp { get; }
 
+    /// <summary>The way out to the host's own network; null where it is shut, as it is unless it is opened.</summary>
+    public Outbound? Outbound { get; set; }
+
     /// <summary>Handles a frame from the network.</summary>
     public void Handle(ReadOnlySpan<byte> frame)
     {
@@ -126,6 +129,7 @@ internal sealed class RouterLeg : ITcpRoute
     {
         foreach (TcpConnection connection in _connections.Values.ToArray())
             connection.Abort();
+        Outbound?.Dispose();
     }
 
     private static ulong KeyOf(uint target, ushort port, ushort local) => (ulong)target << 32 | (uint)port << 16 | local;
@@ -239,24 +243,47 @@ internal sealed class RouterLeg : ITcpRoute
                 SendUdp(packet, offered, DhcpServer.ServerPort, from, direct ? address : uint.MaxValue);
                 break;
             case DnsServer.Port:
-                SendUdp(packet, DnsServer.Answer(datagram[Packet.UdpHeader..], answer, name => _router.Find(this, name)), DnsServer.Port, from, source);
+                AnswerName(datagram[Packet.UdpHeader..], packet, from, source);
                 break;
         }
     }
 
+    /// <summary>Answers for a name; one that is none of ours is the host's to find, where there is a way out.</summary>
+    private void AnswerName(ReadOnlySpan<byte> query, Span<byte> packet, int from, uint source)
+    {
+        string? unknown = null;
+        Span<byte> answer = packet[(Packet.Ipv4Header + Packet.UdpHeader)..];
+        int length = DnsServer.Answer(query, answer, name =>
+        {
+            uint address = _router.Find(this, name);
+            if (address == 0)
+                unknown = name;
+            return address;
+        });
+        if (unknown is not null && Outbound is { } outbound && unknown.Contains('.'))
+            outbound.Resolve(unknown, query.ToArray(), from, source);
+        else
+            SendUdp(packet, length, DnsServer.Port, from, source);
+    }
+
     private void SendUdp(Span<byte> packet, int length, int from, int to, uint target)
     {
-        if (length == 0)
-            return;
+        if (length > 0)
+            SendUdp(packet, length, from, to, Address, target);
+    }
+
+    /// <summary>Sends a datagram whose bytes stand behind room for its headers.</summary>
+    public void SendUdp(Span<byte> packet, int length, int from, int to, uint source, uint target)
+    {
         packet = packet[..(Packet.Ipv4Header + Packet.UdpHeader + length)];
         Span<byte> datagram = packet[Packet.Ipv4Header..];
         Packet.Put16(datagram, 0, from);
         Packet.Put16(datagram, 2, to);
         Packet.Put16(datagram, 4, datagram.Length);
         Packet.Put16(datagram, 6, 0);
-        ushort sum = Packet.Fold(Packet.Sum(datagram, Packet.PseudoHeader(Address, target, Packet.ProtocolUdp, datagram.Length)));
+        ushort sum = Packet.Fold(Packet.Sum(datagram, Packet.PseudoHeader(source, target, Packet.ProtocolUdp, datagram.Length)));
         Packet.Put16(datagram, 6, sum == 0 ? 0xffff : sum);
-        SendPayload(packet, Packet.ProtocolUdp, Address, target);
+        SendPayload(packet, Packet.ProtocolUdp, source, target);
     }
 
     private void HandleTcp(ReadOnlySpan<byte> segment, uint source, uint target)

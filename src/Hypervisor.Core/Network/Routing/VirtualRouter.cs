@@ -11,7 +11,7 @@ internal sealed record RouteRule(string From, string To, byte? Protocol = null, 
 
 /// <summary>
 /// Joins networks: gateway, DHCP and name server of each, and the only way from one to another. Nothing passes unless a rule
-/// allows it; nothing ever reaches the host's own network.
+/// allows it; nothing reaches the host's own network but from one that was opened to it.
 /// </summary>
 internal sealed class VirtualRouter : IDisposable
 {
@@ -72,6 +72,13 @@ internal sealed class VirtualRouter : IDisposable
         }
     }
 
+    /// <summary>Opens the way from a network out to the host's own.</summary>
+    public void OpenOutside(RouterLeg leg)
+    {
+        lock (Gate)
+            leg.Outbound ??= new Outbound(this, leg);
+    }
+
     /// <summary>Ends all connections.</summary>
     public void Dispose()
     {
@@ -98,6 +105,9 @@ internal sealed class VirtualRouter : IDisposable
         uint source = Packet.U32(packet, 12);
         uint target = Packet.U32(packet, 16);
         RouterLeg? to = _legs.Find(leg => leg != from && leg.Network.Contains(target));
+
+        if (to is null && from.Outbound is { } outbound && from.Network.Contains(source) && target != from.Address && !from.Network.Contains(target))
+            outbound.Handle(packet, header);
 
         // A station speaks for itself only, and none for a whole network.
         if (to is null || target == to.Network.Broadcast || target == to.Address || !from.Network.Contains(source) || packet.Length > INetworkPort.MaximumPayload)
