@@ -10,6 +10,7 @@ need riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
 need gcc gcc
 need qemu-img qemu-utils
 need gdb-multiarch gdb-multiarch
+need tshark tshark
 need dtc device-tree-compiler
 need cpio cpio
 need flex flex

@@ -54,7 +54,7 @@ internal static class ManifestSession
             foreach (Running each in running)
                 each.Prefixed?.Finish();
             if (statistics)
-                Report(running, Console.Error);
+                Report(running, networks, Console.Error);
             cancellation.ThrowIfCancellationRequested();
             return ended ? ExitCodeOf(running) : ExitCode.TimedOut;
         }
@@ -115,7 +115,7 @@ internal static class ManifestSession
     private static int ExitCodeOf(List<Running> running)
         => running.TrueForAll(each => each.Guest.Machine.Exit is { Code: 0 }) ? ExitCode.Success : ExitCode.GuestFailed;
 
-    private static void Report(List<Running> running, TextWriter writer)
+    private static void Report(List<Running> running, HostNetworks networks, TextWriter writer)
     {
         writer.WriteLine($"{"machine",-16} {"mode",-10} {"instructions",16} {"on a CPU, s",12} {"waited, s",10} {"exits",12}");
         foreach (Running each in running)
@@ -124,6 +124,9 @@ internal static class ManifestSession
             writer.WriteLine(string.Create(System.Globalization.CultureInfo.InvariantCulture,
                 $"{each.Name,-16} {each.Options.Mode,-10} {meters.Sum(meter => meter.Retired),16} {meters.Sum(meter => meter.RunNanoseconds) / 1e9,12:f3} {meters.Sum(meter => meter.WaitNanoseconds) / 1e9,10:f3} {meters.Sum(meter => meter.TotalExits),12}"));
         }
+
+        foreach ((string name, long value) in networks.Counters)
+            writer.WriteLine(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{value,16} {name}"));
     }
 
     /// <summary>A guest that was started.</summary>

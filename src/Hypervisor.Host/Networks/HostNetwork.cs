@@ -67,6 +67,16 @@ internal sealed class HostNetworks : IDisposable
         _networks.Add(options.Name, network);
     }
 
+    /// <summary>What passed each station's cable.</summary>
+    public IEnumerable<(string Name, long Value)> Counters => _networks.Values.SelectMany(network => network.Ports.SelectMany(port =>
+    {
+        PortCounters counters = port.Counters;
+        string which = $"network '{network.Options.Name}', station '{port.Name}':";
+        return ((string, long)[])[
+            ($"{which} frames sent", counters.FramesIn), ($"{which} bytes sent", counters.BytesIn),
+            ($"{which} frames received", counters.FramesOut), ($"{which} bytes received", counters.BytesOut), ($"{which} frames dropped", counters.Dropped)];
+    }));
+
     /// <summary>Lets something pass between networks.</summary>
     public void Allow(RouteRule rule) => _router.Allow(rule);
 
@@ -80,7 +90,7 @@ internal sealed class HostNetworks : IDisposable
     public VirtioNet Connect(string name, string station, IReadOnlyList<PortMapping> published, uint? address = null, MacAddress? mac = null)
     {
         (HostNetwork network, Lease lease) = Reserve(name, station, published, address, mac);
-        return new VirtioNet(network.Switch.Plug(station, network.Options.Link), lease.Station);
+        return new VirtioNet(network.Plug(station), lease.Station);
     }
 
     /// <summary>Makes a place in a network for a container, whose sockets the container kernel serves.</summary>
@@ -88,7 +98,7 @@ internal sealed class HostNetworks : IDisposable
     public StationLink ConnectContainer(string name, string station, IReadOnlyList<PortMapping> published, uint? address = null)
     {
         (HostNetwork network, Lease lease) = Reserve(name, station, published, address, null);
-        return new StationLink(network.Switch.Plug(station, network.Options.Link), lease.Station, lease.Address, network.Options.Subnet, network.Leg.Address);
+        return new StationLink(network.Plug(station), lease.Station, lease.Address, network.Options.Subnet, network.Leg.Address);
     }
 
     private (HostNetwork Network, Lease Lease) Reserve(string name, string station, IReadOnlyList<PortMapping> published, uint? address, MacAddress? mac)
@@ -136,8 +146,19 @@ internal sealed class HostNetwork : IDisposable
 
     public VirtualSwitch Switch { get; }
 
+    /// <summary>Where its stations are plugged in.</summary>
+    public List<SwitchPort> Ports { get; } = [];
+
     /// <summary>The router's station in it.</summary>
     public RouterLeg Leg { get; set; } = null!;
+
+    /// <summary>Plugs a station in.</summary>
+    public SwitchPort Plug(string station)
+    {
+        SwitchPort port = Switch.Plug(station, Options.Link);
+        Ports.Add(port);
+        return port;
+    }
 
     public void Dispose()
     {

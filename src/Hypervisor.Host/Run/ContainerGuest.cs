@@ -47,6 +47,9 @@ internal sealed class ContainerGuest : IRunningGuest
     public string Engine { get; }
 
     /// <inheritdoc/>
+    public IEnumerable<(string Name, long Value)> NetworkCounters => _networks?.Counters ?? [];
+
+    /// <inheritdoc/>
     public bool WantsKeys => false;
 
     /// <summary>Builds a container ready to run on this terminal.</summary>

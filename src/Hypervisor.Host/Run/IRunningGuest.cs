@@ -22,6 +22,9 @@ internal interface IRunningGuest : IDisposable
     /// <summary>Whether it takes the keyboard key by key, as a machine's console does.</summary>
     bool WantsKeys { get; }
 
+    /// <summary>What passed its network; empty without one.</summary>
+    IEnumerable<(string Name, long Value)> NetworkCounters => [];
+
     /// <summary>Offers console input; how many bytes were taken.</summary>
     int Input(ReadOnlyMemory<byte> bytes);
 

@@ -227,6 +227,8 @@ internal static class MachineGuests
 
         public string Engine => engine;
 
+        public IEnumerable<(string Name, long Value)> NetworkCounters => parts.OfType<HostNetworks>().SelectMany(networks => networks.Counters);
+
         public bool WantsKeys => true;
 
         public int Input(ReadOnlyMemory<byte> bytes) => input(bytes.Span);

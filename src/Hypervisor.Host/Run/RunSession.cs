@@ -135,6 +135,7 @@ internal static class RunSession
         counters.Add(("accesses past the TLB", guest.Machine.VCpus.Sum(vcpu => vcpu.Hart.UncachedAccesses)));
         counters.Add(("TLB flushes", guest.Machine.VCpus.Sum(vcpu => vcpu.Hart.TlbFlushes)));
         counters.Add(("blocks of code decoded", guest.Machine.BlocksDecoded));
+        counters.AddRange(guest.NetworkCounters);
         return counters;
     }
 

@@ -31,7 +31,7 @@ public sealed class LinuxNetworkTests : IDisposable
         using var hv = new HvProcess(
             ["run", "--mode", mode, "--kernel", RealGuest.File(kernel)!, .. mode == "para" ? (string[])[] : ["--firmware", "builtin"],
             "--initrd", RealGuest.File("initramfs")!, "--append", mode == "para" ? "console=hvc0" : "console=ttyS0",
-            "--net", "lan", "--publish", "80", "--publish", "7", "--pcap", capture, "--timeout", "150"]);
+            "--net", "lan", "--publish", "80", "--publish", "7", "--pcap", capture, "--stats", "--timeout", "150"]);
         hv.WaitFor(Prompt, 120);
         Assert.Contains("lease of 10.0.2.10 obtained from 10.0.2.1", Ask(hv, "udhcpc -i eth0 -n -q -S 2>&1"));
         Assert.Contains("3 packets received", Ask(hv, "ping -c 3 -i 0.1 10.0.2.1"));
@@ -69,6 +69,13 @@ public sealed class LinuxNetworkTests : IDisposable
         hv.Type("poweroff -f\n");
         Assert.Equal(0, hv.WaitForExit());
         Assert.True(new FileInfo(capture).Length > large.Length + sent.Length * 2, "the capture holds what passed");
+        Assert.Matches(@"[\d,]+ network 'lan', station 'guest': bytes sent", hv.Errors);
+
+        // The capture by somebody who reads such files every day.
+        string[] summary = Peer.Run("tshark", "-n", "-r", capture, "-T", "fields", "-e", "_ws.col.Protocol", "-e", "_ws.malformed").Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.DoesNotContain(summary, line => line.Contains("alformed", StringComparison.Ordinal));
+        foreach (string protocol in (string[])["ARP", "DHCP", "ICMP", "DNS", "HTTP", "TCP"])
+            Assert.Contains(summary, line => line.StartsWith(protocol, StringComparison.Ordinal));
     }
 
     /// <summary>A network that was opened reaches servers of the host's own network; one that was not reaches nobody.</summary>

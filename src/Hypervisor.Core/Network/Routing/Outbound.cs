@@ -102,6 +102,9 @@ internal sealed class Outbound(VirtualRouter router, RouterLeg leg) : IDisposabl
             return;
         }
 
+        int length = (segment[12] >> 4) * 4;
+        if (length < Packet.TcpHeader || length > segment.Length)
+            return;
         if ((segment[13] & (Syn | AckOrRst)) != Syn || _streams.Count >= MostStreams || _end.IsCancellationRequested)
         {
             TcpConnection.Refuse(leg, segment, addresses.Remote, addresses.Local);
