@@ -1,7 +1,7 @@
 using BenchmarkDotNet.Running;
 using Hypervisor.Bench;
 
-// peers: programs beside QEMU; boot: kernels beside QEMU; linux: one kernel and program in every mode; run FILE: one program on the bare engine; schedule: what a decision costs under each policy; anything else: BenchmarkDotNet's own options.
+// peers: programs beside QEMU; boot: kernels beside QEMU; linux: one kernel and program in every mode; run FILE: one program on the bare engine; schedule [--html FILE]: what a decision costs under each policy; anything else: BenchmarkDotNet's own options.
 return args switch
 {
     ["peers", .. string[] rest] => PeerComparison.Execute(rest),

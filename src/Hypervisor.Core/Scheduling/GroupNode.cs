@@ -88,6 +88,8 @@ internal sealed class GroupNode : IRunFilter
     /// <summary>The weight that counts in place of its own, so that what it was promised comes out; 0 for its own.</summary>
     public int RaisedWeight { get; set; }
 
+    public bool IsRaised { get; set; }
+
     /// <summary>How many CPUs a group in it may use at once: policies that give time rather than shares have one server, or window, for it.</summary>
     public int SlotsForChildren => Policy is Reservation or Cyclic ? 1 : _cpus;
 

@@ -255,7 +255,7 @@ internal sealed class Grouped : Policy
             node.Refill(now);
         }
 
-        if (IsRaised(node))
+        if (MayBeRaised(node))
             parent.Reserved.Add(node);
         _nodes.Add(group, node);
         parent.Users++;
@@ -283,7 +283,7 @@ internal sealed class Grouped : Policy
     /// <summary>CPUs that a group's members can be promised.</summary>
     private double Capacity(GroupNode node) => node.Group is null ? _cpus : SchedulingGroup.Rate(node.Group.Reservation);
 
-    private static bool IsRaised(GroupNode node) => !node.Group!.Reservation.IsNone && node.Parent!.Policy is not Reservation;
+    private static bool MayBeRaised(GroupNode node) => !node.Group!.Reservation.IsNone && node.Parent!.Policy is not Reservation;
 
     /// <summary>Forgets groups that nobody is in any more.</summary>
     private void Drop(GroupNode node, long now)
@@ -425,28 +425,26 @@ internal sealed class Grouped : Policy
     {
         double left = Capacity(parent);
         double weights = parent.ActiveWeight;
-        ulong raised = 0;
+        foreach (GroupNode node in parent.Reserved)
+            node.IsRaised = false;
         for (bool again = true; again;)
         {
             again = false;
-            for (int i = 0; i < parent.Reserved.Count && i < 64; i++)
+            foreach (GroupNode node in parent.Reserved)
             {
-                GroupNode node = parent.Reserved[i];
                 double promised = SchedulingGroup.Rate(node.Group!.Reservation);
-                if (!node.IsActive || (raised >> i & 1) != 0 || node.Group.Weight * left >= promised * weights)
+                if (!node.IsActive || node.IsRaised || node.Group.Weight * left >= promised * weights)
                     continue;
-                raised |= 1UL << i;
+                node.IsRaised = again = true;
                 left -= promised;
                 weights -= node.Group.Weight;
-                again = true;
             }
         }
 
-        for (int i = 0; i < parent.Reserved.Count && i < 64; i++)
+        foreach (GroupNode node in parent.Reserved)
         {
-            GroupNode node = parent.Reserved[i];
             int weight = 0;
-            if ((raised >> i & 1) != 0)
+            if (node.IsRaised)
             {
                 // Where nobody is left who is not raised, only the ratios matter.
                 double perCpu = weights < 0.5 ? 1000 : left <= 1e-9 ? double.MaxValue : weights / left;

@@ -139,6 +139,15 @@ public sealed class GroupTests
         => Property.ForAll(Gen.Choose(0, int.MaxValue), seed => ReservationsAreMet(inner => inner, name, seed), cases: 60);
 
     [Fact]
+    public void Reservations_OfAHundredGroups_AreAllMet()
+    {
+        SchedulingGroup[] groups = [.. Enumerable.Range(0, 100).Select(i => new SchedulingGroup($"g{i}") { Weight = 1, Reservation = new Bandwidth(Millisecond / 5, 40 * Millisecond) })];
+        var simulator = new SchedulerSimulator(Schedulers.CreateGrouped("eevdf", 1, Millisecond), 1, [.. groups.Select(group => new SyntheticVCpu(100) { Group = group }), new(100_000)]);
+        simulator.RunFor(4000 * Millisecond);
+        Assert.All(simulator.Service.Take(100), service => Assert.InRange(service, 19 * Millisecond, 22 * Millisecond));
+    }
+
+    [Fact]
     public void Reservation_UnderTimePolicies_IsMetByAServer()
     {
         foreach (string name in new[] { "reservation", "rtds" })
