@@ -6,7 +6,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${HV_GUEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hv-guests}
 bash "$here/fetch.sh" busybox-static >/dev/null
 packages=(bash dash coreutils base-files base-passwd libc-bin mawk grep sed findutils diffutils tar gzip bzip2 xz-utils zstd
-  hostname procps util-linux python3-minimal python3 perl sqlite3 bc less file jq redis-server redis-tools lighttpd curl openssl)
+  hostname procps util-linux python3-minimal python3 perl sqlite3 bc less file jq redis-server redis-tools lighttpd curl openssl nginx
+  gcc libc6-dev make dpkg apt musl musl-tools bsdutils mount ncurses-base libpython3.13-testsuite strace gawk)
 key=$( (cat "$0"; echo "${packages[@]}") | sha256sum | cut -c1-16)
 tree="$cache/programs-$key"
 exec 9>"$cache/programs.lock"
@@ -31,7 +32,9 @@ if [ ! -e "$tree/.complete" ]; then
   [ -e "$tree/usr/bin/awk" ] || ln -s mawk "$tree/usr/bin/awk"
   cp "$tree/usr/share/base-passwd/passwd.master" "$tree/etc/passwd"
   cp "$tree/usr/share/base-passwd/group.master" "$tree/etc/group"
-  echo '127.0.0.1 localhost' > "$tree/etc/hosts"
+  printf '127.0.0.1 localhost\n::1 localhost ip6-localhost\n' > "$tree/etc/hosts"
+  mkdir -p "$tree"/var/lib/dpkg/{info,updates,triggers} "$tree"/var/{log,cache/apt/archives/partial,lib/apt/lists/partial} "$tree/var/lib/nginx" "$tree/var/log/nginx"
+  touch "$tree/var/lib/dpkg/status" "$tree/var/lib/dpkg/available"
   touch "$tree/.complete"
 fi
 echo "$tree"

@@ -5,6 +5,7 @@ using Hypervisor.Core.Network.Routing;
 using Hypervisor.Guests.Common;
 using Hypervisor.Guests.Container;
 using Hypervisor.Guests.Container.Files;
+using Hypervisor.Guests.Container.Syscalls;
 using Hypervisor.Guests.Debug;
 using Hypervisor.Host.Cli;
 using Hypervisor.Host.Networks;
@@ -42,6 +43,12 @@ internal sealed class ContainerGuest : IRunningGuest
 
     /// <inheritdoc/>
     public BoardGuest? Board => null;
+
+    /// <summary>System calls that were made, and those of them that are not served, by name.</summary>
+    public IEnumerable<(string Name, long Value)> Counters
+        => _containers.Containers.SelectMany(container => container.UnknownCalls).GroupBy(call => call.Key)
+            .Select(call => ($"calls of {SyscallNames.Of(call.Key)}, which is not served", call.Sum(one => one.Value)))
+            .Prepend(("system calls", _containers.SystemCalls));
 
     /// <inheritdoc/>
     public string Engine { get; }

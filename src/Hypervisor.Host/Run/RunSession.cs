@@ -131,6 +131,8 @@ internal static class RunSession
     private static List<(string Name, long Value)> CountersOf(IRunningGuest guest)
     {
         List<(string, long)> counters = guest.Board?.Mode is ICounted counted ? [.. counted.Counters] : [];
+        if (guest is ContainerGuest container)
+            counters.AddRange(container.Counters);
         counters.Add(("TLB entries made", guest.Machine.VCpus.Sum(vcpu => vcpu.Hart.TlbRefills)));
         counters.Add(("accesses past the TLB", guest.Machine.VCpus.Sum(vcpu => vcpu.Hart.UncachedAccesses)));
         counters.Add(("TLB flushes", guest.Machine.VCpus.Sum(vcpu => vcpu.Hart.TlbFlushes)));

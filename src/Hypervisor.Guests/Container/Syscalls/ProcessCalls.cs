@@ -7,9 +7,6 @@ namespace Hypervisor.Guests.Container.Syscalls;
 /// <summary>Calls that make, change and end processes and tasks.</summary>
 internal static unsafe class ProcessCalls
 {
-    private const ulong CloneMemory = 0x100, CloneFiles = 0x400, CloneVfork = 0x4000, CloneThread = 0x1_0000, CloneTls = 0x8_0000;
-    private const ulong CloneParentTid = 0x10_0000, CloneClearTid = 0x20_0000, CloneChildTid = 0x100_0000;
-
     public static long Exit(KernelTask task, in SyscallArguments a)
     {
         task.Process.Container.Host.EndTask(task, (int)(a.A0 & 0xFF) << 8);
@@ -36,94 +33,61 @@ internal static unsafe class ProcessCalls
         return task.Id;
     }
 
-    /// <summary>clone: a thread of the process, or a process that is a copy of it.</summary>
-    public static long Clone(KernelTask task, in SyscallArguments a)
-    {
-        Process process = task.Process;
-        Container container = process.Container;
-        ulong flags = a.A0;
-
-        // Made again by the parent of a vfork: it goes on when the child no longer uses its memory.
-        if (task.Restarted)
-            return task.VforkChild is null ? task.Progress : SyscallTable.Blocked;
-        bool thread = (flags & CloneThread) != 0;
-        if (thread && (flags & CloneMemory) == 0)
-            return -Errno.EINVAL;
-        int id = container.NextId();
-        if (id == 0)
-            return -Errno.EAGAIN;
-        Process target = process;
-        if (!thread)
-        {
-            // vfork and plain CLONE_VM children share memory until they execute.
-            AddressSpace space = process.Space;
-            if ((flags & CloneMemory) != 0)
-                space.Acquire();
-            else
-                space = process.Space.Fork(container.Account);
-            var files = process.Files;
-            if ((flags & CloneFiles) != 0)
-                files.Acquire();
-            else
-                files = files.Fork();
-            target = new Process(container, id, space, files, process.WorkingDirectory)
-            {
-                Parent = process,
-                Group = process.Group,
-                Session = process.Session,
-                Umask = process.Umask,
-                Limits = process.Limits.Copy(),
-                Credentials = process.Credentials,
-                Terminal = process.Terminal,
-                Root = process.Root,
-                Environment = process.Environment,
-                ExitSignal = (int)(flags & 0xFF),
-                Name = process.Name,
-                ExecutablePath = process.ExecutablePath,
-                Arguments = process.Arguments,
-                Actions = (SignalAction[])process.Actions.Clone(),
-                StartedAt = container.Host.Now,
-            };
-            process.Children.Add(target);
-            container.Add(target);
-        }
-
-        KernelTask child = container.Host.NewTask(target, id);
-        HartState* from = task.State;
-        HartState* to = child.State;
-        new Span<ulong>(from->X, 33).CopyTo(new Span<ulong>(to->X, 33));
-        new Span<ulong>(from->F, 32).CopyTo(new Span<ulong>(to->F, 32));
-        to->Fflags = from->Fflags;
-        to->Frm = from->Frm;
-        to->Pc = from->Pc + 4;
-        to->X[10] = 0;
-        if (a.A1 != 0)
-            to->X[2] = a.A1;
-        if ((flags & CloneTls) != 0)
-            to->X[4] = a.A3;
-        child.SignalMask = task.SignalMask;
-        if ((flags & CloneClearTid) != 0)
-            child.ClearOnExit = a.A4;
-        if ((flags & CloneParentTid) != 0)
-            task.TryWrite(a.A2, id);
-        if ((flags & CloneChildTid) != 0)
-            child.TryWrite(a.A4, id);
-        container.Host.Start(child);
-        if ((flags & CloneVfork) == 0)
-            return id;
-        child.VforkParent = task;
-        task.VforkChild = child;
-        task.Progress = id;
-        return SyscallTable.Blocked;
-    }
-
     public static long Execute(KernelTask task, in SyscallArguments a)
     {
-        int error = task.TryReadString(a.A0, 4096, Errno.ENAMETOOLONG, out string path);
+        int error = task.TryReadString(a.A0, UserPaths.Longest, Errno.ENAMETOOLONG, out string path);
+        return error != 0 ? error : Execute(task, path, a.A1, a.A2);
+    }
+
+    public static long ExecuteAt(KernelTask task, in SyscallArguments a)
+    {
+        int flags = (int)a.A4;
+        if ((flags & ~(UserPaths.EmptyPath | UserPaths.NoFollow)) != 0)
+            return -Errno.EINVAL;
+        int error = task.TryReadString(a.A1, UserPaths.Longest, Errno.ENAMETOOLONG, out string path);
+        if (error != 0)
+            return error;
+        if (path.Length == 0)
+        {
+            if ((flags & UserPaths.EmptyPath) == 0)
+                return -Errno.ENOENT;
+            if (task.Process.Files[a.Fd] is null)
+                return -Errno.EBADF;
+            path = $"/proc/self/fd/{a.Fd}";
+        }
+        else if (path[0] != '/' && a.Fd != UserPaths.CurrentDirectory)
+        {
+            error = UserPaths.PlaceOf(task, a.Fd, out Files.Place? place);
+            if (error != 0)
+                return error;
+            path = $"{place!.Path.TrimEnd('/')}/{path}";
+        }
+
+        if ((flags & UserPaths.NoFollow) != 0 && UserPaths.Locate(task, UserPaths.CurrentDirectory, path, false, out Files.PathResult at) == 0 && at.Inode is { IsSymlink: true })
+            return -Errno.ELOOP;
+        return Execute(task, path, a.A2, a.A3);
+    }
+
+    /// <summary>unshare: descriptors of its own; new namespaces are the configuration's business.</summary>
+    public static long Unshare(KernelTask task, in SyscallArguments a)
+    {
+        const ulong files = 0x400, fileSystem = 0x200, semaphores = 0x4_0000, threads = 0x1_0000, memory = 0x100, signals = 0x800, namespaces = 0x7E02_0080;
+        if ((a.A0 & ~(files | fileSystem | semaphores | threads | memory | signals | namespaces)) != 0)
+            return -Errno.EINVAL;
+        if ((a.A0 & namespaces) != 0)
+            return -Errno.EPERM;
+        if ((a.A0 & (threads | memory | signals)) != 0 && task.Process.Tasks.Count > 1)
+            return -Errno.EINVAL;
+        if ((a.A0 & files) != 0)
+            task.Process.Unshare();
+        return 0;
+    }
+
+    private static long Execute(KernelTask task, string path, ulong argumentsAddress, ulong environmentAddress)
+    {
+        int error = ReadStrings(task, argumentsAddress, out List<string> arguments);
         if (error == 0)
-            error = ReadStrings(task, a.A1, out List<string> arguments) is var first && first != 0 ? first
-                : ReadStrings(task, a.A2, out List<string> environment) is var second && second != 0 ? second
-                : Replace(task, path, arguments, environment);
+            error = ReadStrings(task, environmentAddress, out List<string> environment) is var second && second != 0 ? second : Replace(task, path, arguments, environment);
         return error == 0 ? SyscallTable.RegistersSet : error;
     }
 

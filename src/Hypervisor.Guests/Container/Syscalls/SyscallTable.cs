@@ -38,10 +38,23 @@ internal static unsafe class SyscallTable
     public const long Yielded = long.MinValue + 2;
 
     private const int Size = 512;
+
+    // Calls that change the system itself, and calls that ask for what is so anyway.
+    private static readonly int[] s_forbidden = [39, 40, 41, 89, 105, 106, 116, 142, 161, 162, 170, 171, 224, 225, 268, 273];
+    private static readonly int[] s_nothing = [81, 231, 259];
     private static readonly delegate*<KernelTask, in SyscallArguments, long>[] s_calls = Build();
 
     /// <summary>The numbers that are served.</summary>
     public static IEnumerable<int> Numbers => Enumerable.Range(0, Size).Where(number => s_calls[number] != null);
+
+    /// <summary>Whether a call is served at all.</summary>
+    public static bool IsServed(int number) => number is >= 0 and < Size && s_calls[number] != null;
+
+    /// <summary>Whether a call is refused to everybody.</summary>
+    public static bool IsForbidden(int number) => s_forbidden.Contains(number);
+
+    /// <summary>Whether a call succeeds without doing anything.</summary>
+    public static bool DoesNothing(int number) => s_nothing.Contains(number);
 
     /// <summary>Makes the call in a task's registers.</summary>
     public static ExitVerdict Dispatch(KernelTask task)
@@ -84,64 +97,88 @@ internal static unsafe class SyscallTable
     {
         var t = new delegate*<KernelTask, in SyscallArguments, long>[Size];
 
-        // Files and directories.
         t[17] = &NameCalls.GetWorkingDirectory;
+        t[35] = &NameCalls.Unlink;
+        t[36] = &NameCalls.MakeSymlink;
+        t[37] = &NameCalls.Link;
+        t[49] = &NameCalls.ChangeDirectory;
+        t[50] = &NameCalls.ChangeToOpenDirectory;
+        t[51] = &NameCalls.ChangeRoot;
+        t[78] = &NameCalls.ReadLink;
+        t[276] = &NameCalls.Rename;
+
         t[23] = &DescriptorCalls.Duplicate;
         t[24] = &DescriptorCalls.Duplicate3;
         t[25] = &DescriptorCalls.Control;
         t[29] = &DescriptorCalls.DeviceControl;
+        t[57] = &DescriptorCalls.Close;
+        t[59] = &DescriptorCalls.MakePipe;
+        t[62] = &DescriptorCalls.Seek;
+        t[82] = &DescriptorCalls.Sync;
+        t[83] = &DescriptorCalls.Sync;
+        t[84] = &DescriptorCalls.SyncRange;
+        t[213] = &DescriptorCalls.ReadAhead;
+        t[223] = &DescriptorCalls.Advise;
+        t[267] = &DescriptorCalls.Sync;
+        t[436] = &DescriptorCalls.CloseRange;
+
         t[33] = &FileCalls.MakeNode;
         t[34] = &FileCalls.MakeDirectory;
-        t[35] = &NameCalls.Unlink;
-        t[36] = &NameCalls.MakeSymlink;
-        t[37] = &NameCalls.Link;
+        t[56] = &FileCalls.Open;
+        t[166] = &FileCalls.SetUmask;
+        t[279] = &FileCalls.MakeMemoryFile;
+
         t[43] = &StatCalls.StatFileSystem;
         t[44] = &StatCalls.StatFileSystemOf;
+        t[48] = &StatCalls.Access;
+        t[61] = &StatCalls.GetEntries;
+        t[79] = &StatCalls.Stat;
+        t[80] = &StatCalls.StatOpen;
+        t[291] = &StatCalls.StatExtended;
+        t[439] = &StatCalls.AccessWithFlags;
+
+        t[5] = &AttributeCalls.SetAttribute;
+        t[6] = &AttributeCalls.SetLinkAttribute;
+        t[7] = &AttributeCalls.SetOpenAttribute;
+        t[8] = &AttributeCalls.GetAttribute;
+        t[9] = &AttributeCalls.GetLinkAttribute;
+        t[10] = &AttributeCalls.GetOpenAttribute;
+        t[11] = &AttributeCalls.ListAttributes;
+        t[12] = &AttributeCalls.ListLinkAttributes;
+        t[13] = &AttributeCalls.ListOpenAttributes;
+        t[14] = &AttributeCalls.RemoveAttribute;
+        t[15] = &AttributeCalls.RemoveLinkAttribute;
+        t[16] = &AttributeCalls.RemoveOpenAttribute;
         t[45] = &AttributeCalls.Truncate;
         t[46] = &AttributeCalls.TruncateOpen;
-        t[48] = &StatCalls.Access;
-        t[49] = &NameCalls.ChangeDirectory;
-        t[50] = &NameCalls.ChangeToOpenDirectory;
+        t[47] = &AttributeCalls.Allocate;
         t[52] = &AttributeCalls.ChangeModeOpen;
         t[53] = &AttributeCalls.ChangeMode;
         t[54] = &AttributeCalls.ChangeOwner;
         t[55] = &AttributeCalls.ChangeOwnerOpen;
-        t[56] = &FileCalls.Open;
-        t[57] = &DescriptorCalls.Close;
-        t[59] = &DescriptorCalls.MakePipe;
-        t[61] = &StatCalls.GetEntries;
-        t[62] = &DescriptorCalls.Seek;
+        t[88] = &AttributeCalls.SetTimes;
+        t[452] = &AttributeCalls.ChangeModeWithFlags;
+
         t[63] = &ReadWriteCalls.Read;
         t[64] = &ReadWriteCalls.Write;
         t[65] = &ReadWriteCalls.ReadVector;
         t[66] = &ReadWriteCalls.WriteVector;
         t[67] = &ReadWriteCalls.ReadAt;
         t[68] = &ReadWriteCalls.WriteAt;
-        t[71] = &TransferCalls.SendFile;
-        t[72] = &PollCalls.Select;
-        t[73] = &PollCalls.Poll;
         t[69] = &ReadWriteCalls.ReadVectorAt;
         t[70] = &ReadWriteCalls.WriteVectorAt;
+        t[286] = &ReadWriteCalls.ReadVector2;
+        t[287] = &ReadWriteCalls.WriteVector2;
+
+        t[71] = &TransferCalls.SendFile;
         t[75] = &TransferCalls.FromMemory;
         t[76] = &TransferCalls.Splice;
         t[77] = &TransferCalls.Tee;
         t[285] = &TransferCalls.CopyRange;
-        t[286] = &ReadWriteCalls.ReadVector2;
-        t[287] = &ReadWriteCalls.WriteVector2;
-        t[78] = &NameCalls.ReadLink;
-        t[79] = &StatCalls.Stat;
-        t[80] = &StatCalls.StatOpen;
-        t[81] = &SystemCalls.Nothing;
-        t[82] = &DescriptorCalls.Sync;
-        t[83] = &DescriptorCalls.Sync;
-        t[88] = &AttributeCalls.SetTimes;
-        t[166] = &FileCalls.SetUmask;
-        t[223] = &DescriptorCalls.Advise;
-        t[276] = &NameCalls.Rename;
-        t[291] = &StatCalls.StatExtended;
-        t[439] = &StatCalls.AccessWithFlags;
 
-        // Events.
+        t[72] = &PollCalls.Select;
+        t[73] = &PollCalls.Poll;
+
         t[19] = &EventCalls.MakeEvent;
         t[20] = &EventCalls.MakeEpoll;
         t[21] = &EventCalls.ControlEpoll;
@@ -151,7 +188,6 @@ internal static unsafe class SyscallTable
         t[87] = &EventCalls.GetTimer;
         t[441] = &EventCalls.WaitEpollPrecisely;
 
-        // Sockets.
         t[198] = &SocketCalls.Make;
         t[199] = &SocketCalls.MakePair;
         t[200] = &SocketCalls.Bind;
@@ -169,39 +205,52 @@ internal static unsafe class SyscallTable
         t[212] = &SocketCalls.ReceiveMessage;
         t[242] = &SocketCalls.Accept4;
 
-        // Processes.
         t[93] = &ProcessCalls.Exit;
         t[94] = &ProcessCalls.ExitGroup;
-        t[95] = &WaitCalls.WaitId;
         t[96] = &ProcessCalls.SetClearAddress;
+        t[97] = &ProcessCalls.Unshare;
+        t[124] = &ProcessCalls.Yield;
+        t[172] = &ProcessCalls.GetId;
+        t[173] = &ProcessCalls.GetParentId;
+        t[178] = &ProcessCalls.GetTaskId;
+        t[221] = &ProcessCalls.Execute;
+        t[281] = &ProcessCalls.ExecuteAt;
+
+        t[95] = &WaitCalls.WaitId;
+        t[260] = &WaitCalls.Wait;
+
+        t[98] = &Futex.Call;
         t[99] = &Futex.SetRobustList;
         t[100] = &Futex.GetRobustList;
         t[449] = &Futex.WaitMany;
-        t[124] = &ProcessCalls.Yield;
+
         t[154] = &GroupCalls.SetGroup;
         t[155] = &GroupCalls.GetGroup;
         t[156] = &GroupCalls.GetSession;
         t[157] = &GroupCalls.SetSession;
-        t[172] = &ProcessCalls.GetId;
-        t[173] = &ProcessCalls.GetParentId;
-        t[174] = &IdentityCalls.GetUid;
-        t[175] = &IdentityCalls.GetEffectiveUid;
-        t[176] = &IdentityCalls.GetGid;
-        t[177] = &IdentityCalls.GetEffectiveGid;
+
+        t[90] = &IdentityCalls.GetCapabilities;
+        t[91] = &IdentityCalls.SetCapabilities;
         t[143] = &IdentityCalls.SetRealAndEffectiveGid;
         t[144] = &IdentityCalls.SetGid;
         t[145] = &IdentityCalls.SetRealAndEffectiveUid;
         t[146] = &IdentityCalls.SetUid;
         t[147] = &IdentityCalls.SetUids;
+        t[148] = &IdentityCalls.GetUids;
         t[149] = &IdentityCalls.SetGids;
+        t[150] = &IdentityCalls.GetGids;
+        t[151] = &IdentityCalls.SetFileUid;
+        t[152] = &IdentityCalls.SetFileGid;
         t[158] = &IdentityCalls.GetGroups;
-        t[178] = &ProcessCalls.GetTaskId;
-        t[220] = &ProcessCalls.Clone;
-        t[221] = &ProcessCalls.Execute;
-        t[260] = &WaitCalls.Wait;
-        t[98] = &Futex.Call;
+        t[159] = &IdentityCalls.SetGroups;
+        t[174] = &IdentityCalls.GetUid;
+        t[175] = &IdentityCalls.GetEffectiveUid;
+        t[176] = &IdentityCalls.GetGid;
+        t[177] = &IdentityCalls.GetEffectiveGid;
 
-        // Memory.
+        t[220] = &CloneCalls.Clone;
+        t[435] = &CloneCalls.Clone3;
+
         t[214] = &MemoryCalls.SetBreak;
         t[215] = &MemoryCalls.Unmap;
         t[216] = &MemoryCalls.Remap;
@@ -211,14 +260,10 @@ internal static unsafe class SyscallTable
         t[228] = &MemoryCalls.Lock;
         t[229] = &MemoryCalls.Lock;
         t[230] = &MemoryCalls.LockAll;
-        t[231] = &SystemCalls.Nothing;
         t[232] = &MemoryCalls.Resident;
-        t[284] = &MemoryCalls.Lock;
-        t[279] = &FileCalls.MakeMemoryFile;
-        t[47] = &AttributeCalls.Allocate;
         t[233] = &MemoryCalls.Advise;
+        t[284] = &MemoryCalls.Lock;
 
-        // Signals.
         t[129] = &SignalCalls.Kill;
         t[130] = &SignalCalls.KillTask;
         t[131] = &SignalCalls.KillTaskOf;
@@ -232,15 +277,9 @@ internal static unsafe class SyscallTable
         t[139] = &SignalCalls.Return;
         t[240] = &SignalCalls.QueueToTask;
 
-        // Time.
         t[101] = &TimeCalls.Sleep;
         t[102] = &TimeCalls.GetIntervalTimer;
         t[103] = &TimeCalls.SetIntervalTimer;
-        t[107] = &TimerCalls.Create;
-        t[108] = &TimerCalls.Get;
-        t[109] = &TimerCalls.GetOverrun;
-        t[110] = &TimerCalls.Set;
-        t[111] = &TimerCalls.Delete;
         t[112] = &TimeCalls.SetTime;
         t[113] = &TimeCalls.GetTime;
         t[114] = &TimeCalls.GetResolution;
@@ -249,81 +288,57 @@ internal static unsafe class SyscallTable
         t[165] = &TimeCalls.GetUsage;
         t[169] = &TimeCalls.GetTimeOfDay;
 
-        // The system.
-        t[119] = &SchedulingCalls.SetScheduler;
-        t[120] = &SchedulingCalls.GetScheduler;
-        t[122] = &SchedulingCalls.SetAffinity;
-        t[123] = &SchedulingCalls.GetAffinity;
-        t[160] = &SystemCalls.GetNames;
-        t[163] = &SystemCalls.GetLimit;
-        t[164] = &SystemCalls.SetLimit;
-        t[167] = &ControlCalls.Control;
-        t[179] = &SystemCalls.GetInfo;
-        t[258] = &HardwareProbe.Call;
-        t[261] = &SystemCalls.Limits;
-        t[278] = &SystemCalls.GetRandom;
+        t[107] = &TimerCalls.Create;
+        t[108] = &TimerCalls.Get;
+        t[109] = &TimerCalls.GetOverrun;
+        t[110] = &TimerCalls.Set;
+        t[111] = &TimerCalls.Delete;
 
-        // What came later.
-        t[5] = &AttributeCalls.SetAttribute;
-        t[6] = &AttributeCalls.SetLinkAttribute;
-        t[7] = &AttributeCalls.SetOpenAttribute;
-        t[8] = &AttributeCalls.GetAttribute;
-        t[9] = &AttributeCalls.GetLinkAttribute;
-        t[10] = &AttributeCalls.GetOpenAttribute;
-        t[11] = &AttributeCalls.ListAttributes;
-        t[12] = &AttributeCalls.ListLinkAttributes;
-        t[13] = &AttributeCalls.ListOpenAttributes;
-        t[14] = &AttributeCalls.RemoveAttribute;
-        t[15] = &AttributeCalls.RemoveLinkAttribute;
-        t[16] = &AttributeCalls.RemoveOpenAttribute;
-        t[51] = &NameCalls.ChangeRoot;
-        t[452] = &AttributeCalls.ChangeModeWithFlags;
-        t[26] = &FileEventCalls.MakeNotify;
-        t[27] = &FileEventCalls.AddWatch;
-        t[28] = &FileEventCalls.RemoveWatch;
         t[30] = &SchedulingCalls.SetInputOutputPriority;
         t[31] = &SchedulingCalls.GetInputOutputPriority;
-        t[32] = &LockCalls.Flock;
-        t[74] = &FileEventCalls.MakeSignalFile;
-        t[84] = &DescriptorCalls.SyncRange;
-        t[89] = &SystemCalls.Forbidden;
-        t[90] = &IdentityCalls.GetCapabilities;
-        t[91] = &IdentityCalls.SetCapabilities;
-        t[92] = &SystemCalls.GetPersonality;
-        t[105] = &SystemCalls.Forbidden;
-        t[106] = &SystemCalls.Forbidden;
-        t[116] = &SystemCalls.Forbidden;
         t[118] = &SchedulingCalls.SetParameters;
+        t[119] = &SchedulingCalls.SetScheduler;
+        t[120] = &SchedulingCalls.GetScheduler;
         t[121] = &SchedulingCalls.GetParameters;
+        t[122] = &SchedulingCalls.SetAffinity;
+        t[123] = &SchedulingCalls.GetAffinity;
         t[125] = &SchedulingCalls.GetMostPriority;
         t[126] = &SchedulingCalls.GetLeastPriority;
         t[127] = &SchedulingCalls.GetInterval;
         t[140] = &SchedulingCalls.SetPriority;
         t[141] = &SchedulingCalls.GetPriority;
-        t[142] = &SystemCalls.Forbidden;
-        t[148] = &IdentityCalls.GetUids;
-        t[150] = &IdentityCalls.GetGids;
-        t[151] = &IdentityCalls.SetFileUid;
-        t[152] = &IdentityCalls.SetFileGid;
-        t[159] = &IdentityCalls.SetGroups;
-        t[161] = &SystemCalls.Forbidden;
-        t[162] = &SystemCalls.Forbidden;
         t[168] = &SchedulingCalls.GetProcessor;
-        t[170] = &SystemCalls.Forbidden;
-        t[171] = &SystemCalls.Forbidden;
-        t[213] = &DescriptorCalls.ReadAhead;
-        t[224] = &SystemCalls.Forbidden;
-        t[225] = &SystemCalls.Forbidden;
-        t[267] = &DescriptorCalls.Sync;
-        t[273] = &SystemCalls.Forbidden;
         t[274] = &SchedulingCalls.SetAttributes;
         t[275] = &SchedulingCalls.GetAttributes;
-        t[277] = &SystemCalls.Seccomp;
         t[283] = &SchedulingCalls.Barrier;
+
+        t[92] = &SystemCalls.GetPersonality;
+        t[160] = &SystemCalls.GetNames;
+        t[163] = &SystemCalls.GetLimit;
+        t[164] = &SystemCalls.SetLimit;
+        t[179] = &SystemCalls.GetInfo;
+        t[261] = &SystemCalls.Limits;
+        t[277] = &SystemCalls.Seccomp;
+        t[278] = &SystemCalls.GetRandom;
+
+        t[167] = &ControlCalls.Control;
+
+        t[258] = &HardwareProbe.Call;
+
+        t[26] = &FileEventCalls.MakeNotify;
+        t[27] = &FileEventCalls.AddWatch;
+        t[28] = &FileEventCalls.RemoveWatch;
+        t[74] = &FileEventCalls.MakeSignalFile;
         t[424] = &FileEventCalls.SignalProcess;
         t[434] = &FileEventCalls.OpenProcess;
-        t[436] = &DescriptorCalls.CloseRange;
         t[438] = &FileEventCalls.TakeFile;
+
+        t[32] = &LockCalls.Flock;
+
+        foreach (int number in s_forbidden)
+            t[number] = &SystemCalls.Forbidden;
+        foreach (int number in s_nothing)
+            t[number] = &SystemCalls.Nothing;
         return t;
     }
 }
