@@ -189,6 +189,7 @@ internal static class TerminalCalls
             case OpenPeer:
             {
                 OpenFile slave = file.Pty.Slave.Open((int)argument & ~OpenFlags.CloseOnExec);
+                slave.Mount = file.Mount;
                 JobControl.Adopt(task.Process, file.Pty.Terminal, (int)argument);
                 return task.Process.Files.Add(slave, ((int)argument & OpenFlags.CloseOnExec) != 0);
             }
