@@ -17,6 +17,17 @@ public sealed class ContainerProgramTests
         { "openssl", "echo -n abc | openssl dgst -sha256 | sed 's/.*= //'; openssl rand -hex 8 | wc -c", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n17\n" },
     };
 
+    /// <summary>Building, packages, terminals, and what looks at the system.</summary>
+    public static TheoryData<string, string, string> Tools => new()
+    {
+        { "gcc", "cd /tmp; printf '#include <stdio.h>\\nint main(void){puts(\"built\");return 3;}\\n' > a.c; gcc -O2 -o a a.c; ./a; echo $?; printf 'b: a.c\\n\\tgcc -o b a.c\\n' > Makefile; make -s; ./b; true", "built\n3\nbuilt\n" },
+        { "musl", "cd /tmp; printf '#include <stdio.h>\\nint main(void){puts(\"musl\");return 0;}\\n' > a.c; musl-gcc -static -o s a.c; ./s; musl-gcc -o d a.c; ./d; grep -cm1 musl d; true", "musl\nmusl\n1\n" },
+        { "dpkg", "cd /tmp; mkdir -p p/DEBIAN p/usr/share/x; echo data > p/usr/share/x/f; printf 'Package: mine\\nVersion: 1.0\\nArchitecture: all\\nMaintainer: x <x@x>\\nDescription: test\\n' > p/DEBIAN/control; printf '#!/bin/sh\\necho $1\\n' > p/DEBIAN/postinst; chmod 755 p/DEBIAN/postinst; dpkg-deb --root-owner-group -b p m.deb > log; dpkg -i m.deb 2>&1 | tail -1; dpkg -l mine | grep -c ^ii; cat /usr/share/x/f; dpkg -r mine >> log 2>&1; ls /usr/share/x 2>&1 | grep -c cannot", "configure\n1\ndata\n1\n" },
+        { "apt", "cd /tmp; mkdir -p p/DEBIAN p/usr/share/x; echo data > p/usr/share/x/f; printf 'Package: mine\\nVersion: 1.0\\nArchitecture: all\\nMaintainer: x <x@x>\\nDescription: test\\n' > p/DEBIAN/control; dpkg-deb --root-owner-group -b p mine.deb > log; DEBIAN_FRONTEND=noninteractive apt-get -o APT::Sandbox::User=root install -y /tmp/mine.deb > log 2>&1; cat /usr/share/x/f; dpkg -l mine | grep -c ^ii", "data\n1\n" },
+        { "script", "script -qc 'tty; stty size; echo on a terminal' /dev/null < /dev/null | tr -d '\\r' | sed s,pts/.*,pts,", "/dev/pts\n0 0\non a terminal\n" },
+        { "system", "sleep 50 & ps -o comm= -p $!; pgrep -cx sleep; top -b -n1 | grep -cw sleep; nproc; df / | tail -1 | tr -s ' ' | cut -d' ' -f1,6; free | grep -c Mem; uptime | grep -c load; kill $!; wait $!; echo $?", "sleep\n1\n1\n1\nrootfs /\n1\n1\n143\n" },
+    };
+
     public static TheoryData<string, string, string> Python => new()
     {
         { "threads", "import threading; n=[0]; l=threading.Lock()\ndef f():\n  for _ in range(1000):\n    with l: n[0]+=1\nt=[threading.Thread(target=f) for _ in range(8)]; [x.start() for x in t]; [x.join() for x in t]; print(n[0])", "8000\n" },
@@ -30,6 +41,11 @@ public sealed class ContainerProgramTests
     [RealGuestTheory("programs")]
     [MemberData(nameof(Programs))]
     public void Program_OfDebian_PrintsWhatItShould(string what, string script, string expected)
+        => Assert.Equal(expected, Run(what, "bash", "-c", script));
+
+    [RealGuestTheory("programs")]
+    [MemberData(nameof(Tools))]
+    public void Tool_OfDebian_PrintsWhatItShould(string what, string script, string expected)
         => Assert.Equal(expected, Run(what, "bash", "-c", script));
 
     [RealGuestTheory("programs")]
@@ -50,6 +66,47 @@ public sealed class ContainerProgramTests
             """);
         Assert.StartsWith("OK\nvalue\n1\nOK\n", output);
         Assert.EndsWith("\n4\nended 0\n", output);
+    }
+
+    [RealGuestTheory("programs")]
+    [InlineData("shell")]
+    public void Bash_OnATerminal_ControlsItsJobs(string what)
+    {
+        string output = Run(what, "python3", "-c", """
+            import pty,os,time,select,sys
+            pid,fd=pty.fork()
+            if pid==0: os.execvp("bash",["bash","--norc","-i"])
+            buf=b""
+            def until(text):
+                global buf
+                while text not in buf:
+                    if not select.select([fd],[],[],20)[0]: sys.exit(f"no {text} in {buf}")
+                    buf+=os.read(fd,1000)
+                at=buf.index(text)+len(text); out=buf[:at]; buf=buf[at:]; return out
+            os.write(fd,b"PS1='> '\n"); until(b"\n> ")
+            os.write(fd,b"sleep 100\n"); time.sleep(.5); os.write(fd,b"\x1a"); until(b"Stopped"); until(b"> ")
+            os.write(fd,b"bg; jobs\n"); until(b"Running"); until(b"> ")
+            os.write(fd,b"fg\n"); time.sleep(.5); os.write(fd,b"\x03"); until(b"^C"); until(b"> ")
+            os.write(fd,b"echo status $?\n"); until(b"status 130"); until(b"> ")
+            os.write(fd,b"exit 3\n"); print(os.waitpid(pid,0)[1]>>8)
+            """);
+        Assert.Equal("3\n", output);
+    }
+
+    [RealGuestTheory("programs")]
+    [InlineData("nginx")]
+    public void Nginx_WithTwoWorkers_ServesFilesToCurl(string server)
+    {
+        string output = Run(server, "bash", "-c", """
+            mkdir -p /tmp/www; echo served > /tmp/www/index.html; cp /usr/bin/bash /tmp/www/large
+            printf 'worker_processes 2; events { worker_connections 64; } pid /tmp/nginx.pid; error_log /tmp/error.log;
+            http { access_log off; sendfile on; server { listen 127.0.0.1:8080; root /tmp/www; } }' > /tmp/n.conf
+            nginx -c /tmp/n.conf
+            until curl -sf http://127.0.0.1:8080/; do sleep 0.1; done
+            for i in 1 2 3 4 5 6 7 8; do curl -s http://localhost:8080/large | cmp - /usr/bin/bash && echo whole & done | sort | uniq -c | tr -s ' '
+            nginx -c /tmp/n.conf -s quit 2>/dev/null; while [ -e /tmp/nginx.pid ]; do sleep 0.1; done; echo ended
+            """);
+        Assert.Equal("served\n 8 whole\nended\n", output);
     }
 
     [RealGuestTheory("programs")]

@@ -12,7 +12,7 @@ internal static class OpenFlags
 {
     public const int AccessMode = 3, WriteOnly = 1, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, Truncate = 0x200, Append = 0x400;
     public const int NoControl = 0x100, NonBlock = 0x800, Directory = 0x10000, NoFollow = 0x20000, CloseOnExec = 0x80000, PathOnly = 0x200000;
-    public const int LargeFile = 0x8000, Nameless = 0x400000;
+    public const int LargeFile = 0x8000, Asynchronous = 0x2000, Nameless = 0x400000;
 
     /// <summary>Those that are kept and told, and change nothing: everything is written through, and read as it is.</summary>
     public const int Kept = 0x101000 | 0x40000 | 0x4000 | 0x2000 | LargeFile;

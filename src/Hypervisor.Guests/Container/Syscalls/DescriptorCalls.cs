@@ -78,7 +78,7 @@ internal static class DescriptorCalls
         DescriptorTable files = task.Process.Files;
         if (files[a.Fd] is not { } file)
             return -Errno.EBADF;
-        const int Changeable = OpenFlags.Append | OpenFlags.NonBlock;
+        const int Changeable = OpenFlags.Append | OpenFlags.NonBlock | OpenFlags.Asynchronous | 0x40000 | 0x4000;
         switch ((int)a.A1)
         {
             case 0 or 1030: // F_DUPFD, F_DUPFD_CLOEXEC
@@ -172,6 +172,13 @@ internal static class DescriptorCalls
                 if (!task.TryRead(a.A2, out int on))
                     return -Errno.EFAULT;
                 file.Flags = on != 0 ? file.Flags | OpenFlags.NonBlock : file.Flags & ~OpenFlags.NonBlock;
+                return 0;
+            case 0x5452: // FIOASYNC: kept, as the flag is
+                if (!task.TryRead(a.A2, out int signals))
+                    return -Errno.EFAULT;
+                if (file is not (PipeFile or Net.SocketFile) && !file.IsTerminal)
+                    return -Errno.ENOTTY;
+                file.Flags = signals != 0 ? file.Flags | OpenFlags.Asynchronous : file.Flags & ~OpenFlags.Asynchronous;
                 return 0;
             case 0x5450 or 0x5451: // FIONCLEX, FIOCLEX
                 task.Process.Files.SetCloseOnExec(a.Fd, a.A1 == 0x5451);

@@ -46,7 +46,8 @@ internal static class FileEventCalls
             return -Errno.EINVAL;
         if (task.Process.Files[a.Fd] is not { } open)
             return -Errno.EBADF;
-        if (open is not ProcessFile file)
+        Process? target = (open as ProcessFile)?.Process ?? task.Process.Container.Processes.FirstOrDefault(process => process.Directory == open.Inode);
+        if (target is null)
             return -Errno.EBADF;
         int signal = (int)a.A1;
         if (signal is < 0 or > Signals.Count)
@@ -58,17 +59,17 @@ internal static class FileEventCalls
                 return -Errno.EFAULT;
             if (told != signal)
                 return -Errno.EINVAL;
-            if (code >= 0 && file.Process != task.Process)
+            if (code >= 0 && target != task.Process)
                 return -Errno.EPERM;
             info = new SignalInfo(signal, code, first, second);
         }
 
-        if (!task.Process.Container.Processes.Contains(file.Process))
+        if (!task.Process.Container.Processes.Contains(target))
             return -Errno.ESRCH;
-        if (!task.Process.MaySignal(file.Process))
+        if (!task.Process.MaySignal(target))
             return -Errno.EPERM;
         if (signal != 0)
-            task.Process.Container.Host.Send(file.Process, info);
+            task.Process.Container.Host.Send(target, info);
         return 0;
     }
 
