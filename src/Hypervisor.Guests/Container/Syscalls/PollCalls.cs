@@ -93,7 +93,11 @@ internal static class PollCalls
 
         if (ready > 0 || Blocking.IsLate(task))
         {
-            bool copied = (a.A1 == 0 || task.TryWrite(a.A1, readable)) && (a.A2 == 0 || task.TryWrite(a.A2, writable));
+            // No file here has conditions of a third kind.
+            Span<byte> exceptional = stackalloc byte[128];
+            exceptional = exceptional[..bytes];
+            exceptional.Clear();
+            bool copied = (a.A1 == 0 || task.TryWrite(a.A1, readable)) && (a.A2 == 0 || task.TryWrite(a.A2, writable)) && (a.A3 == 0 || task.TryWrite(a.A3, exceptional));
             return End(task, copied ? ready : -Errno.EFAULT);
         }
 
