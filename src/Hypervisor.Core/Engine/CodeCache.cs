@@ -130,12 +130,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
         int page = _memory.PageIndex(header->PhysicalPc);
         Note(page, header, lowest, Math.Min(highest, GuestMemory.PageSize) - lowest);
         if (secondPage != 0)
-        {
-            // Valid only as long as the next virtual page maps there: the jump cache alone, which every flush clears, may find it.
             Note(_memory.PageIndex(secondPage), header, 0, 2);
-            return;
-        }
-
         if (_count * 2 >= _slots.Length)
             Grow();
         Insert(header->Pc, header->PhysicalPc, (nint)BlockHeader.FirstOp(header));
@@ -198,6 +193,9 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
         foreach (nint block in blocks)
             Unhook((BlockHeader*)block, stale);
     }
+
+    /// <summary>Unhooks one block, which is not what its address holds any more. Only while no handler of this cache runs.</summary>
+    public void Forget(Op* first, nint stale) => Unhook(BlockHeader.Of(first), stale);
 
     /// <summary>Drops everything. Only while no handler of this cache runs.</summary>
     public void Clear()

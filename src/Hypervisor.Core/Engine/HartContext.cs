@@ -21,6 +21,7 @@ internal sealed unsafe class HartContext : IDisposable
 
     private readonly byte[] _stateBytes;
     private readonly HostPages _tlbPages;
+    private readonly PageEntry* _pageEntries;
     private readonly int _contexts;
     private UInt128 _fetchedPages;
     private ulong _fetchNumber;
@@ -29,6 +30,7 @@ internal sealed unsafe class HartContext : IDisposable
     private TlbContext? _forcedContext;
     private ulong _translationBits;
     private int _usedContexts;
+    private int _clearedContexts;
 
     private const ulong MachineKey = 1UL << 62;
 
@@ -46,13 +48,13 @@ internal sealed unsafe class HartContext : IDisposable
         _stateBytes = GC.AllocateArray<byte>(sizeof(HartState) + CacheLine - 1, pinned: true);
         nuint start = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_stateBytes));
         State = (HartState*)((start + CacheLine - 1) & ~(nuint)(CacheLine - 1));
-        _tlbPages = HostPages.Allocate((nuint)(_contexts * Tlb.ContextBytes + FetchEntry.Count * sizeof(FetchEntry)));
+        _tlbPages = HostPages.Allocate((nuint)(_contexts * Tlb.ContextBytes + FetchEntry.Count * sizeof(FetchEntry) + PageEntry.Count * sizeof(PageEntry)));
         Tlbs = (TlbEntry*)_tlbPages.Base;
         State->ReservationAddress = HartState.NoReservation;
         State->Privileged.Stimecmp = ulong.MaxValue;
         State->Limit = Interpreter.BlockBuilder.MaxInstructions;
-        Tlb.Clear(Tlbs, _contexts * Tlb.EntriesPerContext);
         State->FetchTable = (byte*)Tlbs + _contexts * Tlb.ContextBytes;
+        _pageEntries = (PageEntry*)((FetchEntry*)State->FetchTable + FetchEntry.Count);
         memory.Code.RegisterTlb(Tlbs, _contexts);
         _fetchNumber = memory.Code.NextFetchNumber();
         SetFetchEpoch();
@@ -247,8 +249,16 @@ internal sealed unsafe class HartContext : IDisposable
         Context = context;
         if (_contexts == 1)
             context = TlbContext.User;
-        _usedContexts |= 1 << (int)context;
         State->Tlb = Tlbs + (int)context * Tlb.EntriesPerContext;
+        int bit = 1 << (int)context;
+        _usedContexts |= bit;
+        if ((_clearedContexts & bit) == 0)
+        {
+            // At its first use, so that a hart which sleeps touches no memory for it.
+            _clearedContexts |= bit;
+            Tlb.Clear((TlbEntry*)State->Tlb, Tlb.EntriesPerContext);
+        }
+
         State->KeyBits = Context switch
         {
             TlbContext.User => 1,
@@ -271,6 +281,44 @@ internal sealed unsafe class HartContext : IDisposable
     {
         _fetchedPages |= FetchBit(pc);
         *FetchEntry.For(State, pc) = new FetchEntry { Page = pc & ~0xFFFUL, Physical = physicalPage, Epoch = State->FetchEpoch };
+    }
+
+    /// <summary>
+    /// A translation made since the last flush, which the TLB has no entry for any more: larger than it and behind it, so that
+    /// tables are walked once for a page.
+    /// </summary>
+    public bool TryRecall(ulong address, AccessKind kind, out Translation translation)
+    {
+        PageEntry* entry = PageEntry.For(_pageEntries, address, kind);
+        if (entry->Key != PageEntry.KeyOf(address, kind) || entry->Stamp != Stamp || (entry->Flags & PageEntry.IsThere) == 0
+            || (kind == AccessKind.Store && (Memory.FlagsOf(Memory.PageIndex(entry->Physical)) & PageFlag.Protected) != 0))
+        {
+            translation = default;
+            return false;
+        }
+
+        translation = new Translation
+        {
+            GuestPhysical = entry->Physical | (address & 0xFFF),
+            HostPage = Memory.HostPage(entry->Physical),
+            Readable = (entry->Flags & PageEntry.IsReadable) != 0,
+            Writable = (entry->Flags & PageEntry.IsWritable) != 0,
+        };
+        return true;
+    }
+
+    /// <summary>Remembers a translation to RAM until it is flushed or its place is needed.</summary>
+    public void Remember(ulong address, AccessKind kind, in Translation translation)
+    {
+        if (translation.HostPage == null || Watches is not null)
+            return;
+        *PageEntry.For(_pageEntries, address, kind) = new PageEntry
+        {
+            Key = PageEntry.KeyOf(address, kind),
+            Stamp = Stamp,
+            Physical = translation.GuestPhysical & ~0xFFFUL,
+            Flags = PageEntry.IsThere | (translation.Readable ? PageEntry.IsReadable : 0) | (translation.Writable ? PageEntry.IsWritable : 0),
+        };
     }
 
     /// <summary>Drops all translations.</summary>
@@ -308,6 +356,8 @@ internal sealed unsafe class HartContext : IDisposable
                 Tlb.StoreEntry(tlb, address)->Tag = Tlb.Invalid;
         }
 
+        foreach (AccessKind kind in (ReadOnlySpan<AccessKind>)[AccessKind.Load, AccessKind.Store])
+            PageEntry.For(_pageEntries, address, kind)->Flags = 0;
         State->ReservationAddress = HartState.NoReservation;
         if ((_fetchedPages & FetchBit(address)) != 0)
             DropFetches();
@@ -331,6 +381,9 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>A page's bit in the filter of pages that code was fetched from since the last flush; others may share it.</summary>
     private static UInt128 FetchBit(ulong address) => UInt128.One << (int)(((address >> 12) * 0x9E37_79B9_7F4A_7C15) >> 57);
 
+    /// <summary>What a remembered translation depends on beside its page: hart, flushes so far, and context.</summary>
+    private ulong Stamp => State->FetchEpoch << 2 | (uint)Context;
+
     /// <summary>Contexts have numbers of their own, so that changes between them invalidate nothing; zero is never one.</summary>
     private void SetFetchEpoch() => State->FetchEpoch = _fetchNumber << 2 | State->KeyBits >> 61 | (State->KeyBits & 1);
 }
@@ -352,4 +405,30 @@ internal unsafe struct FetchEntry
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FetchEntry* For(HartState* s, ulong pc) => (FetchEntry*)s->FetchTable + ((uint)(pc >> 12) & (Count - 1));
+}
+
+/// <summary>A translation behind the TLB.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct PageEntry
+{
+    /// <summary>Virtual address of the page, and what kind of access was translated.</summary>
+    public ulong Key;
+
+    public ulong Stamp;
+
+    /// <summary>Guest-physical address of the page, in RAM.</summary>
+    public ulong Physical;
+
+    public ulong Flags;
+
+    public const ulong IsThere = 1;
+    public const ulong IsReadable = 2;
+    public const ulong IsWritable = 4;
+
+    public const int Count = 1024;
+
+    public static ulong KeyOf(ulong address, AccessKind kind) => (address & ~0xFFFUL) | (uint)kind;
+
+    public static PageEntry* For(PageEntry* entries, ulong address, AccessKind kind)
+        => entries + ((((uint)(address >> 12) ^ (uint)(address >> 22)) * 2 + (kind == AccessKind.Store ? 1u : 0u)) & (Count - 1));
 }

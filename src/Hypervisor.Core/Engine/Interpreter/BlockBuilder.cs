@@ -292,6 +292,7 @@ internal sealed unsafe class BlockBuilder
             Slots = _slots,
             Instructions = (short)count,
             Unlinkable = (byte)(findable && secondPhysical == 0 ? 0 : 1),
+            SecondPhysical = secondPhysical,
         };
         Op* ops = BlockHeader.FirstOp(header);
         _ops.AsSpan(0, _slots).CopyTo(new Span<Op>(ops, _slots));

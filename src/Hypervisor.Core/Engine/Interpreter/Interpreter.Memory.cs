@@ -146,13 +146,16 @@ internal sealed unsafe partial class Interpreter
     private bool Translate(HartContext hart, Op* op, ulong address, AccessKind kind, out Translation translation,
         out SlowOutcome outcome, out VmExit exit)
     {
-        TranslationStatus status = hart.Translator.Translate(hart.State, address, kind, hart.Context, out translation);
         outcome = SlowOutcome.Next;
         exit = default;
+        if (hart.TryRecall(address, kind, out translation))
+            return true;
+        TranslationStatus status = hart.Translator.Translate(hart.State, address, kind, hart.Context, out translation);
         switch (status)
         {
             case TranslationStatus.Ok:
                 hart.NotePageSize(address, translation.PageShift);
+                hart.Remember(address, kind, in translation);
                 return true;
             case TranslationStatus.Exit:
                 exit = LeaveOnMiss(hart, translation.ExitValue, kind, op);

@@ -246,6 +246,17 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         code.Settle(_handlers.Stale, fence: false);
         ulong physical = page | (pc & 0xFFF);
         Op* op = code.Find(pc, physical);
+        if (op != null && BlockHeader.Of(op)->SecondPhysical != 0)
+        {
+            if (!TryFetchSecond(hart, pc, out _, out ulong second, ref status, ref exitValue))
+                return null;
+            if (second != BlockHeader.Of(op)->SecondPhysical)
+            {
+                code.Forget(op, _handlers.Stale);
+                op = null;
+            }
+        }
+
         if (op == null)
         {
             if (code.IsFull)
@@ -267,25 +278,35 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         byte* host = hart.Memory.HostPage(physical);
         byte* secondHost = null;
         ulong secondPhysical = 0;
-        if ((pc & 0xFFF) == 0xFFE && (host[0xFFE] & 3) == 3)
-        {
-            status = hart.Translator.Translate(hart.State, pc + 2, AccessKind.Fetch, hart.Context, out Translation second);
-            if (status == TranslationStatus.Ok && second.HostPage == null)
-                status = TranslationStatus.AccessFault;
-            if (status != TranslationStatus.Ok)
-            {
-                // The part of the instruction that faulted is what mtval tells, not its start.
-                exitValue = status == TranslationStatus.Exit ? second.ExitValue : pc + 2;
-                return null;
-            }
+        if ((pc & 0xFFF) == 0xFFE && (host[0xFFE] & 3) == 3 && !TryFetchSecond(hart, pc, out secondHost, out secondPhysical, ref status, ref exitValue))
+            return null;
+        return code.Builder!.Build(code, pc, physical, host, secondHost, secondPhysical, limit);
+    }
 
-            hart.NotePageSize(pc + 2, second.PageShift);
-            secondHost = second.HostPage;
-            secondPhysical = second.GuestPhysical & ~0xFFFUL;
-            hart.NoteFetchPage(pc + 2, secondPhysical);
+    /// <summary>Finds the page that the second half of an instruction at the end of a page lies in.</summary>
+    private static bool TryFetchSecond(HartContext hart, ulong pc, out byte* host, out ulong physical, ref TranslationStatus status, ref ulong exitValue)
+    {
+        if (hart.TryFetchPage(pc + 2, out physical))
+        {
+            host = hart.Memory.HostPage(physical);
+            return true;
         }
 
-        return code.Builder!.Build(code, pc, physical, host, secondHost, secondPhysical, limit);
+        status = hart.Translator.Translate(hart.State, pc + 2, AccessKind.Fetch, hart.Context, out Translation second);
+        if (status == TranslationStatus.Ok && second.HostPage == null)
+            status = TranslationStatus.AccessFault;
+        host = second.HostPage;
+        physical = second.GuestPhysical & ~0xFFFUL;
+        if (status != TranslationStatus.Ok)
+        {
+            // The part of the instruction that faulted is what mtval tells, not its start.
+            exitValue = status == TranslationStatus.Exit ? second.ExitValue : pc + 2;
+            return false;
+        }
+
+        hart.NotePageSize(pc + 2, second.PageShift);
+        hart.NoteFetchPage(pc + 2, physical);
+        return true;
     }
 
     /// <summary>Finds the target of a link and, where it lies in the page of its source, makes the link.</summary>
@@ -298,7 +319,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
             return null;
         ulong physical = (source->PhysicalPc & ~0xFFFUL) | (s->Pc & 0xFFF);
         Op* target = code.Find(s->Pc, physical);
-        if (target == null)
+        if (target == null || BlockHeader.Of(target)->Unlinkable != 0)
             return FindAndLink(hart, code, stub);
         ((OpLink*)(stub - 1))->Target = target;
         return target;

@@ -59,7 +59,7 @@ internal struct OpInfo
 }
 
 /// <summary>Precedes the slots of a block; their <see cref="OpInfo"/>s follow them.</summary>
-[StructLayout(LayoutKind.Sequential, Size = 32)]
+[StructLayout(LayoutKind.Sequential, Size = 48)]
 internal unsafe struct BlockHeader
 {
     /// <summary>Virtual address of the first instruction.</summary>
@@ -81,6 +81,9 @@ internal unsafe struct BlockHeader
 
     /// <summary>The handler of the first op while a region's code stands in its place; otherwise 0.</summary>
     public nint Original;
+
+    /// <summary>Guest-physical address of the page that the block's one instruction runs into, or 0: it is right only where the next virtual page is that one.</summary>
+    public ulong SecondPhysical;
 
     /// <summary>The header of the block that holds an op.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
