@@ -30,6 +30,9 @@ internal unsafe struct HartState
     /// <summary>Budget left, written when a handler chain returns to the dispatcher.</summary>
     public long Budget;
 
+    /// <summary>Budget of the current <c>Run</c> that has not been granted yet: 0 where all of it is in <see cref="Budget"/>.</summary>
+    public long Reserve;
+
     /// <summary>Budget with which the current <c>Run</c> began, for reading counters in mid-run.</summary>
     public long BudgetAtEntry;
 

@@ -49,20 +49,22 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         {
             s->BudgetAtEntry = budget;
             s->Budget = budget;
-            return Run(hart, code, null, 0);
+            s->Reserve = 0;
+            return Run(hart, code, null);
         }
 
         long grant = Math.Min(budget, regions.UntilSample);
         s->BudgetAtEntry = grant;
         s->Budget = grant;
         regions.Granted = grant;
-        VmExit exit = Run(hart, code, regions, budget - grant);
+        s->Reserve = budget - grant;
+        VmExit exit = Run(hart, code, regions);
         regions.UntilSample = Math.Max(1, regions.UntilSample - (regions.Granted - s->Budget));
         return exit;
     }
 
     /// <summary>Runs, with a budget that is granted in parts so that between them a look can be taken at what is hot.</summary>
-    private VmExit Run(HartContext hart, CodeCache code, RegionCache? regions, long reserve)
+    private VmExit Run(HartContext hart, CodeCache code, RegionCache? regions)
     {
         HartState* s = hart.State;
         hart.ProgressInRun = 0;
@@ -77,10 +79,10 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
             {
                 if (hart.ConsumeAttention())
                     return Leave(hart, VmExitReason.Attention);
-                if (reserve > 0 && s->Budget < RegionPlan.MaxInstructions)
+                if (s->Reserve > 0 && s->Budget < RegionPlan.MaxInstructions)
                 {
-                    long grant = Math.Min(reserve, regions!.Settings.SampleInterval);
-                    reserve -= grant;
+                    long grant = Math.Min(s->Reserve, regions!.Settings.SampleInterval);
+                    s->Reserve -= grant;
                     s->Budget += grant;
                     s->BudgetAtEntry += grant;
                     regions.UntilSample = regions.Settings.SampleInterval;

@@ -19,6 +19,9 @@ internal unsafe struct RegionCell
     /// <summary>The pages: virtual and physical address in turn.</summary>
     public ulong* Pages;
 
+    /// <summary>Where it is left for the dispatcher: memory of its own.</summary>
+    public RegionLeave* Leaves;
+
     /// <summary>Groups of accesses that were left to the interpreter; the last field.</summary>
     public long GroupsLeft;
 }
@@ -36,7 +39,7 @@ internal struct RegionTarget
     public ulong PageBit;
 }
 
-/// <summary>Where the region is left in the middle of a block.</summary>
+/// <summary>Where the region is left for the dispatcher.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct RegionLeave
 {
@@ -44,6 +47,11 @@ internal struct RegionLeave
 
     /// <summary>Instructions that the block charged and that have not been executed.</summary>
     public long Unused;
+
+    /// <summary>Registers that may have been written since the region was entered: integer ones in the low half.</summary>
+    public ulong Written;
+
+    public EngineEvent Event;
 }
 
 /// <summary>A translated region: its code, a handler like the interpreter's, and the tables it reads.</summary>
@@ -91,6 +99,9 @@ internal sealed unsafe class Region : IDisposable
 
     private void Free()
     {
+        if (_tables == 0)
+            return;
+        NativeMemory.Free(((RegionCell*)_tables)->Leaves);
         NativeMemory.Free((void*)_tables);
         _tables = 0;
     }

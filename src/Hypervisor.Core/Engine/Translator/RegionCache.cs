@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Isa;
+using Hypervisor.Core.Memory;
 
 namespace Hypervisor.Core.Engine.Translator;
 
@@ -188,7 +189,10 @@ internal sealed unsafe class RegionCache : IDisposable
             int length = 0;
             foreach (Instruction i in block.Instructions)
                 length += i.Length;
-            _code.NoteTranslated(_code.PageIndex(block.Physical), (int)(block.Physical & 0xFFF), length);
+            int offset = (int)(block.Physical & 0xFFF);
+            _code.NoteTranslated(_code.PageIndex(block.Physical), offset, Math.Min(length, GuestMemory.PageSize - offset));
+            if (block.SecondPage >= 0)
+                _code.NoteTranslated(_code.PageIndex(plan.Pages[block.SecondPage].Physical), 0, 2);
         }
     }
 

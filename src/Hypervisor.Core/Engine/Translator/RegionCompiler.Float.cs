@@ -26,7 +26,6 @@ internal sealed unsafe partial class RegionCompiler
     private static readonly MethodInfo s_fma = typeof(Math).GetMethod(nameof(Math.FusedMultiplyAdd))!;
 
     private readonly LocalBuilder?[] _floats = new LocalBuilder?[32];
-    private uint _floatWritten;
     private bool _floatEnabled;
     private bool _floatDirty;
     private int _floatNearest;

@@ -82,7 +82,7 @@ internal sealed unsafe partial class RegionCompiler
                 _il.Emit(OpCodes.And);
                 _il.Emit(OpCodes.Stloc, _pc);
                 SetConstant(i.Rd, pc + i.Length);
-                _il.Emit(OpCodes.Br, _indirect);
+                EmitIndirect();
                 return;
 
             case >= Opcode.Beq and <= Opcode.Bgeu:
@@ -129,7 +129,7 @@ internal sealed unsafe partial class RegionCompiler
         Load(i.Rs2);
         if (_block.Taken.Block < 0)
         {
-            _il.Emit(holds, ExitTo(_block.Taken.Pc));
+            _il.Emit(holds, ExitTo(_block.Taken.Pc, _flow.WrittenAfter(_blockIndex)));
         }
         else if (IsPlain(_block.Taken))
         {

@@ -37,23 +37,20 @@ internal sealed unsafe partial class RegionCompiler
     private readonly LocalBuilder _address;
     private readonly LocalBuilder _entry;
     private readonly LocalBuilder _index;
-    private readonly LocalBuilder _how;
+    private readonly LocalBuilder _mask;
     private readonly LocalBuilder _valid;
     private readonly LocalBuilder _double;
     private readonly LocalBuilder _word1;
     private readonly LocalBuilder _word2;
     private readonly Label[] _labels;
     private readonly Label _linkExit;
-    private readonly Label _leaveExit;
     private readonly Label _slowExit;
-    private readonly Label _indirect;
     private readonly Label _dispatch;
     private readonly List<RegionLeave> _leaves = [];
     private readonly List<Action> _outOfLine = [];
     private readonly Tables _tables;
     private readonly long _bias;
-    private uint _read;
-    private uint _written;
+    private readonly RegionFlow _flow;
     private PlanBlock _block = null!;
     private int _blockIndex;
     private int _instruction;
@@ -64,22 +61,21 @@ internal sealed unsafe partial class RegionCompiler
         _plan = plan;
         _il = il;
         _tables = new Tables(plan);
+        _flow = new RegionFlow(plan);
         _bias = Math.Max(0, LongestWay(plan) - BlockBuilder.MaxInstructions);
         _budget = il.DeclareLocal(typeof(long));
         _pc = il.DeclareLocal(typeof(ulong));
         _address = il.DeclareLocal(typeof(ulong));
         _entry = il.DeclareLocal(typeof(nint));
         _index = il.DeclareLocal(typeof(int));
-        _how = il.DeclareLocal(typeof(int));
+        _mask = il.DeclareLocal(typeof(ulong));
         _valid = il.DeclareLocal(typeof(ulong));
         _double = il.DeclareLocal(typeof(double));
         _word1 = il.DeclareLocal(typeof(int));
         _word2 = il.DeclareLocal(typeof(int));
         _labels = [.. plan.Blocks.Select(_ => il.DefineLabel())];
         _linkExit = il.DefineLabel();
-        _leaveExit = il.DefineLabel();
         _slowExit = il.DefineLabel();
-        _indirect = il.DefineLabel();
         _dispatch = il.DefineLabel();
     }
 
@@ -92,9 +88,10 @@ internal sealed unsafe partial class RegionCompiler
     public static Region Compile(RegionPlan plan)
     {
         var method = new DynamicMethod($"region_{plan.Pc:x}", typeof(void), s_signature, typeof(RegionCompiler).Module, skipVisibility: true);
+        method.InitLocals = false;
         var compiler = new RegionCompiler(plan, method.GetILGenerator(16 << 10));
         compiler.Emit();
-        nint tables = compiler._tables.Finish(compiler._leaves);
+        nint tables = compiler._tables.Finish();
         Delegate code = method.CreateDelegate(typeof(Handler));
         return new Region(plan, code, AddressOf(method), tables);
     }
@@ -145,48 +142,23 @@ internal sealed unsafe partial class RegionCompiler
 
     private void Emit()
     {
-        FindRegisters();
+        DeclareRegisters();
         EmitEntry();
         for (int i = 0; i < _plan.Blocks.Count; i++)
             EmitBlock(i);
         for (int i = 0; i < _outOfLine.Count; i++)
             _outOfLine[i]();
-        EmitIndirect();
         EmitExits();
     }
 
-    /// <summary>Which registers the region reads and writes; all of them have a local, read at the entry.</summary>
-    private void FindRegisters()
+    /// <summary>A local for each register that the region touches.</summary>
+    private void DeclareRegisters()
     {
-        uint floatRead = 0;
-        foreach (PlanBlock block in _plan.Blocks)
-        {
-            foreach (Instruction i in block.Instructions)
-            {
-                OperandKinds kinds = OperandKinds.Of(i.Opcode);
-                if (kinds.ReadsRs1)
-                    _read |= 1u << i.Rs1;
-                if (kinds.ReadsRs2)
-                    _read |= 1u << i.Rs2;
-                if (kinds.WritesRd)
-                    _written |= 1u << i.Rd;
-                FloatOperands floats = FloatOperands.Of(i.Opcode);
-                floatRead |= (floats.Rs1 ? 1u << i.Rs1 : 0) | (floats.Rs2 ? 1u << i.Rs2 : 0) | (floats.Rs3 ? 1u << i.Rs3 : 0);
-                _floatWritten |= floats.Rd ? 1u << i.Rd : 0;
-            }
-        }
-
-        _read &= ~1u;
-        _written &= ~1u;
-        for (int r = 1; r < 32; r++)
-        {
-            if (((_read | _written) >> r & 1) != 0)
-                _registers[r] = _il.DeclareLocal(typeof(ulong));
-        }
-
         for (int r = 0; r < 32; r++)
         {
-            if (((floatRead | _floatWritten) >> r & 1) != 0)
+            if ((_flow.Touched >> r & 1) != 0)
+                _registers[r] = _il.DeclareLocal(typeof(ulong));
+            if ((_flow.Touched >> 32 >> r & 1) != 0)
                 _floats[r] = _il.DeclareLocal(typeof(double));
         }
     }
@@ -195,7 +167,7 @@ internal sealed unsafe partial class RegionCompiler
     {
         Label enough = _il.DefineLabel();
 
-        // Too little budget for the longest way, or somebody wants attention: the interpreter's block in this place goes on.
+        // Is there too little budget for the longest way, or does somebody want attention?
         _il.Emit(OpCodes.Ldarg_3);
         if (_bias != 0)
         {
@@ -208,6 +180,22 @@ internal sealed unsafe partial class RegionCompiler
         LoadState(Offsets.Limit);
         _il.Emit(OpCodes.Ldind_I8);
         _il.Emit(OpCodes.Bge, enough);
+
+        // More may be to be had from the dispatcher; if not, the interpreter's block in this place goes on.
+        Label interpret = _il.DefineLabel();
+        LoadState(Offsets.Reserve);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Brfalse, interpret);
+        SetEvent(EngineEvent.Lookup);
+        LoadHeader(0);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Ldarg_1);
+        _il.Emit(OpCodes.Ldarg_2);
+        _il.Emit(OpCodes.Ldarg_3);
+        _il.Emit(OpCodes.Tailcall);
+        _il.Emit(OpCodes.Call, s_leaveAt);
+        _il.Emit(OpCodes.Ret);
+        _il.MarkLabel(interpret);
         _il.Emit(OpCodes.Ldarg_0);
         _il.Emit(OpCodes.Ldarg_1);
         _il.Emit(OpCodes.Ldarg_2);
@@ -237,38 +225,63 @@ internal sealed unsafe partial class RegionCompiler
             _il.Emit(OpCodes.Stloc, _valid);
         }
 
-        for (int r = 1; r < 32; r++)
-        {
-            if (_registers[r] is not { } local)
-                continue;
-            LoadState(8 * r);
-            _il.Emit(OpCodes.Ldind_I8);
-            _il.Emit(OpCodes.Stloc, local);
-        }
-
-        for (int r = 0; r < 32; r++)
-        {
-            if (_floats[r] is not { } local)
-                continue;
-            LoadState(FloatRegisters + 8 * r);
-            _il.Emit(OpCodes.Ldind_R8);
-            _il.Emit(OpCodes.Stloc, local);
-        }
-
         PlanBlock[] entries = Entries();
         if (entries.Length == 1)
         {
-            _il.Emit(OpCodes.Br, _labels[BlockIndexOf(entries[0])]);
+            EmitRead(BlockIndexOf(entries[0]));
             return;
         }
 
+        var reads = new Label[entries.Length];
+        for (int i = 0; i < entries.Length; i++)
+            reads[i] = _il.DefineLabel();
         LoadHeader(Offsets.RegionEntry);
         _il.Emit(OpCodes.Ldind_U1);
-        _il.Emit(OpCodes.Stloc, _index);
+        _il.Emit(OpCodes.Switch, reads);
+        for (int i = 0; i < entries.Length; i++)
+        {
+            _il.MarkLabel(reads[i]);
+            EmitRead(BlockIndexOf(entries[i]));
+        }
+
         _il.MarkLabel(_dispatch);
         _il.Emit(OpCodes.Ldloc, _index);
         _il.Emit(OpCodes.Switch, entries.Select(block => _labels[BlockIndexOf(block)]).ToArray());
         _il.Emit(OpCodes.Br, _labels[BlockIndexOf(entries[0])]);
+    }
+
+    /// <summary>Reads the registers that the way from a block on needs, and goes there.</summary>
+    private void EmitRead(int block)
+    {
+        for (int r = 0; r < 32; r++)
+        {
+            if ((_flow.Needed[block] >> r & 1) != 0)
+            {
+                LoadState(8 * r);
+                _il.Emit(OpCodes.Ldind_I8);
+                _il.Emit(OpCodes.Stloc, _registers[r]!);
+            }
+
+            if ((_flow.Needed[block] >> 32 >> r & 1) != 0)
+            {
+                LoadState(FloatRegisters + 8 * r);
+                _il.Emit(OpCodes.Ldind_R8);
+                _il.Emit(OpCodes.Stloc, _floats[r]!);
+            }
+        }
+
+        _il.Emit(OpCodes.Br, _labels[block]);
+    }
+
+    private void EmitWriteBack(ulong registers)
+    {
+        for (byte r = 0; r < 32; r++)
+        {
+            if ((registers >> r & 1) != 0)
+                Spill(r);
+            if ((registers >> 32 >> r & 1) != 0)
+                SpillFloat(r);
+        }
     }
 
     private PlanBlock[] Entries() => [.. _plan.Blocks.Where(block => block.Entry >= 0)];
@@ -291,6 +304,8 @@ internal sealed unsafe partial class RegionCompiler
         _floatNearest = 0;
         FindGroups();
         _il.MarkLabel(_labels[index]);
+        if (_block.SecondPage >= 0)
+            RequirePage(_block.SecondPage, _block.Pc, _flow.WrittenBefore[index]);
         Charge(-_block.Instructions.Count);
         ulong pc = _block.Pc;
         for (_instruction = 0; _instruction < _block.Instructions.Count; _instruction++)
@@ -318,39 +333,37 @@ internal sealed unsafe partial class RegionCompiler
     {
         if (edge.Block < 0)
         {
-            _il.Emit(OpCodes.Br, ExitTo(edge.Pc));
+            _il.Emit(OpCodes.Br, ExitTo(edge.Pc, _flow.WrittenAfter(_blockIndex)));
             return;
         }
 
         PlanBlock target = _plan.Blocks[edge.Block];
         if (target.Page != _block.Page)
-        {
-            _il.Emit(OpCodes.Ldloc, _valid);
-            _il.Emit(OpCodes.Ldc_I8, 1L << target.Page);
-            _il.Emit(OpCodes.And);
-            _il.Emit(OpCodes.Brfalse, OutOfLine(() =>
-            {
-                // The page is looked at again when the region is next entered.
-                LoadPointer(_tables.Cell);
-                _il.Emit(OpCodes.Ldc_I8, 0L);
-                _il.Emit(OpCodes.Stind_I8);
-                _il.Emit(OpCodes.Br, ExitTo(edge.Pc));
-            }));
-        }
+            RequirePage(target.Page, edge.Pc, _flow.WrittenAfter(_blockIndex));
 
         if (edge.Block <= _blockIndex)
         {
             LoadBudgetAndLimit();
-            _il.Emit(OpCodes.Blt, OutOfLine(() =>
-            {
-                _il.Emit(OpCodes.Ldc_I8, (long)edge.Pc);
-                _il.Emit(OpCodes.Stloc, _pc);
-                _il.Emit(OpCodes.Br, _leaveExit);
-            }));
+            _il.Emit(OpCodes.Blt, Leave(new RegionLeave { Pc = edge.Pc, Written = _flow.WrittenAfter(_blockIndex), Event = EngineEvent.Lookup }));
         }
 
         if (edge.Block != _blockIndex + 1)
             _il.Emit(OpCodes.Br, _labels[edge.Block]);
+    }
+
+    /// <summary>Leaves for an address that needs a page, if the page may be mapped otherwise by now. It is looked at again when the region is next entered.</summary>
+    private void RequirePage(int page, ulong pc, ulong written)
+    {
+        _il.Emit(OpCodes.Ldloc, _valid);
+        _il.Emit(OpCodes.Ldc_I8, 1L << page);
+        _il.Emit(OpCodes.And);
+        _il.Emit(OpCodes.Brfalse, OutOfLine(() =>
+        {
+            LoadPointer(_tables.Cell);
+            _il.Emit(OpCodes.Ldc_I8, 0L);
+            _il.Emit(OpCodes.Stind_I8);
+            _il.Emit(OpCodes.Br, ExitTo(pc, written));
+        }));
     }
 
     private bool IsPlain(PlanEdge edge) => edge.Block > _blockIndex && _plan.Blocks[edge.Block].Page == _block.Page;
@@ -375,18 +388,28 @@ internal sealed unsafe partial class RegionCompiler
     }
 
     /// <summary>A place that leaves the region for an address outside.</summary>
-    private Label ExitTo(ulong pc) => OutOfLine(() =>
+    private Label ExitTo(ulong pc, ulong written) => OutOfLine(() =>
     {
+        EmitWriteBack(written);
         _il.Emit(OpCodes.Ldc_I8, (long)pc);
         _il.Emit(OpCodes.Stloc, _pc);
         _il.Emit(OpCodes.Br, _linkExit);
     });
 
     /// <summary>A place that leaves the instruction in progress to the interpreter.</summary>
-    private Label Slow()
+    private Label Slow() => Leave(new RegionLeave
+    {
+        Pc = _instructionPc,
+        Unused = _block.Instructions.Count - _instruction,
+        Written = _flow.WrittenUntil(_blockIndex, _instruction),
+        Event = EngineEvent.Interpret,
+    });
+
+    /// <summary>A place that returns to the dispatcher: rare, and so the same code for all.</summary>
+    private Label Leave(RegionLeave leave)
     {
         int index = _leaves.Count;
-        _leaves.Add(new RegionLeave { Pc = _instructionPc, Unused = _block.Instructions.Count - _instruction });
+        _leaves.Add(leave);
         return OutOfLine(() =>
         {
             _il.Emit(OpCodes.Ldc_I4, index);
@@ -395,12 +418,16 @@ internal sealed unsafe partial class RegionCompiler
         });
     }
 
-    /// <summary>Where indirect jumps go, their target in the local: into the region by a hash table, or out of it.</summary>
+    /// <summary>Where an indirect jump goes, its target in the local: into the region by a hash table, or out of it.</summary>
     private void EmitIndirect()
     {
-        _il.MarkLabel(_indirect);
+        ulong written = _flow.WrittenAfter(_blockIndex);
         PlanBlock[] entries = Entries();
-        int size = _tables.HashSize;
+        Label outside = OutOfLine(() =>
+        {
+            EmitWriteBack(written);
+            _il.Emit(OpCodes.Br, _linkExit);
+        });
         LoadPointer(_tables.Targets);
         _il.Emit(OpCodes.Ldloc, _pc);
         _il.Emit(OpCodes.Ldc_I4_1);
@@ -409,7 +436,7 @@ internal sealed unsafe partial class RegionCompiler
         _il.Emit(OpCodes.Ldc_I4, 12);
         _il.Emit(OpCodes.Shr_Un);
         _il.Emit(OpCodes.Xor);
-        _il.Emit(OpCodes.Ldc_I8, size - 1L);
+        _il.Emit(OpCodes.Ldc_I8, _tables.HashSize - 1L);
         _il.Emit(OpCodes.And);
         _il.Emit(OpCodes.Ldc_I4_5);
         _il.Emit(OpCodes.Shl);
@@ -419,7 +446,7 @@ internal sealed unsafe partial class RegionCompiler
         _il.Emit(OpCodes.Ldloc, _entry);
         _il.Emit(OpCodes.Ldind_I8);
         _il.Emit(OpCodes.Ldloc, _pc);
-        _il.Emit(OpCodes.Bne_Un, _linkExit);
+        _il.Emit(OpCodes.Bne_Un, outside);
         if (HasManyPages)
         {
             _il.Emit(OpCodes.Ldloc, _entry);
@@ -428,19 +455,17 @@ internal sealed unsafe partial class RegionCompiler
             _il.Emit(OpCodes.Ldind_I8);
             _il.Emit(OpCodes.Ldloc, _valid);
             _il.Emit(OpCodes.And);
-            Label invalid = _il.DefineLabel();
-            Label go = _il.DefineLabel();
-            _il.Emit(OpCodes.Brtrue, go);
-            _il.MarkLabel(invalid);
-            LoadPointer(_tables.Cell);
-            _il.Emit(OpCodes.Ldc_I8, 0L);
-            _il.Emit(OpCodes.Stind_I8);
-            _il.Emit(OpCodes.Br, _linkExit);
-            _il.MarkLabel(go);
+            _il.Emit(OpCodes.Brfalse, OutOfLine(() =>
+            {
+                LoadPointer(_tables.Cell);
+                _il.Emit(OpCodes.Ldc_I8, 0L);
+                _il.Emit(OpCodes.Stind_I8);
+                _il.Emit(OpCodes.Br, outside);
+            }));
         }
 
         LoadBudgetAndLimit();
-        _il.Emit(OpCodes.Blt, _leaveExit);
+        _il.Emit(OpCodes.Blt, outside); // It is looked at once more on that way.
         if (entries.Length == 1)
         {
             _il.Emit(OpCodes.Br, _labels[BlockIndexOf(entries[0])]);
@@ -457,63 +482,49 @@ internal sealed unsafe partial class RegionCompiler
 
     private void EmitExits()
     {
-        Label writeBack = _il.DefineLabel();
-        Label leave = _il.DefineLabel();
+        _il.MarkLabel(_linkExit);
+        EmitTailCall(s_continueAt);
 
         _il.MarkLabel(_slowExit);
-        LoadPointer(_tables.Leaves);
+        LoadPointer(_tables.Place(_leaves));
         _il.Emit(OpCodes.Ldloc, _index);
         _il.Emit(OpCodes.Conv_I);
         _il.Emit(OpCodes.Ldc_I4, sizeof(RegionLeave));
         _il.Emit(OpCodes.Mul);
         _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Stloc, _entry);
-        _il.Emit(OpCodes.Ldloc, _entry);
-        _il.Emit(OpCodes.Ldind_I8);
+        LoadLeave(0, OpCodes.Ldind_I8);
         _il.Emit(OpCodes.Stloc, _pc);
         _il.Emit(OpCodes.Ldloc, _budget);
-        _il.Emit(OpCodes.Ldloc, _entry);
-        _il.Emit(OpCodes.Ldc_I4_8);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Ldind_I8);
+        LoadLeave(8, OpCodes.Ldind_I8);
         _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Stloc, _budget);
-        SetEvent(EngineEvent.Interpret);
-        _il.Emit(OpCodes.Ldc_I4_1);
-        _il.Emit(OpCodes.Stloc, _how);
-        _il.Emit(OpCodes.Br, writeBack);
-
-        _il.MarkLabel(_leaveExit);
-        SetEvent(EngineEvent.Lookup);
-        _il.Emit(OpCodes.Ldc_I4_1);
-        _il.Emit(OpCodes.Stloc, _how);
-        _il.Emit(OpCodes.Br, writeBack);
-
-        _il.MarkLabel(_linkExit);
-        _il.Emit(OpCodes.Ldc_I4_0);
-        _il.Emit(OpCodes.Stloc, _how);
-
-        _il.MarkLabel(writeBack);
-        for (int r = 1; r < 32; r++)
+        LoadLeave(16, OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Stloc, _mask);
+        LoadState(Offsets.Event);
+        LoadLeave(24, OpCodes.Ldind_I4);
+        _il.Emit(OpCodes.Stind_I4);
+        for (int r = 0; r < 64; r++)
         {
-            if ((_written >> r & 1) == 0)
+            if ((_flow.Written >> r & 1) == 0)
                 continue;
-            LoadState(8 * r);
-            _il.Emit(OpCodes.Ldloc, _registers[r]!);
-            _il.Emit(OpCodes.Stind_I8);
+            Label not = _il.DefineLabel();
+            _il.Emit(OpCodes.Ldloc, _mask);
+            _il.Emit(OpCodes.Ldc_I8, 1L << r);
+            _il.Emit(OpCodes.And);
+            _il.Emit(OpCodes.Brfalse, not);
+            EmitWriteBack(1UL << r);
+            _il.MarkLabel(not);
         }
 
-        for (byte r = 0; r < 32; r++)
-        {
-            if ((_floatWritten >> r & 1) != 0)
-                SpillFloat(r);
-        }
-
-        _il.Emit(OpCodes.Ldloc, _how);
-        _il.Emit(OpCodes.Brtrue, leave);
-        EmitTailCall(s_continueAt);
-        _il.MarkLabel(leave);
         EmitTailCall(s_leaveAt);
+    }
+
+    private void LoadLeave(int offset, OpCode load)
+    {
+        _il.Emit(OpCodes.Ldloc, _entry);
+        LoadField(offset);
+        _il.Emit(load);
     }
 
     private void EmitTailCall(MethodInfo method)
@@ -567,7 +578,7 @@ internal sealed unsafe partial class RegionCompiler
     /// <summary>Where the fields lie that emitted code touches.</summary>
     private static class Offsets
     {
-        public static readonly int Limit, Event, FetchEpoch, Fflags, Frm, FpEnabled, FpDirty, ReservationAddress, ReservationValue;
+        public static readonly int Limit, Reserve, Event, FetchEpoch, Fflags, Frm, FpEnabled, FpDirty, ReservationAddress, ReservationValue;
         public static readonly int Original, RegionEntry;
 
         static Offsets()
@@ -575,6 +586,7 @@ internal sealed unsafe partial class RegionCompiler
             HartState state = default;
             var s = (byte*)&state;
             Limit = (int)((byte*)&state.Limit - s);
+            Reserve = (int)((byte*)&state.Reserve - s);
             Event = (int)((byte*)&state.Event - s);
             FetchEpoch = (int)((byte*)&state.FetchEpoch - s);
             Fflags = (int)((byte*)&state.Fflags - s);

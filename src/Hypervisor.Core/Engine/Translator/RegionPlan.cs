@@ -31,6 +31,9 @@ internal sealed class PlanBlock
     /// <summary>Number of its page among the plan's.</summary>
     public required int Page { get; init; }
 
+    /// <summary>Number of the page that its one instruction runs into; -1 for none.</summary>
+    public int SecondPage { get; init; } = -1;
+
     public List<Instruction> Instructions { get; } = [];
 
     public BlockEnd End { get; set; }

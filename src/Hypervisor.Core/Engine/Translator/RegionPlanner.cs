@@ -67,10 +67,14 @@ internal sealed unsafe class RegionPlanner
 
             if (!TryFetch(pc, out Instruction i) || !RegionCompiler.CanTranslate(i.Opcode))
                 return;
-            if ((pc & 0xFFF) == 0 && !Split(pc))
+            // Blocks lie in one page each; an instruction across two is a block of its own.
+            ulong next = pc + i.Length;
+            bool straddles = Straddles(pc, i.Length);
+            if (straddles && !Split(pc))
+                return;
+            if ((next >> 12 != pc >> 12) && !Split(next))
                 return;
             _decoded.Add(pc, i);
-            ulong next = pc + i.Length;
             ulong target = pc + (ulong)(long)i.Immediate;
             switch (i.Opcode)
             {
@@ -146,10 +150,19 @@ internal sealed unsafe class RegionPlanner
         bool whole = offset + 4 <= GuestMemory.PageSize;
         uint word = whole ? Unsafe.ReadUnaligned<uint>(host + offset) : Unsafe.ReadUnaligned<ushort>(host + offset);
         if (!whole && (word & 3) == 3)
-            return false; // Runs into the next page: the interpreter's.
+        {
+            int second = PageOf(pc + 2);
+            byte* next = second < 0 ? null : _hart.Memory.HostPage(_pages[second].Physical);
+            if (next == null)
+                return false;
+            word |= (uint)Unsafe.ReadUnaligned<ushort>(next) << 16;
+        }
+
         instruction = Decoder.Decode(word);
         return true;
     }
+
+    private static bool Straddles(ulong pc, int length) => (pc & 0xFFF) + (uint)length > GuestMemory.PageSize;
 
     private List<PlanBlock> Blocks()
     {
@@ -163,7 +176,13 @@ internal sealed unsafe class RegionPlanner
         foreach (ulong start in starts)
         {
             int page = PageOf(start);
-            var block = new PlanBlock { Pc = start, Physical = _pages[page].Physical | (start & 0xFFF), Page = page };
+            var block = new PlanBlock
+            {
+                Pc = start,
+                Physical = _pages[page].Physical | (start & 0xFFF),
+                Page = page,
+                SecondPage = Straddles(start, _decoded[start].Length) ? PageOf(start + 2) : -1,
+            };
             blocks.Add(block);
             ulong pc = start;
             while (true)

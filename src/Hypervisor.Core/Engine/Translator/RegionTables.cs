@@ -11,7 +11,6 @@ internal sealed unsafe partial class RegionCompiler
     private sealed class Tables
     {
         private const int MostHash = 1024;
-        private const int MostLeaves = RegionPlan.MaxInstructions * 2;
 
         private readonly RegionPlan _plan;
         private readonly nint _start;
@@ -25,20 +24,17 @@ internal sealed unsafe partial class RegionCompiler
             HashSize = 16;
             while (HashSize < MostHash && !IsPerfect(HashSize))
                 HashSize *= 2;
-            int bytes = sizeof(RegionCell) + pages + HashSize * sizeof(RegionTarget) + MostLeaves * sizeof(RegionLeave)
+            int bytes = sizeof(RegionCell) + pages + HashSize * sizeof(RegionTarget)
                 + plan.Blocks.Sum(block => block.Instructions.Count(i => NeedsStep(i.Opcode))) * 2 * sizeof(Op);
             _start = (nint)NativeMemory.AllocZeroed((nuint)bytes);
             Cell = _start;
             Targets = _start + sizeof(RegionCell) + pages;
-            Leaves = Targets + HashSize * sizeof(RegionTarget);
-            _steps = (Op*)(Leaves + MostLeaves * sizeof(RegionLeave));
+            _steps = (Op*)(Targets + HashSize * sizeof(RegionTarget));
         }
 
         public nint Cell { get; }
 
         public nint Targets { get; }
-
-        public nint Leaves { get; }
 
         public int HashSize { get; private set; }
 
@@ -52,8 +48,17 @@ internal sealed unsafe partial class RegionCompiler
             return (nint)op;
         }
 
+        /// <summary>The places where the region is left for the dispatcher, when all are known.</summary>
+        public nint Place(List<RegionLeave> leaves)
+        {
+            RegionLeave* places = (RegionLeave*)NativeMemory.Alloc((nuint)Math.Max(1, leaves.Count), (nuint)sizeof(RegionLeave));
+            CollectionsMarshal.AsSpan(leaves).CopyTo(new Span<RegionLeave>(places, leaves.Count));
+            ((RegionCell*)Cell)->Leaves = places;
+            return (nint)places;
+        }
+
         /// <summary>Fills the tables, which are then the region's.</summary>
-        public nint Finish(List<RegionLeave> leaves)
+        public nint Finish()
         {
             var cell = (RegionCell*)Cell;
             cell->PageCount = (ulong)_plan.Pages.Count;
@@ -74,7 +79,6 @@ internal sealed unsafe partial class RegionCompiler
                     target = new RegionTarget { Pc = block.Pc, Entry = (ulong)block.Entry, PageBit = 1UL << block.Page };
             }
 
-            CollectionsMarshal.AsSpan(leaves).CopyTo(new Span<RegionLeave>((void*)Leaves, MostLeaves));
             return _start;
         }
 
