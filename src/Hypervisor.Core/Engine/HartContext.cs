@@ -22,6 +22,7 @@ internal sealed unsafe class HartContext : IDisposable
     private readonly byte[] _stateBytes;
     private readonly HostPages _tlbPages;
     private readonly PageEntry* _pageEntries;
+    private readonly nint[] _filled = new nint[MostFilled];
     private readonly int _contexts;
     private UInt128 _fetchedPages;
     private ulong _fetchNumber;
@@ -29,8 +30,12 @@ internal sealed unsafe class HartContext : IDisposable
     private ulong _largeLast;
     private TlbContext? _forcedContext;
     private ulong _translationBits;
+    private int _fills;
     private int _usedContexts;
     private int _clearedContexts;
+
+    /// <summary>Entries that are invalidated one by one at a flush; where there are more, all are.</summary>
+    private const int MostFilled = 64;
 
     private const ulong MachineKey = 1UL << 62;
 
@@ -321,15 +326,27 @@ internal sealed unsafe class HartContext : IDisposable
         };
     }
 
+    /// <summary>Notes that an entry is being made, for the next flush.</summary>
+    public void NoteFill(TlbEntry* entry)
+    {
+        if (_fills < MostFilled)
+            _filled[_fills] = (nint)entry;
+        _fills++;
+    }
+
     /// <summary>Drops all translations.</summary>
     public void FlushTlb()
     {
         TlbFlushes++;
-        for (int context = 0; context < _contexts; context++)
+        for (int i = 0; i < _fills && _fills <= MostFilled; i++)
+            ((TlbEntry*)_filled[i])->Tag = Tlb.Invalid;
+        for (int context = 0; context < _contexts && _fills > MostFilled; context++)
         {
             if ((_usedContexts & 1 << context) != 0)
                 Tlb.Clear(Tlbs + context * Tlb.EntriesPerContext, Tlb.EntriesPerContext);
         }
+
+        _fills = 0;
 
         _usedContexts = ContextStale ? 0 : 1 << (_contexts == 1 ? 0 : (int)Context);
         _largeStart = ulong.MaxValue;

@@ -21,7 +21,7 @@ internal struct TlbEntry
 /// <remarks>Invariant: an entry's addend maps its page to one whole page of its machine's RAM, or its tag is invalid.</remarks>
 internal static unsafe class Tlb
 {
-    public const int Entries = 256;
+    public const int Entries = 512;
     public const int EntriesPerContext = Entries * 2;
     public const ulong Invalid = ulong.MaxValue;
 

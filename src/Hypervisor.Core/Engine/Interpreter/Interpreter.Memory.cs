@@ -177,6 +177,7 @@ internal sealed unsafe partial class Interpreter
             return false;
         TlbEntry* entry = Tlb.LoadEntry((TlbEntry*)hart.State->Tlb, address);
         ulong page = address & ~0xFFFUL;
+        hart.NoteFill(entry);
         entry->Addend = (nint)translation.HostPage - (nint)page;
         entry->Tag = page;
         return true;
@@ -193,6 +194,7 @@ internal sealed unsafe partial class Interpreter
         hart.Memory.ChangeFlags(page, PageFlag.WriteMapped | PageFlag.Dirty, PageFlag.None);
         TlbEntry* entry = Tlb.StoreEntry((TlbEntry*)hart.State->Tlb, address);
         ulong start = address & ~0xFFFUL;
+        hart.NoteFill(entry);
         entry->Addend = (nint)translation.HostPage - (nint)start;
         Volatile.Write(ref entry->Tag, start);
         Interlocked.MemoryBarrier();
