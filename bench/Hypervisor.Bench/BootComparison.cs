@@ -28,6 +28,7 @@ internal static partial class BootComparison
     {
         int rounds = Option(arguments, "--rounds") is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : 5;
         string[] modes = (Option(arguments, "--modes") ?? "bare,assisted,full").Split(',');
+        string[] engines = (Option(arguments, "--engines") ?? "auto").Split(',');
         string scripts = Path.Combine(Root(), "tests", "RealGuests");
         string folder = Shell(scripts, "fetch.sh", "linux-image-riscv64", "opensbi");
         string firmware = Path.Combine(folder, "usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin");
@@ -37,14 +38,14 @@ internal static partial class BootComparison
             kernels.Add(("small", Shell(scripts, "small-kernel.sh")));
         var rows = new List<Row>();
         foreach ((string name, string kernel) in kernels)
-            rows.AddRange(Compare(name, Contestants(modes, kernel, firmware, disk), rounds));
+            rows.AddRange(Compare(name, Contestants(modes, engines, kernel, firmware, disk), rounds));
         Print(rows);
         if (Option(arguments, "--json") is { } file)
             File.WriteAllText(file, JsonSerializer.Serialize(rows));
         return 0;
     }
 
-    private static List<Contestant> Contestants(string[] modes, string kernel, string firmware, string disk)
+    private static List<Contestant> Contestants(string[] modes, string[] engines, string kernel, string firmware, string disk)
     {
         const string line = "console=ttyS0";
         var all = new List<Contestant>
@@ -52,10 +53,10 @@ internal static partial class BootComparison
             new("QEMU", "qemu-system-riscv64", ["-M", "virt", "-m", Memory, "-nographic", "-bios", firmware, "-kernel", kernel, "-initrd", disk, "-append", line]),
         };
         string hv = Path.Combine(Root(), "src/Hypervisor.Host/bin/Release/net10.0", OperatingSystem.IsWindows() ? "hv.exe" : "hv");
-        foreach (string mode in modes)
+        foreach ((string mode, string engine) in modes.SelectMany(mode => engines.Select(engine => (mode, engine))))
         {
             string[] firmwareOption = mode == "para" ? [] : ["--firmware", firmware];
-            all.Add(new(mode, hv, ["run", "--mode", mode, "--memory", Memory, "--kernel", kernel, .. firmwareOption, "--initrd", disk,
+            all.Add(new(engines.Length == 1 ? mode : $"{mode}, {engine}", hv, ["run", "--mode", mode, "--engine", engine, "--memory", Memory, "--kernel", kernel, .. firmwareOption, "--initrd", disk,
                 "--append", mode == "para" ? "console=hvc0" : line]));
         }
 

@@ -5,20 +5,26 @@ using System.Text.Json;
 namespace Hypervisor.Bench;
 
 /// <summary>
-/// Runs the C programs of bench/peers on our interpreter and on qemu-riscv64-static, interleaved, and prints medians and
-/// ratios of user CPU time. QEMU is measured as a whole process; ours both as the engine alone and as a whole process.
+/// Runs the C programs of bench/peers on both our tiers and on qemu-riscv64-static, interleaved, and prints medians and
+/// ratios of user CPU time. QEMU is measured as a whole process; ours as the engine alone, its compiler's time included, and the
+/// translator's also as a whole process.
 /// </summary>
 internal static class PeerComparison
 {
     private const string Compiler = "riscv64-linux-gnu-gcc";
     private const string Qemu = "qemu-riscv64-static";
-    private static readonly string[] s_programs = ["corelike", "sha", "sort", "mem", "fib", "fp"];
 
-    private sealed record Row(string Program, long Instructions, double EngineSeconds, double ProcessSeconds, double NoPairsSeconds, double QemuSeconds, double QemuSpread)
+    /// <summary>Each with how often it repeats its work, so that it runs for about a second on QEMU.</summary>
+    private static readonly (string Name, int Repeat)[] s_programs =
+        [("corelike", 6), ("dhry", 14), ("sha", 4), ("sort", 1), ("mem", 6), ("matrix", 8), ("branchy", 20), ("fib", 3), ("fp", 3)];
+
+    private sealed record Row(string Program, long Instructions, double Interpreter, double Translator, double WholeProcess, double Qemu, double QemuSpread)
     {
-        public double Mips => Instructions / EngineSeconds / 1e6;
+        public double InterpreterToQemu => Qemu / Interpreter;
 
-        public double Ratio => QemuSeconds / EngineSeconds;
+        public double TranslatorToQemu => Qemu / Translator;
+
+        public double WholeToQemu => Qemu / WholeProcess;
     }
 
     public static int Execute(string[] arguments)
@@ -27,11 +33,11 @@ internal static class PeerComparison
         string sources = Option(arguments, "--sources") ?? FindSources();
         string folder = Directory.CreateTempSubdirectory("hypervisor-peers-").FullName;
         var rows = new List<Row>();
-        foreach (string program in s_programs)
+        foreach ((string program, int repeat) in s_programs)
         {
             string binary = Path.Combine(folder, program);
             Start(Compiler, "-O2", "-static", "-nostdlib", "-ffreestanding", "-march=rv64gc", "-mabi=lp64d", "-w",
-                "-fno-tree-loop-distribute-patterns", "-o", binary, Path.Combine(sources, program + ".c"));
+                "-fno-tree-loop-distribute-patterns", "-Wl,--no-relax", $"-DREPEAT={repeat}", "-o", binary, Path.Combine(sources, program + ".c"));
             rows.Add(Compare(program, binary, rounds));
             Console.Error.WriteLine($"{program} done");
         }
@@ -45,42 +51,46 @@ internal static class PeerComparison
 
     private static Row Compare(string program, string binary, int rounds)
     {
-        var engine = new List<double>();
+        var interpreter = new List<double>();
+        var translator = new List<double>();
         var whole = new List<double>();
-        var plain = new List<double>();
         var qemu = new List<double>();
         long instructions = 0;
         for (int i = 0; i < rounds; i++)
         {
-            (string ours, double oursUser) = Start(Environment.ProcessPath!, Self(["run", binary]));
+            (string translated, double translatedUser) = Start(Environment.ProcessPath!, Self(["run", binary, "--translator"]));
             (string theirs, double theirsUser) = Start(Qemu, binary);
-            (string unfused, _) = Start(Environment.ProcessPath!, Self(["run", binary, "--no-fused-pairs"]));
-            string[] lines = ours.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-            if (lines[0] != theirs.Trim())
-                throw new InvalidOperationException($"{program}: we print {lines[0]}, QEMU {theirs.Trim()}");
+            (string interpreted, _) = Start(Environment.ProcessPath!, Self(["run", binary]));
+            string[] lines = translated.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            string[] plain = interpreted.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            if (lines[0] != theirs.Trim() || plain[0] != lines[0])
+                throw new InvalidOperationException($"{program}: translated it prints {lines[0]}, interpreted {plain[0]}, on QEMU {theirs.Trim()}");
             (double seconds, instructions) = Parse(lines[1]);
-            engine.Add(seconds);
-            plain.Add(Parse(unfused.Split('\n', StringSplitOptions.RemoveEmptyEntries)[1]).Seconds);
-            whole.Add(oursUser);
+            (double plainSeconds, long plainInstructions) = Parse(plain[1]);
+            if (plainInstructions != instructions)
+                throw new InvalidOperationException($"{program}: {instructions} instructions translated, {plainInstructions} interpreted");
+            translator.Add(seconds);
+            interpreter.Add(plainSeconds);
+            whole.Add(translatedUser);
             qemu.Add(theirsUser);
         }
 
-        return new Row(program, instructions, Median(engine), Median(whole), Median(plain), Median(qemu), (qemu.Max() - qemu.Min()) / Median(qemu));
+        return new Row(program, instructions, Median(interpreter), Median(translator), Median(whole), Median(qemu), (qemu.Max() - qemu.Min()) / Median(qemu));
     }
 
     private static void Print(List<Row> rows)
     {
-        Console.WriteLine("| program | instructions | interpreter, MIPS | interpreter, s | whole process, s | without fused pairs, s | QEMU user, s | interpreter / QEMU speed |");
-        Console.WriteLine("|---|---|---|---|---|---|---|---|");
+        Console.WriteLine("| program | instructions | QEMU user, s | interpreter, s | translator, s | whole process, s | interpreter / QEMU | translator / QEMU | whole / QEMU |");
+        Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
         foreach (Row row in rows)
         {
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"| {row.Program} | {row.Instructions / 1e6:f0} M | {row.Mips:f0} | {row.EngineSeconds:f3} | {row.ProcessSeconds:f3} | {row.NoPairsSeconds:f3} | {row.QemuSeconds:f3} (±{row.QemuSpread * 50:f0} %) | {row.Ratio:f2} |"));
+                $"| {row.Program} | {row.Instructions / 1e6:f0} M | {row.Qemu:f3} (±{row.QemuSpread * 50:f0} %) | {row.Interpreter:f3} | {row.Translator:f3} | {row.WholeProcess:f3} | {row.InterpreterToQemu:f2} | {row.TranslatorToQemu:f2} | {row.WholeToQemu:f2} |"));
         }
 
         double Geomean(Func<Row, double> value) => Math.Exp(rows.Average(row => Math.Log(value(row))));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"| geometric mean | | {Geomean(row => row.Mips):f0} | | | ×{Geomean(row => row.NoPairsSeconds / row.EngineSeconds):f2} | | {Geomean(row => row.Ratio):f2} |"));
+            $"| geometric mean | | | | | | {Geomean(row => row.InterpreterToQemu):f2} | {Geomean(row => row.TranslatorToQemu):f2} | {Geomean(row => row.WholeToQemu):f2} |"));
     }
 
     private static (double Seconds, long Instructions) Parse(string line)

@@ -18,7 +18,7 @@ static void puthex(u64 v)
     b[16] = '\n';
     sys(64, 1, (long)b, 17);
 }
-u64 work(void);
+u64 __attribute__((noipa)) work(void);
 #ifndef REPEAT
 #define REPEAT 1
 #endif
