@@ -81,7 +81,10 @@ internal sealed class DatagramSocket(Inode inode, int flags, int family, int typ
             return data.Length;
         if (receiver._bytes + data.Length > MostBytes && receiver._messages.Count > 0)
             return Family == SocketKind.Internet ? data.Length : -Errno.EAGAIN;
-        receiver._messages.Enqueue(new Message(data.ToArray(), Local, files));
+
+        // A socket of no address in particular sends from the loopback's where it reaches its own host.
+        SocketAddress from = Family == SocketKind.Internet && Local.Host == 0 ? Local with { Host = 0x7F00_0001 } : Local;
+        receiver._messages.Enqueue(new Message(data.ToArray(), from, files));
         receiver._bytes += data.Length;
         receiver.Ready.WakeAll();
         return data.Length;
