@@ -6,7 +6,8 @@ namespace Hypervisor.Core.Devices.Virtio;
 
 /// <summary>
 /// A network card (virtio 1.2 §5.1): queue 0 brings frames to the guest, queue 1 takes what it sends. Frames wait in the port
-/// until the driver has room for them. No offloads are offered, so that every frame on the wire is whole.
+/// until the driver has room for them. Sums and the cutting of TCP's data are done here for the guest, so that every frame on the
+/// wire is whole.
 /// </summary>
 internal sealed class VirtioNet : VirtioDevice
 {
@@ -16,7 +17,15 @@ internal sealed class VirtioNet : VirtioDevice
     private const int HeaderSize = 12;
     private const int BufferCountOffset = 10;
 
+    private const byte NeedsSum = 1;
+    private const byte SumIsRight = 2;
+    private const byte CutTcp = 1;
+    private const byte CutWithCongestion = 0x80;
+
+    private const ulong FeatureSum = 1;
+    private const ulong FeatureGuestSum = 1 << 1;
     private const ulong FeatureMtu = 1UL << 3;
+    private const ulong FeatureCutTcp = 1 << 11;
     private const ulong FeatureMac = 1UL << 5;
     private const ulong FeatureStatus = 1UL << 16;
     private const ushort LinkUp = 1;
@@ -24,6 +33,8 @@ internal sealed class VirtioNet : VirtioDevice
     private readonly INetworkPort _port;
     private readonly byte[] _configuration = new byte[12];
     private readonly byte[] _frame = new byte[HeaderSize + INetworkPort.MaximumFrame];
+    private byte[] _outgoing = new byte[INetworkPort.MaximumFrame];
+    private readonly NetOffload.Sender _send;
     private int _waiting;
     private bool _sent;
 
@@ -33,6 +44,7 @@ internal sealed class VirtioNet : VirtioDevice
     public VirtioNet(INetworkPort port, MacAddress address)
     {
         _port = port;
+        _send = port.Send;
         Address = address;
         address.Write(_configuration);
         BinaryPrimitives.WriteUInt16LittleEndian(_configuration.AsSpan(6), port.IsUp ? LinkUp : (ushort)0);
@@ -51,7 +63,7 @@ internal sealed class VirtioNet : VirtioDevice
     public override uint DeviceId => 1;
 
     /// <inheritdoc/>
-    public override ulong Features => FeatureMac | FeatureMtu | FeatureStatus;
+    public override ulong Features => FeatureSum | FeatureGuestSum | FeatureCutTcp | FeatureMac | FeatureMtu | FeatureStatus;
 
     /// <inheritdoc/>
     public override int QueueCount => 2;
@@ -108,31 +120,50 @@ internal sealed class VirtioNet : VirtioDevice
 
             _frame.AsSpan(0, HeaderSize).Clear();
             _frame[BufferCountOffset] = 1;
+            if ((AcceptedFeatures & FeatureGuestSum) != 0 && NetOffload.IsSound(_frame.AsSpan(HeaderSize, length - HeaderSize)))
+                _frame[0] = SumIsRight;
             queue.Push(chain.Head, (uint)chain.CopyWritable(0, _frame.AsSpan(0, length)));
         }
     }
 
     private bool Send(VirtioQueue queue, VirtioChain chain)
     {
-        Span<byte> frame = stackalloc byte[INetworkPort.MaximumFrame];
+        Span<byte> header = stackalloc byte[HeaderSize];
         while (queue.TryPop(chain))
         {
-            // Room for the header must be there; what it says can only be zero, as nothing was offered.
-            if (chain.ReadableLength < HeaderSize)
+            // Room for the header must be there.
+            if (chain.CopyReadable(0, header) != HeaderSize)
                 return false;
-            if (chain.ReadableLength - HeaderSize <= INetworkPort.MaximumFrame)
-            {
-                _port.Send(frame[..chain.CopyReadable(HeaderSize, frame)]);
-                _sent = true;
-            }
-            else
-            {
+            if (!Send(header, chain))
                 _port.Send([]);
-            }
-
+            _sent = true;
             queue.Push(chain.Head, 0);
         }
 
+        return true;
+    }
+
+    /// <summary>Sends what a request holds; false where that is no frame, or asks for what was not accepted.</summary>
+    private bool Send(ReadOnlySpan<byte> header, VirtioChain chain)
+    {
+        long length = chain.ReadableLength - HeaderSize;
+        bool cuts = header[1] != 0;
+        if (length > (cuts ? NetOffload.LargestToCut : INetworkPort.MaximumFrame))
+            return false;
+        if (length > _outgoing.Length)
+            _outgoing = new byte[NetOffload.LargestToCut];
+        Span<byte> frame = _outgoing.AsSpan(0, chain.CopyReadable(HeaderSize, _outgoing.AsSpan(0, (int)length)));
+        if (cuts)
+        {
+            return (AcceptedFeatures & FeatureCutTcp) != 0 && (header[1] & ~CutWithCongestion) == CutTcp
+                && NetOffload.TryCut(frame, BinaryPrimitives.ReadUInt16LittleEndian(header[4..]), _send);
+        }
+
+        if ((header[0] & NeedsSum) != 0
+            && ((AcceptedFeatures & FeatureSum) == 0
+                || !NetOffload.TryComplete(frame, BinaryPrimitives.ReadUInt16LittleEndian(header[6..]), BinaryPrimitives.ReadUInt16LittleEndian(header[8..]))))
+            return false;
+        _port.Send(frame);
         return true;
     }
 }
