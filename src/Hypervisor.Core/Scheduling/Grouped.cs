@@ -22,7 +22,7 @@ namespace Hypervisor.Core.Scheduling;
 /// <para>A slot whose group has nothing for a CPU, because of affinities, is passed over there in its policy's own order. A group that
 /// loses its last vCPU is forgotten.</para>
 /// </remarks>
-internal sealed class Grouped : Policy
+internal sealed partial class Grouped : Policy
 {
     private const int DeepestGroup = 16;
     private const int MostInnerWeight = SchedulingParameters.MaximumWeight * GroupNode.MostSlots;
@@ -262,29 +262,6 @@ internal sealed class Grouped : Policy
         return node;
     }
 
-    private void Admit(SchedulingGroup group, GroupNode parent)
-    {
-        if (group.Reservation.IsNone)
-            return;
-        double own = SchedulingGroup.Rate(group.Reservation);
-        if (parent.Policy is Cyclic or RoundRobin)
-            throw new HypervisorException($"Group '{group.Name}' has a reservation; the policy '{parent.Policy.Name}' promises none.");
-        if (parent.Policy is Reservation && own > 1)
-            throw new HypervisorException($"Group '{group.Name}' has a reservation of {own:0.###} CPUs; under the policy '{parent.Policy.Name}' a group uses one CPU at a time.");
-        double most = Capacity(parent);
-        double sum = own + parent.Reserved.Sum(each => SchedulingGroup.Rate(each.Group!.Reservation));
-        if (parent.Policy is not Reservation && sum > most + 1e-9)
-        {
-            throw new HypervisorException(FormattableString.Invariant(
-                $"Group '{group.Name}' asks for {own:0.###} CPUs, which makes {sum:0.###} reserved {(parent.Group is { } above ? $"in group '{above.Name}', which was promised" : "of")} {most:0.###}: {sum - most:0.###} too much."));
-        }
-    }
-
-    /// <summary>CPUs that a group's members can be promised.</summary>
-    private double Capacity(GroupNode node) => node.Group is null ? _cpus : SchedulingGroup.Rate(node.Group.Reservation);
-
-    private static bool MayBeRaised(GroupNode node) => !node.Group!.Reservation.IsNone && node.Parent!.Policy is not Reservation;
-
     /// <summary>Forgets groups that nobody is in any more.</summary>
     private void Drop(GroupNode node, long now)
     {
@@ -303,84 +280,6 @@ internal sealed class Grouped : Policy
             parent.Users--;
             node = parent;
         }
-    }
-
-    private void Enter(int vcpu, GroupNode node, in SchedulingParameters parameters, RemovalToken arriving, long now)
-    {
-        int member = node.AddMember(new GroupNode.Member { VCpu = vcpu });
-        node.Users++;
-        try
-        {
-            node.Policy.Set(member, Inner(node, in parameters), now, arriving);
-        }
-        catch (HypervisorException)
-        {
-            node.RemoveMember(member);
-            node.Users--;
-            Drop(node, now);
-            throw;
-        }
-
-        Reserve(Math.Max(vcpu + 1, _places.Length));
-        _places[vcpu] = new Place { Node = node, Member = member };
-    }
-
-    private RemovalToken Exit(int vcpu, long now)
-    {
-        ref Place place = ref _places[vcpu];
-        GroupNode node = place.Node;
-        bool wasReady = node.Policy.IsReady(place.Member);
-        RemovalToken token = node.Policy.Remove(place.Member, now);
-        node.RemoveMember(place.Member);
-        node.Users--;
-        if (wasReady)
-        {
-            node.ReadyMembers--;
-            node.CountReady(Parameters(vcpu).Affinity, -1);
-            Arrange(node, now);
-        }
-
-        Drop(node, now);
-        return token;
-    }
-
-    private void Update(int vcpu, in SchedulingParameters parameters, long now)
-    {
-        ref Place place = ref _places[vcpu];
-        place.Moves = false;
-        place.Node.Policy.Set(place.Member, Inner(place.Node, in parameters), now);
-        SchedulingParameters old = Parameters(vcpu);
-        if (IsReady(vcpu) && old.Affinity != parameters.Affinity)
-        {
-            place.Node.CountReady(old.Affinity, -1);
-            place.Node.CountReady(parameters.Affinity, 1);
-        }
-
-        if (!IsAsleep(vcpu) && old.Weight != parameters.Weight)
-            ChangeActiveWeight(place.Node, parameters.Weight - old.Weight, now);
-    }
-
-    private void Move(int vcpu, GroupNode node, in SchedulingParameters parameters, long now)
-    {
-        bool isReady = IsReady(vcpu);
-        if (isReady)
-            ChangeActiveWeight(_places[vcpu].Node, -Parameters(vcpu).Weight, now);
-        node.Users++;
-        RemovalToken token = Exit(vcpu, now);
-        Enter(vcpu, node, in parameters, token, now);
-        node.Users--;
-        if (!isReady)
-            return;
-        node.Policy.Ready(_places[vcpu].Member, ReadyReason.Woken, now);
-        BecameReady(vcpu, node, parameters.Affinity, now);
-        ChangeActiveWeight(node, parameters.Weight, now);
-    }
-
-    private void FinishMove(int vcpu, long now)
-    {
-        SchedulingGroup? next = _places[vcpu].Next;
-        SchedulingParameters parameters = Parameters(vcpu);
-        Move(vcpu, NodeOf(next, now), in parameters, now);
     }
 
     private void BecameReady(int vcpu, GroupNode node, CpuSet affinity, long now)
@@ -418,80 +317,6 @@ internal sealed class Grouped : Policy
         node.ActiveWeight += change;
         if (node.Reserved.Count > 0)
             Raise(node, now);
-    }
-
-    /// <summary>Gives groups whose weight would earn less than what they were promised the weight that earns it.</summary>
-    private void Raise(GroupNode parent, long now)
-    {
-        double left = Capacity(parent);
-        double weights = parent.ActiveWeight;
-        foreach (GroupNode node in parent.Reserved)
-            node.IsRaised = false;
-        for (bool again = true; again;)
-        {
-            again = false;
-            foreach (GroupNode node in parent.Reserved)
-            {
-                double promised = SchedulingGroup.Rate(node.Group!.Reservation);
-                if (!node.IsActive || node.IsRaised || node.Group.Weight * left >= promised * weights)
-                    continue;
-                node.IsRaised = again = true;
-                left -= promised;
-                weights -= node.Group.Weight;
-            }
-        }
-
-        foreach (GroupNode node in parent.Reserved)
-        {
-            int weight = 0;
-            if (node.IsRaised)
-            {
-                // Where nobody is left who is not raised, only the ratios matter.
-                double perCpu = weights < 0.5 ? 1000 : left <= 1e-9 ? double.MaxValue : weights / left;
-                double exact = SchedulingGroup.Rate(node.Group!.Reservation) * perCpu * parent.Scaled(1);
-                weight = (int)Math.Clamp(Math.Ceiling(exact), 1, MostInnerWeight);
-            }
-
-            if (weight == node.RaisedWeight)
-                continue;
-            node.RaisedWeight = weight;
-            node.Reweigh(now);
-        }
-    }
-
-    private void TakeFromLimits(GroupNode leaf, int cpu, long now)
-    {
-        for (GroupNode? node = leaf; node.Parent is not null; node = node.Parent)
-        {
-            if (!node.HasLimit)
-                continue;
-            node.Refill(now);
-            _until = Math.Min(_until, now + node.Grantable(now));
-        }
-
-        for (GroupNode? node = leaf; node.Parent is not null; node = node.Parent)
-        {
-            if (!node.HasLimit)
-                continue;
-            node.Grant(cpu, _until - now);
-            CheckLimit(node, now);
-        }
-    }
-
-    /// <summary>Has a group wait where its limit is used up, or go on where it is not.</summary>
-    private void CheckLimit(GroupNode node, long now)
-    {
-        node.Refill(now);
-        bool exhausted = node.LimitLeft <= 0;
-        if (exhausted && !_releases.Contains(node.Number))
-            _releases.Add(node.Number, node.NextRelease, _sequence++);
-        if (exhausted == node.IsExhausted)
-            return;
-        _isUnsettled = true;
-        if (!exhausted && _releases.Contains(node.Number))
-            _releases.Remove(node.Number);
-        node.SetExhausted(exhausted);
-        Arrange(node, now);
     }
 
     /// <summary>One that ran leaves its CPU, and so do the slots that it ran in.</summary>

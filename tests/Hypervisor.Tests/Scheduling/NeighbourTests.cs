@@ -30,7 +30,7 @@ public sealed class NeighbourTests
 
     private static readonly HostOptions s_slow = new() { PicosecondsPerInstruction = 20_000, Groups = true };
 
-    public static TheoryData<string> Nuisances => ["fork bomb", "writer", "serial", .. HostileProgram.Storms];
+    public static TheoryData<string> Nuisances => ["fork bomb", "writer", "printer", .. HostileProgram.Storms];
 
     // Two quiet neighbours with weights 1 : 2 beside a nuisance with weight 1, each a group: a quarter, a half and a quarter, to the
     // slice in progress; and a machine of three vCPUs among them has one machine's share.
@@ -201,7 +201,7 @@ public sealed class NeighbourTests
         {
             "fork bomb" => Container(ForkBomb, taskLimit: 50),
             "writer" => Container(Writer, taskLimit: 4),
-            "serial" => Machine("full", Serial),
+            "printer" => Machine("full", Serial),
             _ => Machine("full", HostileProgram.Storm(kind)),
         };
 
