@@ -27,9 +27,11 @@ internal sealed class ContainerGuest : IRunningGuest
     private readonly ContainerHost _containers;
     private readonly ContainerInput _input = new();
     private readonly HostNetworks? _networks;
+    private readonly bool _terminal;
 
-    private ContainerGuest(ContainerHost containers, string engine, HostNetworks? networks)
+    private ContainerGuest(ContainerHost containers, string engine, HostNetworks? networks, bool terminal)
     {
+        _terminal = terminal;
         _networks = networks;
         _containers = containers;
         Engine = engine;
@@ -57,7 +59,7 @@ internal sealed class ContainerGuest : IRunningGuest
     public IEnumerable<(string Name, long Value)> NetworkCounters => _networks?.Counters ?? [];
 
     /// <inheritdoc/>
-    public bool WantsKeys => false;
+    public bool WantsKeys => _terminal;
 
     /// <summary>Builds a container ready to run on this terminal.</summary>
     /// <exception cref="HypervisorException">The program cannot be found or run.</exception>
@@ -87,6 +89,10 @@ internal sealed class ContainerGuest : IRunningGuest
         }
     }
 
+    /// <summary>What programs on a terminal go by to know its kind: the host's own.</summary>
+    private static IReadOnlyList<string> TerminalKind(ContainerConsole console)
+        => console.Terminal && Environment.GetEnvironmentVariable("TERM") is { Length: > 0 } kind ? [$"TERM={kind}"] : [];
+
     /// <summary>Builds a container ready to run.</summary>
     /// <param name="options">What it runs.</param>
     /// <param name="host">The host it will be on.</param>
@@ -110,7 +116,7 @@ internal sealed class ContainerGuest : IRunningGuest
         };
         try
         {
-            var guest = new ContainerGuest(containers, engine.Name, networks);
+            var guest = new ContainerGuest(containers, engine.Name, networks, console.Terminal);
             var defaults = new ContainerOptions { Program = path, Arguments = [] };
             containers.Create(defaults with
             {
@@ -124,7 +130,7 @@ internal sealed class ContainerGuest : IRunningGuest
                 User = image?.User ?? ContainerUser.Root,
                 ProgramImage = program,
                 Arguments = command,
-                Environment = Merge(Merge(defaults.Environment, image?.Environment ?? []), options.Environment),
+                Environment = Merge(Merge(Merge(defaults.Environment, TerminalKind(console)), image?.Environment ?? []), options.Environment),
                 MemoryLimit = memory,
                 Weight = options.Weight,
                 CpuLimit = options.Cpus,
@@ -133,6 +139,8 @@ internal sealed class ContainerGuest : IRunningGuest
                 Output = console.Output,
                 Error = console.Error,
                 Terminal = console.Terminal,
+                TerminalRows = console.Terminal ? (ushort)Math.Clamp(Console.WindowHeight, 1, 1000) : defaults.TerminalRows,
+                TerminalColumns = console.Terminal ? (ushort)Math.Clamp(Console.WindowWidth, 1, 1000) : defaults.TerminalColumns,
             });
             return guest;
         }
