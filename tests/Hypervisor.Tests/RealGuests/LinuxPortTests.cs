@@ -24,11 +24,9 @@ public sealed class LinuxPortTests : IDisposable
             ["run", "--mode", mode, "--kernel", RealGuest.File("kernel")!, .. mode == "para" ? (string[])[] : ["--firmware", "builtin"], "--initrd", RealGuest.File("initramfs")!,
             "--append", $"console={console} quiet hv.run=\"{script}\"", "--port", "org.example.agent=" + _folder["agent"], "--port", "other=" + _folder["other"], "--timeout", "150"]);
         byte[] sent = RandomNumberGenerator.GetBytes(100_000);
-        Assert.True(SpinWait.SpinUntil(() => File.Exists(_folder["agent"]), TimeSpan.FromSeconds(30)));
 
         // A port that nobody of the host has open reads as ended: so from the beginning.
-        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await socket.ConnectAsync(new UnixDomainSocketEndPoint(_folder["agent"]));
+        using Socket socket = await ConnectAsync();
         Task sending = SendAsync(socket, sent);
         hv.WaitFor("reading", 120);
         Assert.Contains("org.example.agent\nother\n", hv.Output.Replace("\r", "", StringComparison.Ordinal));
@@ -47,12 +45,29 @@ public sealed class LinuxPortTests : IDisposable
 
         // Another program of the host takes over where this one ended.
         socket.Close();
-        using var next = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await next.ConnectAsync(new UnixDomainSocketEndPoint(_folder["agent"]));
+        using Socket next = await ConnectAsync();
         await SendAsync(next, Encoding.ASCII.GetBytes("end"));
         Assert.Equal(0, hv.WaitForExit());
         Assert.Contains("got end", hv.Output);
         Assert.False(File.Exists(_folder["agent"]));
+    }
+
+    /// <summary>Connects as soon as there is something to connect to.</summary>
+    private async Task<Socket> ConnectAsync()
+    {
+        for (DateTime until = DateTime.UtcNow.AddSeconds(30); ; await Task.Delay(20))
+        {
+            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            try
+            {
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(_folder["agent"]));
+                return socket;
+            }
+            catch (SocketException) when (DateTime.UtcNow < until)
+            {
+                socket.Dispose();
+            }
+        }
     }
 
     private static async Task SendAsync(Socket socket, byte[] bytes)
