@@ -54,16 +54,7 @@ internal sealed class Credit2(int cpus, long slice) : Policy(cpus, slice)
 
     protected override int Choose(int cpu, long now)
     {
-        int chosen = -1;
-        while (chosen < 0 && _ready.Count > 0)
-        {
-            if (MayRun(_ready.First, cpu))
-                _ready.Remove(chosen = _ready.First);
-            else
-                _ready.PassOver();
-        }
-
-        _ready.PutBack();
+        int chosen = TakeFirst(_ready, cpu);
         if (chosen >= 0 && CreditOf(chosen) <= 0)
         {
             _resets = checked(_resets + 1 + (-CreditOf(chosen) / _initial));

@@ -32,7 +32,6 @@ internal sealed class Gang : Policy, IRunFilter
     private readonly Team?[] _running;
     private Team?[] _ofVCpu = [];
     private long _end;
-    private bool _isUnsettled;
 
     private sealed class Team(int number, SchedulingGroup? group)
     {
@@ -71,16 +70,6 @@ internal sealed class Gang : Policy, IRunFilter
     protected override bool KnowsGroups => true;
 
     protected override bool HandsYieldsOn => true;
-
-    protected override bool Unsettled
-    {
-        get
-        {
-            bool was = _isUnsettled;
-            _isUnsettled = false;
-            return was;
-        }
-    }
 
     /// <summary>Whether a team fits into the CPUs that are left.</summary>
     bool IRunFilter.MayRun(int team, int cpu)
@@ -326,7 +315,8 @@ internal sealed class Gang : Policy, IRunFilter
         int slot = team.Slot;
         team.Slot = -1;
         _running[slot] = null;
-        _isUnsettled |= now < _end;
+        if (now < _end)
+            Unsettle();
         _policy.Stopped(slot, team.Number, team.Owes, team.Active.Count > 0 ? StopReason.Expired : StopReason.Blocked, -1, now);
     }
 

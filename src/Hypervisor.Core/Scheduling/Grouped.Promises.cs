@@ -93,7 +93,7 @@ internal sealed partial class Grouped
             _releases.Add(node.Number, node.NextRelease, _sequence++);
         if (exhausted == node.IsExhausted)
             return;
-        _isUnsettled = true;
+        Unsettle();
         if (!exhausted && _releases.Contains(node.Number))
             _releases.Remove(node.Number);
         node.SetExhausted(exhausted);

@@ -39,7 +39,6 @@ internal sealed partial class Grouped : Policy
     private long _until;
     private long _rootsNextEvent = long.MaxValue;
     private CpuSet _wishes;
-    private bool _isUnsettled;
     private int _serial;
 
     private struct Place
@@ -68,16 +67,6 @@ internal sealed partial class Grouped : Policy
     protected override bool KnowsGroups => true;
 
     protected override bool HandsYieldsOn => true;
-
-    protected override bool Unsettled
-    {
-        get
-        {
-            bool was = _isUnsettled;
-            _isUnsettled = false;
-            return was;
-        }
-    }
 
     protected override void Check(int vcpu, in SchedulingParameters parameters, bool isNew, RemovalToken arriving, long now)
     {

@@ -22,6 +22,7 @@ internal abstract partial class Policy : IScheduler
     private readonly long _slice;
     private readonly ulong _cpuMask;
     private readonly int[] _running;
+    private bool _isUnsettled;
     private readonly int[] _favoured;
 
     // When the slice in progress on each CPU ends, and with it what its vCPU may hand on.
@@ -212,7 +213,7 @@ internal abstract partial class Policy : IScheduler
         {
             entity.Activity = Activity.Asleep;
             Leave(vcpu, now);
-            return Unsettled ? Call(_idle & ~(1UL << cpu)) : CpuSet.None;
+            return TakeUnsettled() ? Call(_idle & ~(1UL << cpu)) : CpuSet.None;
         }
 
         if (IsThrottled(vcpu, ref entity, now))
@@ -224,7 +225,7 @@ internal abstract partial class Policy : IScheduler
 
         entity.Activity = Activity.Ready;
         Requeue(vcpu, reason, now);
-        return Call((Unsettled ? ulong.MaxValue : entity.Affinity) & _idle & ~(1UL << cpu));
+        return Call((TakeUnsettled() ? ulong.MaxValue : entity.Affinity) & _idle & ~(1UL << cpu));
     }
 
     public RemovalToken Remove(int vcpu, long now)
@@ -342,8 +343,24 @@ internal abstract partial class Policy : IScheduler
         Charge(vcpu, due, now);
     }
 
+    /// <summary>Takes the first of an order that may run on a CPU; -1 for nobody. Those before it keep their places.</summary>
+    protected int TakeFirst(HeapOrder order, int cpu)
+    {
+        int chosen = -1;
+        while (chosen < 0 && order.Count > 0)
+        {
+            if (MayRun(order.First, cpu))
+                order.Remove(chosen = order.First);
+            else
+                order.PassOver();
+        }
+
+        order.PutBack();
+        return chosen;
+    }
+
     /// <summary>a / b toward minus infinity: truncation toward zero would favour whoever is behind.</summary>
-    protected static Int128 FloorDivide(Int128 a, Int128 b)
+    internal static Int128 FloorDivide(Int128 a, Int128 b)
     {
         if (a == (long)a && b == (long)b && a != long.MinValue)
         {
@@ -385,8 +402,16 @@ internal abstract partial class Policy : IScheduler
     /// <summary>Whether the policies within this one favour, instead of it.</summary>
     protected virtual bool HandsYieldsOn => false;
 
-    /// <summary>Whether others may run, or may run at a known moment, because one went to sleep: idle CPUs are then called.</summary>
-    protected virtual bool Unsettled => false;
+    /// <summary>Others may run, or may run at a known moment, because one stopped: idle CPUs are called when it has.</summary>
+    protected void Unsettle() => _isUnsettled = true;
+
+    /// <summary>Whether idle CPUs are to be called, asked once.</summary>
+    private bool TakeUnsettled()
+    {
+        bool was = _isUnsettled;
+        _isUnsettled = false;
+        return was;
+    }
 
     /// <summary>
     /// Calls all idle CPUs that could run it: with affinities, the one that takes it is only known when they pick. A called CPU

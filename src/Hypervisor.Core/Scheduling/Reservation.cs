@@ -127,16 +127,7 @@ internal sealed class Reservation(int cpus, long slice, bool deferrable) : Polic
             Enqueue(vcpu);
         }
 
-        int chosen = -1;
-        while (chosen < 0 && _ready.Count > 0)
-        {
-            if (MayRun(_ready.First, cpu))
-                _ready.Remove(chosen = _ready.First);
-            else
-                _ready.PassOver();
-        }
-
-        _ready.PutBack();
+        int chosen = TakeFirst(_ready, cpu);
         for (int vcpu = _background.First; chosen < 0 && vcpu >= 0; vcpu = _background.After(vcpu))
         {
             if (MayRun(vcpu, cpu))

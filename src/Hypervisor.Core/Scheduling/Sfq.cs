@@ -9,10 +9,8 @@ namespace Hypervisor.Core.Scheduling;
 /// </summary>
 internal sealed class Sfq(int cpus, long slice) : Policy(cpus, slice)
 {
-    private const long Scale = 64;
-
     private readonly HeapOrder _ready = new();
-    private (long Tag, long Remainder)[] _tags = [];
+    private WeightedTags _tags = new();
     private long _virtual;
     private long _largestFinish;
     private int _competing;
@@ -21,33 +19,31 @@ internal sealed class Sfq(int cpus, long slice) : Policy(cpus, slice)
 
     protected override void Reserve(int capacity)
     {
-        if (capacity > _tags.Length)
-            Array.Resize(ref _tags, capacity);
+        _tags.Reserve(capacity);
         _ready.Reserve(capacity);
     }
 
     protected override void Added(int vcpu, RemovalToken arriving, long now)
-        => _tags[vcpu] = (_virtual - (long)FloorDivide((Int128)arriving.Lag * Scale, Weight(vcpu)), 0);
+        => _tags.PlaceOwed(vcpu, _virtual, arriving.Lag, Weight(vcpu));
 
     protected override void Changed(int vcpu, in SchedulingParameters old, long now)
     {
         if (old.Weight == Weight(vcpu))
             return;
-        Int128 ahead = _tags[vcpu].Tag - _virtual;
-        _tags[vcpu] = (_virtual + (long)FloorDivide(ahead * old.Weight, Weight(vcpu)), 0);
+        _tags.Reweigh(vcpu, _virtual, old.Weight, Weight(vcpu));
         if (IsReady(vcpu))
-            _ready.Rekey(vcpu, _tags[vcpu].Tag);
+            _ready.Rekey(vcpu, _tags[vcpu]);
     }
 
     protected override void Join(int vcpu, long now)
     {
         _competing++;
-        if (_tags[vcpu].Tag < _virtual)
-            _tags[vcpu] = (_virtual, 0);
-        _ready.Add(vcpu, _tags[vcpu].Tag);
+        if (_tags[vcpu] < _virtual)
+            _tags.Place(vcpu, _virtual);
+        _ready.Add(vcpu, _tags[vcpu]);
     }
 
-    protected override void Requeue(int vcpu, StopReason reason, long now) => _ready.Add(vcpu, _tags[vcpu].Tag);
+    protected override void Requeue(int vcpu, StopReason reason, long now) => _ready.Add(vcpu, _tags[vcpu]);
 
     protected override void Dequeue(int vcpu) => _ready.Remove(vcpu);
 
@@ -59,23 +55,14 @@ internal sealed class Sfq(int cpus, long slice) : Policy(cpus, slice)
 
     protected override int Choose(int cpu, long now)
     {
-        int chosen = -1;
-        while (chosen < 0 && _ready.Count > 0)
-        {
-            if (MayRun(_ready.First, cpu))
-                _ready.Remove(chosen = _ready.First);
-            else
-                _ready.PassOver();
-        }
-
-        _ready.PutBack();
+        int chosen = TakeFirst(_ready, cpu);
         if (chosen >= 0)
         {
-            long inService = _tags[chosen].Tag;
+            long inService = _tags[chosen];
             foreach (int vcpu in Running)
             {
                 if (vcpu >= 0)
-                    inService = Math.Min(inService, _tags[vcpu].Tag);
+                    inService = Math.Min(inService, _tags[vcpu]);
             }
 
             _virtual = Math.Max(_virtual, inService);
@@ -85,17 +72,14 @@ internal sealed class Sfq(int cpus, long slice) : Policy(cpus, slice)
     }
 
     protected override bool MayFavour(int vcpu, long now)
-        => (Int128)(_tags[vcpu].Tag - _virtual) * Weight(vcpu) <= (Int128)Slice(vcpu) * Scale;
+        => _tags.IsAheadWithin(vcpu, _virtual, Slice(vcpu), Weight(vcpu));
 
     protected override void Charge(int vcpu, long used, long now)
     {
-        (long tag, long remainder) = _tags[vcpu];
-        Int128 due = ((Int128)used * Scale) + remainder;
-        long step = (long)FloorDivide(due, Weight(vcpu));
-        _tags[vcpu] = (tag + step, (long)(due - ((Int128)step * Weight(vcpu))));
-        _largestFinish = Math.Max(_largestFinish, tag + step);
+        _tags.Advance(vcpu, used, Weight(vcpu));
+        _largestFinish = Math.Max(_largestFinish, _tags[vcpu]);
     }
 
     protected override RemovalToken Removed(int vcpu, long now)
-        => new((long)((Int128)(_virtual - _tags[vcpu].Tag) * Weight(vcpu) / Scale));
+        => new(_tags.Lag(vcpu, _virtual, Weight(vcpu)));
 }

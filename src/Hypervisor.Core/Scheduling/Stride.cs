@@ -9,48 +9,41 @@ namespace Hypervisor.Core.Scheduling;
 /// </summary>
 internal sealed class Stride(int cpus, long slice) : Policy(cpus, slice)
 {
-    // Pass units for one nanosecond at weight 1.
-    private const long Scale = 64;
-
     private readonly HeapOrder _ready = new();
-    private (long Pass, long Remainder)[] _passes = [];
+    private WeightedTags _passes = new();
     private long _domainPass;
 
     public override string Name => "stride";
 
     protected override void Reserve(int capacity)
     {
-        if (capacity > _passes.Length)
-            Array.Resize(ref _passes, capacity);
+        _passes.Reserve(capacity);
         _ready.Reserve(capacity);
     }
 
     protected override void Added(int vcpu, RemovalToken arriving, long now)
-        => _passes[vcpu] = (_domainPass - (long)FloorDivide((Int128)arriving.Lag * Scale, Weight(vcpu)), 0);
+        => _passes.PlaceOwed(vcpu, _domainPass, arriving.Lag, Weight(vcpu));
 
     protected override void Changed(int vcpu, in SchedulingParameters old, long now)
     {
         if (old.Weight == Weight(vcpu))
             return;
-
-        // What it is ahead or behind, in time, stays the same: the distance to the domain's pass scales with the weight.
-        Int128 ahead = _passes[vcpu].Pass - _domainPass;
-        _passes[vcpu] = (_domainPass + (long)FloorDivide(ahead * old.Weight, Weight(vcpu)), 0);
+        _passes.Reweigh(vcpu, _domainPass, old.Weight, Weight(vcpu));
         if (IsReady(vcpu))
-            _ready.Rekey(vcpu, _passes[vcpu].Pass);
+            _ready.Rekey(vcpu, _passes[vcpu]);
     }
 
     protected override void Join(int vcpu, long now)
     {
         AdvanceDomain();
-        if (_passes[vcpu].Pass < _domainPass)
-            _passes[vcpu] = (_domainPass, 0);
-        _ready.Add(vcpu, _passes[vcpu].Pass);
+        if (_passes[vcpu] < _domainPass)
+            _passes.Place(vcpu, _domainPass);
+        _ready.Add(vcpu, _passes[vcpu]);
     }
 
     protected override void Requeue(int vcpu, StopReason reason, long now)
     {
-        _ready.Add(vcpu, _passes[vcpu].Pass);
+        _ready.Add(vcpu, _passes[vcpu]);
         AdvanceDomain();
     }
 
@@ -58,34 +51,15 @@ internal sealed class Stride(int cpus, long slice) : Policy(cpus, slice)
 
     protected override void Leave(int vcpu, long now) => AdvanceDomain();
 
-    protected override int Choose(int cpu, long now)
-    {
-        int chosen = -1;
-        while (chosen < 0 && _ready.Count > 0)
-        {
-            if (MayRun(_ready.First, cpu))
-                _ready.Remove(chosen = _ready.First);
-            else
-                _ready.PassOver();
-        }
-
-        _ready.PutBack();
-        return chosen;
-    }
+    protected override int Choose(int cpu, long now) => TakeFirst(_ready, cpu);
 
     protected override bool MayFavour(int vcpu, long now)
-        => (Int128)(_passes[vcpu].Pass - _domainPass) * Weight(vcpu) <= (Int128)Slice(vcpu) * Scale;
+        => _passes.IsAheadWithin(vcpu, _domainPass, Slice(vcpu), Weight(vcpu));
 
-    protected override void Charge(int vcpu, long used, long now)
-    {
-        (long pass, long remainder) = _passes[vcpu];
-        Int128 due = ((Int128)used * Scale) + remainder;
-        long step = (long)FloorDivide(due, Weight(vcpu));
-        _passes[vcpu] = (pass + step, (long)(due - ((Int128)step * Weight(vcpu))));
-    }
+    protected override void Charge(int vcpu, long used, long now) => _passes.Advance(vcpu, used, Weight(vcpu));
 
     protected override RemovalToken Removed(int vcpu, long now)
-        => new((long)((Int128)(_domainPass - _passes[vcpu].Pass) * Weight(vcpu) / Scale));
+        => new(_passes.Lag(vcpu, _domainPass, Weight(vcpu)));
 
     private void AdvanceDomain()
     {
@@ -93,7 +67,7 @@ internal sealed class Stride(int cpus, long slice) : Policy(cpus, slice)
         foreach (int vcpu in Running)
         {
             if (vcpu >= 0)
-                smallest = Math.Min(smallest, _passes[vcpu].Pass);
+                smallest = Math.Min(smallest, _passes[vcpu]);
         }
 
         if (smallest != long.MaxValue)
