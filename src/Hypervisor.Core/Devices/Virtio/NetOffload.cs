@@ -1,5 +1,5 @@
-using System.Buffers.Binary;
 using Hypervisor.Core.Network;
+using Hypervisor.Core.Network.Routing;
 
 namespace Hypervisor.Core.Devices.Virtio;
 
@@ -15,12 +15,7 @@ internal static class NetOffload
     // Smaller pieces would make many frames of one request.
     private const int SmallestPiece = 256;
 
-    private const int Ethernet = INetworkPort.HeaderSize;
-    private const int Ipv4Header = 20;
-    private const int TcpHeader = 20;
-    private const ushort TypeIpv4 = 0x0800;
-    private const byte Tcp = 6;
-    private const byte Udp = 17;
+    private const int Ethernet = Packet.Ethernet;
     private const byte FinAndPush = 1 | 8;
     private const byte CongestionReduced = 0x80;
 
@@ -32,10 +27,7 @@ internal static class NetOffload
     {
         if (start > frame.Length || start + offset + 2 > frame.Length)
             return false;
-
-        // Of two sums that mean the same, none at all is the one that UDP reads as no sum.
-        ushort sum = Fold(Sum(frame[start..], 0));
-        BinaryPrimitives.WriteUInt16BigEndian(frame[(start + offset)..], sum == 0 ? ushort.MaxValue : sum);
+        Packet.Put16(frame, start + offset, Packet.WrittenSum(Packet.Sum(frame[start..])));
         return true;
     }
 
@@ -49,8 +41,8 @@ internal static class NetOffload
             return false;
         Span<byte> header = frame[..tcp];
         ReadOnlySpan<byte> data = frame[tcp..];
-        uint sequence = BinaryPrimitives.ReadUInt32BigEndian(frame[(ip + 4)..]);
-        ushort id = BinaryPrimitives.ReadUInt16BigEndian(frame[(Ethernet + 4)..]);
+        uint sequence = Packet.U32(frame, ip + 4);
+        ushort id = Packet.U16(frame, Ethernet + 4);
         byte flags = frame[ip + 13];
         Span<byte> part = stackalloc byte[INetworkPort.MaximumFrame];
         header.CopyTo(part);
@@ -60,14 +52,14 @@ internal static class NetOffload
             bool last = done + bytes.Length == data.Length;
             Span<byte> one = part[..(tcp + bytes.Length)];
             bytes.CopyTo(one[tcp..]);
-            BinaryPrimitives.WriteUInt16BigEndian(one[(Ethernet + 2)..], (ushort)(one.Length - Ethernet));
-            BinaryPrimitives.WriteUInt16BigEndian(one[(Ethernet + 4)..], id++);
-            one[(Ethernet + 10)..(Ethernet + 12)].Clear();
-            BinaryPrimitives.WriteUInt16BigEndian(one[(Ethernet + 10)..], Fold(Sum(one[Ethernet..ip], 0)));
-            BinaryPrimitives.WriteUInt32BigEndian(one[(ip + 4)..], sequence + (uint)done);
+            Packet.Put16(one, Ethernet + 2, one.Length - Ethernet);
+            Packet.Put16(one, Ethernet + 4, id++);
+            Packet.Put16(one, Ethernet + 10, 0);
+            Packet.Put16(one, Ethernet + 10, Packet.Fold(Packet.Sum(one[Ethernet..ip])));
+            Packet.Put32(one, ip + 4, sequence + (uint)done);
             one[ip + 13] = (byte)(flags & ~((last ? 0 : FinAndPush) | (done == 0 ? 0 : CongestionReduced)));
-            one[(ip + 16)..(ip + 18)].Clear();
-            BinaryPrimitives.WriteUInt16BigEndian(one[(ip + 16)..], Fold(Sum(one[ip..], PseudoHeader(one, ip))));
+            Packet.Put16(one, ip + 16, 0);
+            Packet.Put16(one, ip + 16, Packet.Fold(Packet.Sum(one[ip..], PseudoHeader(one, one.Length - ip))));
             send(one);
         }
 
@@ -77,59 +69,33 @@ internal static class NetOffload
     /// <summary>Whether a frame holds a whole TCP or UDP packet of IPv4 whose sum is right.</summary>
     public static bool IsSound(ReadOnlySpan<byte> frame)
     {
-        if (!IsIpv4(frame, out int ip) || frame[Ethernet + 9] is not (Tcp or Udp))
+        if (!IsIpv4(frame, out int ip) || frame[Ethernet + 9] is not (Packet.ProtocolTcp or Packet.ProtocolUdp))
             return false;
-        int end = Ethernet + BinaryPrimitives.ReadUInt16BigEndian(frame[(Ethernet + 2)..]);
-        int least = frame[Ethernet + 9] == Tcp ? TcpHeader : 8;
-        return end <= frame.Length && end - ip >= least && Fold(Sum(frame[ip..end], PseudoHeader(frame[..end], ip))) == 0;
+        int end = Ethernet + Packet.U16(frame, Ethernet + 2);
+        int least = frame[Ethernet + 9] == Packet.ProtocolTcp ? Packet.TcpHeader : Packet.UdpHeader;
+        return end <= frame.Length && end - ip >= least && Packet.Fold(Packet.Sum(frame[ip..end], PseudoHeader(frame, end - ip))) == 0;
     }
 
     private static bool IsTcp(ReadOnlySpan<byte> frame, out int ip, out int tcp)
     {
         tcp = 0;
-        if (!IsIpv4(frame, out ip) || frame[Ethernet + 9] != Tcp || frame.Length < ip + TcpHeader)
+        if (!IsIpv4(frame, out ip) || frame[Ethernet + 9] != Packet.ProtocolTcp || frame.Length < ip + Packet.TcpHeader)
             return false;
         int length = (frame[ip + 12] >> 4) * 4;
         tcp = ip + length;
-        return length >= TcpHeader && tcp < frame.Length;
+        return length >= Packet.TcpHeader && tcp < frame.Length;
     }
+
+    private static ulong PseudoHeader(ReadOnlySpan<byte> frame, int length)
+        => Packet.PseudoHeader(Packet.U32(frame, Ethernet + 12), Packet.U32(frame, Ethernet + 16), frame[Ethernet + 9], length);
 
     /// <summary>Whether a frame is an IPv4 packet that is no fragment; where what it carries begins.</summary>
     private static bool IsIpv4(ReadOnlySpan<byte> frame, out int payload)
     {
         payload = 0;
-        if (frame.Length < Ethernet + Ipv4Header || BinaryPrimitives.ReadUInt16BigEndian(frame[12..]) != TypeIpv4 || frame[Ethernet] >> 4 != 4)
+        if (frame.Length < Ethernet + Packet.Ipv4Header || Packet.U16(frame, 12) != Packet.TypeIpv4 || frame[Ethernet] >> 4 != 4)
             return false;
         payload = Ethernet + ((frame[Ethernet] & 15) * 4);
-        return payload >= Ethernet + Ipv4Header && payload <= frame.Length && (BinaryPrimitives.ReadUInt16BigEndian(frame[(Ethernet + 6)..]) & 0x3FFF) == 0;
-    }
-
-    private static ulong PseudoHeader(ReadOnlySpan<byte> frame, int payload)
-        => Sum(frame.Slice(Ethernet + 12, 8), (ulong)frame[Ethernet + 9] + (ulong)(frame.Length - payload));
-
-    /// <summary>The sum of 16-bit words, to be folded (RFC 1071): it does not matter in what portions they are added.</summary>
-    private static ulong Sum(ReadOnlySpan<byte> bytes, ulong start)
-    {
-        ulong sum = start;
-        while (bytes.Length >= 4)
-        {
-            sum += BinaryPrimitives.ReadUInt32BigEndian(bytes);
-            bytes = bytes[4..];
-        }
-
-        if (bytes.Length >= 2)
-        {
-            sum += BinaryPrimitives.ReadUInt16BigEndian(bytes);
-            bytes = bytes[2..];
-        }
-
-        return bytes.IsEmpty ? sum : sum + ((ulong)bytes[0] << 8);
-    }
-
-    private static ushort Fold(ulong sum)
-    {
-        while (sum >> 16 != 0)
-            sum = (sum & 0xFFFF) + (sum >> 16);
-        return (ushort)~sum;
+        return payload >= Ethernet + Packet.Ipv4Header && payload <= frame.Length && (Packet.U16(frame, Ethernet + 6) & 0x3FFF) == 0;
     }
 }

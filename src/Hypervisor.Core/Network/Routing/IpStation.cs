@@ -30,15 +30,13 @@ internal sealed class IpStation : ITcpRoute, IDisposable
 
     private readonly StationLink _link;
     private readonly ITimerService _timers;
-    private readonly Dictionary<uint, MacAddress> _neighbours = [];
-    private readonly Dictionary<uint, List<byte[]>> _held = [];
+    private readonly LinkLayer _layer;
     private readonly Dictionary<(uint Remote, ushort RemotePort, ushort LocalPort), StationConnection> _connections = [];
     private readonly HashSet<ushort> _listening = [];
     private readonly HashSet<ushort> _bound = [];
     private readonly Queue<StationDatagram> _datagrams = new();
     private readonly Queue<StationConnection> _offered = new();
     private readonly HashSet<StationConnection> _changed = [];
-    private readonly byte[] _frame = new byte[INetworkPort.MaximumFrame];
     private readonly Random _random;
     private ushort _id;
     private bool _hasNews;
@@ -51,6 +49,7 @@ internal sealed class IpStation : ITcpRoute, IDisposable
     public IpStation(StationLink link, ITimerService timers, int seed)
     {
         _link = link;
+        _layer = new LinkLayer(link.Port, link.Station, link.Address, link.Network, MaximumNeighbours, MaximumHeld);
         _timers = timers;
         _random = new Random(seed);
         link.Port.Arrived = Arrived;
@@ -116,13 +115,8 @@ internal sealed class IpStation : ITcpRoute, IDisposable
         {
             Span<byte> packet = stackalloc byte[Packet.Ipv4Header + Packet.UdpHeader + data.Length];
             Span<byte> datagram = packet[Packet.Ipv4Header..];
-            Packet.Put16(datagram, 0, sourcePort);
-            Packet.Put16(datagram, 2, targetPort);
-            Packet.Put16(datagram, 4, datagram.Length);
-            Packet.Put16(datagram, 6, 0);
             data.CopyTo(datagram[Packet.UdpHeader..]);
-            ushort sum = Packet.Fold(Packet.Sum(datagram, Packet.PseudoHeader(Address, target, Packet.ProtocolUdp, datagram.Length)));
-            Packet.Put16(datagram, 6, sum == 0 ? 0xffff : sum);
+            Packet.WriteUdp(datagram, sourcePort, targetPort, Address, target);
             SendPayload(packet, Packet.ProtocolUdp, Address, target);
         }
     }
@@ -146,7 +140,8 @@ internal sealed class IpStation : ITcpRoute, IDisposable
     {
         Packet.WriteIpv4(packet, packet.Length - Packet.Ipv4Header, protocol, source, target, _id++);
         bool isNear = _link.Network.Contains(target) || target == uint.MaxValue;
-        Send(packet, isNear ? target : Gateway);
+        _owesFlush = true;
+        _layer.Send(packet, isNear ? target : Gateway);
     }
 
     /// <inheritdoc/>
@@ -208,14 +203,14 @@ internal sealed class IpStation : ITcpRoute, IDisposable
 
     private void Handle(ReadOnlySpan<byte> frame)
     {
-        MacAddress to = MacAddress.Read(frame);
-        if (to != _link.Station && to != MacAddress.Broadcast)
+        if (!_layer.IsForUs(frame))
             return;
         ReadOnlySpan<byte> packet = frame[Packet.Ethernet..];
         switch (Packet.U16(frame, 12))
         {
             case Packet.TypeArp:
-                HandleArp(packet);
+                _owesFlush = true;
+                _layer.HandleArp(packet);
                 break;
             case Packet.TypeIpv4 when Packet.IsSoundIpv4(packet, out int header, out int length):
                 HandleIpv4(packet[..length], header);
@@ -223,23 +218,11 @@ internal sealed class IpStation : ITcpRoute, IDisposable
         }
     }
 
-    private void HandleArp(ReadOnlySpan<byte> arp)
-    {
-        if (arp.Length < 28 || Packet.U32(arp, 0) != 0x0001_0800 || arp[4] != 6 || arp[5] != 4)
-            return;
-        MacAddress station = MacAddress.Read(arp[8..]);
-        uint sender = Packet.U32(arp, 14);
-        if (!station.IsGroup && sender != Address && _link.Network.Contains(sender))
-            Learn(sender, station);
-        if (Packet.U16(arp, 6) == 1 && Packet.U32(arp, 24) == Address)
-            SendArp(2, sender, station, station);
-    }
-
     private void HandleIpv4(ReadOnlySpan<byte> packet, int header)
     {
         uint source = Packet.U32(packet, 12);
         uint target = Packet.U32(packet, 16);
-        bool toAll = target == uint.MaxValue || target == _link.Network.Broadcast;
+        bool toAll = _layer.IsToAll(target);
 
         // What came in pieces is not put together: nothing here ever sends it so.
         if ((target != Address && !toAll) || (Packet.U16(packet, 6) & 0x3fff) != 0)
@@ -261,27 +244,17 @@ internal sealed class IpStation : ITcpRoute, IDisposable
 
     private void HandleEcho(ReadOnlySpan<byte> echo, uint source)
     {
-        if (echo.Length < 8 || echo[0] != 8 || echo[1] != 0 || Packet.Fold(Packet.Sum(echo)) != 0)
-            return;
         Span<byte> packet = stackalloc byte[Packet.Ipv4Header + echo.Length];
-        Span<byte> reply = packet[Packet.Ipv4Header..];
-        echo.CopyTo(reply);
-        Packet.Put32(reply, 0, 0);
-        Packet.Put16(reply, 2, Packet.Fold(Packet.Sum(reply)));
-        SendPayload(packet, Packet.ProtocolIcmp, Address, source);
+        if (Packet.TryAnswerEcho(echo, packet[Packet.Ipv4Header..]))
+            SendPayload(packet, Packet.ProtocolIcmp, Address, source);
     }
 
-    private void HandleUdp(ReadOnlySpan<byte> datagram, uint source, uint target)
+    private void HandleUdp(ReadOnlySpan<byte> payload, uint source, uint target)
     {
-        if (datagram.Length < Packet.UdpHeader)
+        if (!Packet.TryDatagram(payload, source, target, out ReadOnlySpan<byte> datagram))
             return;
-        int length = Packet.U16(datagram, 4);
-        if (length < Packet.UdpHeader || length > datagram.Length)
-            return;
-        datagram = datagram[..length];
         ushort port = Packet.U16(datagram, 2);
-        if (!_bound.Contains(port) || _datagrams.Count >= MaximumDatagrams
-            || (Packet.U16(datagram, 6) != 0 && !Packet.IsSoundSegment(datagram, source, target, Packet.ProtocolUdp)))
+        if (!_bound.Contains(port) || _datagrams.Count >= MaximumDatagrams)
             return;
         _datagrams.Enqueue(new StationDatagram(source, Packet.U16(datagram, 0), port, datagram[Packet.UdpHeader..].ToArray()));
         _hasNews = true;
@@ -304,65 +277,5 @@ internal sealed class IpStation : ITcpRoute, IDisposable
         {
             TcpConnection.Refuse(this, segment, source, Address);
         }
-    }
-
-    private void Send(ReadOnlySpan<byte> packet, uint neighbour)
-    {
-        if (neighbour == uint.MaxValue || neighbour == _link.Network.Broadcast)
-        {
-            SendFrame(packet, MacAddress.Broadcast, Packet.TypeIpv4);
-            return;
-        }
-
-        if (_neighbours.TryGetValue(neighbour, out MacAddress station))
-        {
-            SendFrame(packet, station, Packet.TypeIpv4);
-            return;
-        }
-
-        if (!_held.TryGetValue(neighbour, out List<byte[]>? held))
-        {
-            if (_held.Count == MaximumNeighbours)
-                _held.Clear();
-            _held[neighbour] = held = [];
-        }
-
-        if (held.Count < MaximumHeld)
-            held.Add(packet.ToArray());
-        SendArp(1, neighbour, new MacAddress(0), MacAddress.Broadcast);
-    }
-
-    private void Learn(uint address, MacAddress station)
-    {
-        if (_neighbours.Count == MaximumNeighbours && !_neighbours.ContainsKey(address))
-            _neighbours.Clear();
-        _neighbours[address] = station;
-        if (!_held.Remove(address, out List<byte[]>? held))
-            return;
-        foreach (byte[] packet in held)
-            SendFrame(packet, station, Packet.TypeIpv4);
-    }
-
-    private void SendArp(ushort operation, uint target, MacAddress targetStation, MacAddress to)
-    {
-        Span<byte> arp = stackalloc byte[28];
-        Packet.Put32(arp, 0, 0x0001_0800);
-        Packet.Put16(arp, 4, 0x0604);
-        Packet.Put16(arp, 6, operation);
-        _link.Station.Write(arp[8..]);
-        Packet.Put32(arp, 14, Address);
-        targetStation.Write(arp[18..]);
-        Packet.Put32(arp, 24, target);
-        SendFrame(arp, to, Packet.TypeArp);
-    }
-
-    private void SendFrame(ReadOnlySpan<byte> payload, MacAddress to, ushort type)
-    {
-        _owesFlush = true;
-        to.Write(_frame);
-        _link.Station.Write(_frame.AsSpan(6));
-        Packet.Put16(_frame, 12, type);
-        payload.CopyTo(_frame.AsSpan(Packet.Ethernet));
-        _link.Port.Send(_frame.AsSpan(0, Packet.Ethernet + payload.Length));
     }
 }

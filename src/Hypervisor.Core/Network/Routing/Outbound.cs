@@ -147,12 +147,9 @@ internal sealed class Outbound(VirtualRouter router, RouterLeg leg) : IDisposabl
         }, () => { }).Run().ConfigureAwait(false);
     }
 
-    private void HandleUdp(ReadOnlySpan<byte> datagram, TcpAddresses addresses)
+    private void HandleUdp(ReadOnlySpan<byte> payload, TcpAddresses addresses)
     {
-        int length = Packet.U16(datagram, 4);
-        if (length < Packet.UdpHeader || length > datagram.Length || _end.IsCancellationRequested)
-            return;
-        if (Packet.U16(datagram, 6) != 0 && !Packet.IsSoundSegment(datagram[..length], addresses.Remote, addresses.Local, Packet.ProtocolUdp))
+        if (_end.IsCancellationRequested || !Packet.TryDatagram(payload, addresses.Remote, addresses.Local, out ReadOnlySpan<byte> datagram))
             return;
         if (!_flows.TryGetValue(addresses, out Socket? flow))
         {
@@ -183,7 +180,7 @@ internal sealed class Outbound(VirtualRouter router, RouterLeg leg) : IDisposabl
 
         try
         {
-            flow.Send(datagram[Packet.UdpHeader..length], SocketFlags.None);
+            flow.Send(datagram[Packet.UdpHeader..], SocketFlags.None);
         }
         catch (SocketException)
         {

@@ -85,4 +85,45 @@ internal static class Packet
     /// <summary>Whether the checksum of UDP or TCP is right; the segment begins at their header.</summary>
     public static bool IsSoundSegment(ReadOnlySpan<byte> segment, uint source, uint target, byte protocol)
         => Fold(Sum(segment, PseudoHeader(source, target, protocol, segment.Length))) == 0;
+
+    /// <summary>The UDP datagram at the start of a payload, with its header; false where its length or its sum is wrong.</summary>
+    public static bool TryDatagram(ReadOnlySpan<byte> payload, uint source, uint target, out ReadOnlySpan<byte> datagram)
+    {
+        datagram = default;
+        if (payload.Length < UdpHeader)
+            return false;
+        int length = U16(payload, 4);
+        if (length < UdpHeader || length > payload.Length)
+            return false;
+        datagram = payload[..length];
+        return U16(datagram, 6) == 0 || IsSoundSegment(datagram, source, target, ProtocolUdp);
+    }
+
+    /// <summary>Writes the header of a UDP datagram, whose bytes stand behind room for it.</summary>
+    public static void WriteUdp(Span<byte> datagram, int from, int to, uint source, uint target)
+    {
+        Put16(datagram, 0, from);
+        Put16(datagram, 2, to);
+        Put16(datagram, 4, datagram.Length);
+        Put16(datagram, 6, 0);
+        Put16(datagram, 6, WrittenSum(Sum(datagram, PseudoHeader(source, target, ProtocolUdp, datagram.Length))));
+    }
+
+    /// <summary>The checksum as it is written: of the two that mean the same, zero is what UDP reads as none.</summary>
+    public static ushort WrittenSum(ulong sum)
+    {
+        ushort folded = Fold(sum);
+        return folded == 0 ? ushort.MaxValue : folded;
+    }
+
+    /// <summary>Makes the answer to an echo request (RFC 792) of the same length; false where it is none.</summary>
+    public static bool TryAnswerEcho(ReadOnlySpan<byte> echo, Span<byte> reply)
+    {
+        if (echo.Length < 8 || echo[0] != 8 || echo[1] != 0 || Fold(Sum(echo)) != 0)
+            return false;
+        echo.CopyTo(reply);
+        Put32(reply, 0, 0);
+        Put16(reply, 2, Fold(Sum(reply)));
+        return true;
+    }
 }

@@ -11,10 +11,8 @@ internal sealed class RouterLeg : ITcpRoute
     private const int MaximumHeld = 4;
 
     private readonly VirtualRouter _router;
-    private readonly Dictionary<uint, MacAddress> _neighbours = [];
-    private readonly Dictionary<uint, List<byte[]>> _held = [];
+    private readonly LinkLayer _layer;
     private readonly Dictionary<ulong, TcpConnection> _connections = [];
-    private readonly byte[] _frame = new byte[INetworkPort.MaximumFrame];
     private ushort _id;
     private ushort _lastPort = 32767;
 
@@ -27,6 +25,7 @@ internal sealed class RouterLeg : ITcpRoute
         Station = station;
         Address = network.Address + 1;
         Dhcp = new DhcpServer(network, Address);
+        _layer = new LinkLayer(port, station, Address, network, MaximumNeighbours, MaximumHeld);
     }
 
     public INetworkPort Port { get; }
@@ -52,14 +51,13 @@ internal sealed class RouterLeg : ITcpRoute
     /// <summary>Handles a frame from the network.</summary>
     public void Handle(ReadOnlySpan<byte> frame)
     {
-        MacAddress to = MacAddress.Read(frame);
-        if (to != Station && to != MacAddress.Broadcast)
+        if (!_layer.IsForUs(frame))
             return;
         ReadOnlySpan<byte> packet = frame[Packet.Ethernet..];
         switch (Packet.U16(frame, 12))
         {
             case Packet.TypeArp:
-                HandleArp(packet);
+                _layer.HandleArp(packet);
                 break;
             case Packet.TypeIpv4 when Packet.IsSoundIpv4(packet, out int header, out int length):
                 HandleIpv4(packet[..length], header, MacAddress.Read(frame[6..]));
@@ -68,31 +66,7 @@ internal sealed class RouterLeg : ITcpRoute
     }
 
     /// <summary>Sends an IPv4 packet to a neighbour; one whose station is not known yet waits for it to answer.</summary>
-    public void Send(ReadOnlySpan<byte> packet, uint neighbour)
-    {
-        if (neighbour == uint.MaxValue || neighbour == Network.Broadcast)
-        {
-            SendFrame(packet, MacAddress.Broadcast, Packet.TypeIpv4);
-            return;
-        }
-
-        if (_neighbours.TryGetValue(neighbour, out MacAddress station))
-        {
-            SendFrame(packet, station, Packet.TypeIpv4);
-            return;
-        }
-
-        if (!_held.TryGetValue(neighbour, out List<byte[]>? held))
-        {
-            if (_held.Count == MaximumNeighbours)
-                _held.Clear();
-            _held[neighbour] = held = [];
-        }
-
-        if (held.Count < MaximumHeld)
-            held.Add(packet.ToArray());
-        SendArp(1, neighbour, new MacAddress(0), MacAddress.Broadcast);
-    }
+    public void Send(ReadOnlySpan<byte> packet, uint neighbour) => _layer.Send(packet, neighbour);
 
     /// <summary>Writes an IPv4 header and sends the packet; the payload stands behind room for the header.</summary>
     public void SendPayload(Span<byte> packet, byte protocol, uint source, uint target)
@@ -134,56 +108,11 @@ internal sealed class RouterLeg : ITcpRoute
 
     private static ulong KeyOf(uint target, ushort port, ushort local) => (ulong)target << 32 | (uint)port << 16 | local;
 
-    private void SendFrame(ReadOnlySpan<byte> payload, MacAddress to, ushort type)
-    {
-        to.Write(_frame);
-        Station.Write(_frame.AsSpan(6));
-        Packet.Put16(_frame, 12, type);
-        payload.CopyTo(_frame.AsSpan(Packet.Ethernet));
-        Port.Send(_frame.AsSpan(0, Packet.Ethernet + payload.Length));
-    }
-
-    private void HandleArp(ReadOnlySpan<byte> arp)
-    {
-        if (arp.Length < 28 || Packet.U32(arp, 0) != 0x0001_0800 || arp[4] != 6 || arp[5] != 4)
-            return;
-        MacAddress station = MacAddress.Read(arp[8..]);
-        uint sender = Packet.U32(arp, 14);
-        if (!station.IsGroup && sender != Address && Network.Contains(sender))
-            Learn(sender, station);
-        if (Packet.U16(arp, 6) == 1 && Packet.U32(arp, 24) == Address)
-            SendArp(2, sender, station, station);
-    }
-
-    private void SendArp(ushort operation, uint target, MacAddress targetStation, MacAddress to)
-    {
-        Span<byte> arp = stackalloc byte[28];
-        Packet.Put32(arp, 0, 0x0001_0800);
-        Packet.Put16(arp, 4, 0x0604);
-        Packet.Put16(arp, 6, operation);
-        Station.Write(arp[8..]);
-        Packet.Put32(arp, 14, Address);
-        targetStation.Write(arp[18..]);
-        Packet.Put32(arp, 24, target);
-        SendFrame(arp, to, Packet.TypeArp);
-    }
-
-    private void Learn(uint address, MacAddress station)
-    {
-        if (_neighbours.Count == MaximumNeighbours && !_neighbours.ContainsKey(address))
-            _neighbours.Clear();
-        _neighbours[address] = station;
-        if (!_held.Remove(address, out List<byte[]>? held))
-            return;
-        foreach (byte[] packet in held)
-            Send(packet, address);
-    }
-
     private void HandleIpv4(ReadOnlySpan<byte> packet, int header, MacAddress station)
     {
         uint source = Packet.U32(packet, 12);
         uint target = Packet.U32(packet, 16);
-        bool toAll = target == uint.MaxValue || target == Network.Broadcast;
+        bool toAll = _layer.IsToAll(target);
         if (target != Address && !toAll)
         {
             _router.Route(this, packet, header);
@@ -210,25 +139,14 @@ internal sealed class RouterLeg : ITcpRoute
 
     private void HandleIcmp(ReadOnlySpan<byte> echo, uint source)
     {
-        if (echo.Length < 8 || echo[0] != 8 || echo[1] != 0 || Packet.Fold(Packet.Sum(echo)) != 0)
-            return;
         Span<byte> packet = stackalloc byte[Packet.Ipv4Header + echo.Length];
-        Span<byte> reply = packet[Packet.Ipv4Header..];
-        echo.CopyTo(reply);
-        Packet.Put32(reply, 0, 0);
-        Packet.Put16(reply, 2, Packet.Fold(Packet.Sum(reply)));
-        SendPayload(packet, Packet.ProtocolIcmp, Address, source);
+        if (Packet.TryAnswerEcho(echo, packet[Packet.Ipv4Header..]))
+            SendPayload(packet, Packet.ProtocolIcmp, Address, source);
     }
 
-    private void HandleUdp(ReadOnlySpan<byte> datagram, uint source, uint target, MacAddress station)
+    private void HandleUdp(ReadOnlySpan<byte> payload, uint source, uint target, MacAddress station)
     {
-        if (datagram.Length < Packet.UdpHeader)
-            return;
-        int length = Packet.U16(datagram, 4);
-        if (length < Packet.UdpHeader || length > datagram.Length)
-            return;
-        datagram = datagram[..length];
-        if (Packet.U16(datagram, 6) != 0 && !Packet.IsSoundSegment(datagram, source, target, Packet.ProtocolUdp))
+        if (!Packet.TryDatagram(payload, source, target, out ReadOnlySpan<byte> datagram))
             return;
         int from = Packet.U16(datagram, 0);
         Span<byte> packet = stackalloc byte[Packet.Ipv4Header + Packet.UdpHeader + 1024];
@@ -239,7 +157,7 @@ internal sealed class RouterLeg : ITcpRoute
                 int offered = Dhcp.Answer(datagram[Packet.UdpHeader..], answer, out uint address);
                 bool direct = address != 0 && source == address;
                 if (address != 0 && Network.Contains(address) && !station.IsGroup)
-                    Learn(address, station);
+                    _layer.Learn(address, station);
                 SendUdp(packet, offered, DhcpServer.ServerPort, from, direct ? address : uint.MaxValue);
                 break;
             case DnsServer.Port:
@@ -276,13 +194,7 @@ internal sealed class RouterLeg : ITcpRoute
     public void SendUdp(Span<byte> packet, int length, int from, int to, uint source, uint target)
     {
         packet = packet[..(Packet.Ipv4Header + Packet.UdpHeader + length)];
-        Span<byte> datagram = packet[Packet.Ipv4Header..];
-        Packet.Put16(datagram, 0, from);
-        Packet.Put16(datagram, 2, to);
-        Packet.Put16(datagram, 4, datagram.Length);
-        Packet.Put16(datagram, 6, 0);
-        ushort sum = Packet.Fold(Packet.Sum(datagram, Packet.PseudoHeader(source, target, Packet.ProtocolUdp, datagram.Length)));
-        Packet.Put16(datagram, 6, sum == 0 ? 0xffff : sum);
+        Packet.WriteUdp(packet[Packet.Ipv4Header..], from, to, source, target);
         SendPayload(packet, Packet.ProtocolUdp, source, target);
     }
 
