@@ -171,6 +171,10 @@ public sealed partial class Container
             throw new HypervisorException($"Container '{options.Name}' may have {options.TaskLimit} tasks; give it at least 1.");
         if (options.Arguments.Count == 0)
             throw new HypervisorException($"Container '{options.Name}' has no arguments; the first is the program's own name.");
+        if (options.UpperDirectory is { } upper && (!Directory.Exists(upper) || options.RootIsHosts || (options.Image is null && options.RootDirectory is null)))
+            throw new HypervisorException(Directory.Exists(upper)
+                ? $"Container '{options.Name}' has a directory for changes, but no root directory or image that is to stay as it is."
+                : $"The directory '{upper}' for changes of container '{options.Name}' does not exist.");
         if (options is { Image: not null, RootDirectory: not null })
             throw new HypervisorException($"Container '{options.Name}' has both an image and a root directory; choose one.");
         if (options.RootDirectory is { } root && !Directory.Exists(root))

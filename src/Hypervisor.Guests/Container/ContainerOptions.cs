@@ -23,6 +23,12 @@ public sealed record ContainerOptions
     /// <summary>Whether what the container changes under <see cref="RootDirectory"/> is changed on the host.</summary>
     public bool RootIsHosts { get; init; }
 
+    /// <summary>
+    /// A host directory that takes what the container changes of <see cref="RootDirectory"/> or <see cref="Image"/>, which stay as they
+    /// are: an overlay. Null for memory.
+    /// </summary>
+    public string? UpperDirectory { get; init; }
+
     /// <summary>Whether nothing under its root may be changed; what is mounted there may.</summary>
     public bool RootIsReadOnly { get; init; }
 

@@ -44,6 +44,7 @@ internal static class RunCommand
         Option<string?> rootfs = new("--rootfs") { Description = "A host directory the container sees as / (read-only).", HelpName = "DIR" };
         Option<string?> image = new("--image") { Description = "An image as the container's root: a directory in the OCI image layout, and a tag where it has several.", HelpName = "DIR[:TAG]" };
         Option<bool> writable = new("--writable") { Description = "What the container changes under --rootfs is changed on the host." };
+        Option<string?> upper = new("--upper") { Description = "A directory that takes what the container changes of --image or --rootfs, which stay as they are.", HelpName = "DIR" };
         Option<string[]> volume = new("--volume", "-v") { Description = "A directory or file of the host, shown in the container; may be repeated.", HelpName = "HOST:GUEST[:ro]" };
         Option<string[]> mount = new("--mount") { Description = "A mount, such as type=bind,source=HOST,target=GUEST,readonly or type=tmpfs,target=GUEST,size=64M; may be repeated.", HelpName = "…" };
         Option<string[]> environment = new("--env") { Description = "A variable of the container's environment; may be repeated.", HelpName = "K=V" };
@@ -65,7 +66,7 @@ internal static class RunCommand
         Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
         var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal. A machine gets every key, Ctrl-C too; Ctrl-A x ends it, Ctrl-A Ctrl-A is one Ctrl-A.")
         {
-            program, mode, memory, balloon, vcpus, kernel, firmware, initrd, disks, shares, vsock, ports, net, nat, publish, pcap, dtb, append, rootfs, image, writable, volume, mount, environment, cpus, weight, scheduler, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
+            program, mode, memory, balloon, vcpus, kernel, firmware, initrd, disks, shares, vsock, ports, net, nat, publish, pcap, dtb, append, rootfs, image, writable, upper, volume, mount, environment, cpus, weight, scheduler, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(parsed.GetValue(program) is { } name && ManifestReader.IsManifest(name)
             ? RunManifest(name, parsed, cancellation)
@@ -109,6 +110,7 @@ internal static class RunCommand
                 RootDirectory = parsed.GetValue(rootfs),
                 Image = parsed.GetValue(image),
                 Writable = parsed.GetValue(writable),
+                Upper = parsed.GetValue(upper),
                 Mounts = [.. (parsed.GetValue(volume) ?? []).Select(MountOptions.ParseVolume), .. (parsed.GetValue(mount) ?? []).Select(MountOptions.ParseMount)],
                 Environment = parsed.GetValue(environment) ?? [],
                 Weight = parsed.GetValue(weight),

@@ -124,6 +124,7 @@ internal sealed class ContainerGuest : IRunningGuest
                 Link = link,
                 RootDirectory = options.RootDirectory,
                 RootIsHosts = options.Writable,
+                UpperDirectory = options.Upper,
                 Image = image,
                 Mounts = options.Mounts.Count == 0 ? null : [new ContainerMount { Destination = "/proc", Kind = ContainerMountKind.Processes }, .. options.Mounts],
                 WorkingDirectory = image?.WorkingDirectory ?? "/",

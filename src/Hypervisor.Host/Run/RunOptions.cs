@@ -82,6 +82,9 @@ internal sealed record RunOptions
     /// <summary>Whether what a container changes under its root directory is changed on the host.</summary>
     public bool Writable { get; init; }
 
+    /// <summary>A directory that takes what a container changes of its image or root directory; null for memory.</summary>
+    public string? Upper { get; init; }
+
     /// <summary>What is mounted in a container besides the usual.</summary>
     public IReadOnlyList<Guests.Container.ContainerMount> Mounts { get; init; } = [];
 
@@ -157,6 +160,8 @@ internal sealed record RunOptions
                 throw new HypervisorException("--image and --rootfs are both the container's root: give one of them.");
             if (options.Writable && options.RootDirectory is null)
                 throw new HypervisorException("--writable is of a host directory: name it with --rootfs DIR.");
+            if (options.Upper is not null && (options.Writable || (options.Image is null && options.RootDirectory is null)))
+                throw new HypervisorException("--upper takes what changes of a root that stays as it is: give it with --image or --rootfs, and without --writable.");
             if (options.Program is null && options.Image is null)
                 throw new HypervisorException("hv run needs a program, or --mode and --kernel for a machine.");
         }
@@ -164,8 +169,8 @@ internal sealed record RunOptions
         {
             if (options.Program is not null)
                 throw new HypervisorException($"'{options.Program}': a machine in mode {options.Mode} boots what --kernel names and takes no program.");
-            if (options.Image is not null || options.Writable || options.Mounts.Count > 0)
-                throw new HypervisorException("--image, --writable, --volume and --mount are of containers; a machine has disks.");
+            if (options.Image is not null || options.Writable || options.Upper is not null || options.Mounts.Count > 0)
+                throw new HypervisorException("--image, --writable, --upper, --volume and --mount are of containers; a machine has disks.");
             if (options.Kernel is null)
                 throw new HypervisorException($"Mode {options.Mode} boots a machine: name what it boots with --kernel FILE.");
             if (options.DeviceTree is not null && (options.InitialRamDisk is not null || options.CommandLine is not null))

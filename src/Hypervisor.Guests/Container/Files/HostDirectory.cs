@@ -63,16 +63,20 @@ internal sealed class HostDirectory
     public bool Exists(string name) => Find(name, out _) is not null;
 
     /// <summary>The entry as a file of the container, or null. Sockets and devices of the host are not shown.</summary>
-    public Inode? Open(string name, FileStore store)
+    public Inode? Open(string name, FileStore store) => Open(name, store, out _, out _);
+
+    /// <summary>As <see cref="Open(string, FileStore)"/>, with what a directory, or a file, is made of.</summary>
+    public Inode? Open(string name, FileStore store, out HostDirectory? directory, out IFileContent? content)
     {
+        (directory, content) = (null, null);
         if (Find(name, out List<HostLayer> layers) is not { } top)
             return null;
         string path = _path.Length == 0 ? name : $"{_path}/{name}";
         uint permissions = top.Mode & InodeMode.Permissions;
         Inode made = top switch
         {
-            HostTreeDirectory => new MemoryDirectory(store, permissions, new HostDirectory(layers, _isImage, path)),
-            HostTreeFile file => new MemoryFile(store, permissions, new HostFile(file)),
+            HostTreeDirectory => new MemoryDirectory(store, permissions, directory = new HostDirectory(layers, _isImage, path)),
+            HostTreeFile file => new MemoryFile(store, permissions, (HostFile)(content = new HostFile(file))),
             _ => new Symlink(store, top.Target),
         };
         made.ModifyTime = made.ChangeTime = made.AccessTime = top.ModifyTime;

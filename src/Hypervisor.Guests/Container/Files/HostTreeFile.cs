@@ -119,7 +119,7 @@ internal sealed class HostTreeFile : Inode, IHostEntry, IFileContent
 
     public override int PunchHole(long offset, long length) => Changed(Pages.PunchHole(offset, length));
 
-    public override bool SharesFileSystem(Inode other) => other is IHostEntry entry && entry.Volume == Volume;
+    public override bool SharesFileSystem(Inode other) => other is IOnVolume entry && entry.Volume == Volume;
 
     public override int ChangeMode(uint mode) => HostEntry.ChangeMode(this, mode);
 

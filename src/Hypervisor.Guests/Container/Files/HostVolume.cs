@@ -74,12 +74,16 @@ internal sealed class HostVolume
     }
 }
 
-/// <summary>A file, directory or link of a <see cref="HostVolume"/>.</summary>
-internal interface IHostEntry
+/// <summary>Something that lies, or whose changes go, on a <see cref="HostVolume"/>.</summary>
+internal interface IOnVolume
 {
-    /// <summary>Whose it is.</summary>
+    /// <summary>Which one.</summary>
     HostVolume Volume { get; }
+}
 
+/// <summary>A file, directory or link of a <see cref="HostVolume"/>.</summary>
+internal interface IHostEntry : IOnVolume
+{
     /// <summary>When it was made, by the host.</summary>
     long BirthTime { get; }
 
@@ -306,7 +310,7 @@ internal sealed class HostTreeDirectory : Inode, IHostEntry
         }
     }
 
-    public override bool SharesFileSystem(Inode other) => other is not IHostEntry entry ? !(other is MemoryDirectory or MemoryFile or Symlink) : entry.Volume == Volume;
+    public override bool SharesFileSystem(Inode other) => other is not IOnVolume entry ? !(other is MemoryDirectory or MemoryFile or Symlink) : entry.Volume == Volume;
 
     public override int ChangeMode(uint mode) => HostEntry.ChangeMode(this, mode);
 
@@ -346,7 +350,7 @@ internal sealed class HostTreeSymlink : Inode, IHostEntry
 
     public bool TryClose() => true;
 
-    public override bool SharesFileSystem(Inode other) => other is IHostEntry entry && entry.Volume == Volume;
+    public override bool SharesFileSystem(Inode other) => other is IOnVolume entry && entry.Volume == Volume;
 
     public override int ChangeOwner(uint uid, uint gid) => HostEntry.ChangeOwner(this, uid, gid);
 

@@ -114,7 +114,7 @@ internal abstract class Inode(ulong number, uint mode, long now)
     }
 
     /// <summary>Whether entries can be moved and linked between where this and another are.</summary>
-    public virtual bool SharesFileSystem(Inode other) => other is not IHostEntry;
+    public virtual bool SharesFileSystem(Inode other) => other is not IOnVolume;
 
     /// <summary>Changes its permissions; 0 or a negated error.</summary>
     public virtual int ChangeMode(uint mode)
