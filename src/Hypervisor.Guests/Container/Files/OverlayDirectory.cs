@@ -40,7 +40,13 @@ internal sealed class OverlayDirectory : Inode, IOnVolume
         if (name.StartsWith(HostDirectory.Whiteout, StringComparison.Ordinal))
             return null;
         if (_children.TryGetValue(name, out Inode? known))
+        {
+            // A file with several names is reached by the one that was asked for last: that one is there.
+            if (known is IHostEntry or OverlayFile)
+                _ = _upper?.Lookup(name);
             return known;
+        }
+
         if (Find(name) is not { } found)
             return null;
         if (found is OverlayDirectory directory)
