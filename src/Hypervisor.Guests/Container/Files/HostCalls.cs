@@ -44,7 +44,17 @@ internal static partial class HostCalls
     /// <summary>Whether this system has them.</summary>
     public static bool AreThere => OperatingSystem.IsLinux();
 
-    public static int Open(int directory, string name, int flags, uint mode) => Result(OpenAt(directory, Bytes(name), flags | CloseOnExec, mode));
+    public static int Open(int directory, string name, int flags, uint mode)
+    {
+        int result = Result(OpenAt(directory, Bytes(name), flags | CloseOnExec, mode));
+        if (result is not (-Errno.EMFILE or -Errno.ENFILE))
+            return result;
+
+        // Directories that nobody knows any more are closed when they are collected: that is due now.
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        return Result(OpenAt(directory, Bytes(name), flags | CloseOnExec, mode));
+    }
 
     public static int MakeDirectory(int directory, string name, uint mode) => Result(MakeDirectoryAt(directory, Bytes(name), mode));
 
