@@ -66,17 +66,10 @@ internal sealed class ContainerGuest : IRunningGuest
     public static ContainerGuest Create(RunOptions options, HypervisorHost host)
     {
         const string name = "container";
-        HostNetworks? networks = null;
+        HostNetworks? networks = RunNetwork.Create(options, host);
         try
         {
-            StationLink? link = null;
-            if (options.Network is { } network)
-            {
-                networks = new HostNetworks(host);
-                networks.Add(new NetworkOptions { Name = network, CaptureFile = options.CaptureFile });
-                link = networks.ConnectContainer(network, name, options.Published);
-            }
-
+            StationLink? link = networks?.ConnectContainer(options.Network!, name, options.Published);
             return Create(options, host, name, new ContainerConsole(
                 new StandardOutputSink(Console.OpenStandardOutput()).Write,
                 new StandardOutputSink(Console.OpenStandardError()).Write,

@@ -27,17 +27,10 @@ internal static class MachineGuests
     /// <exception cref="HypervisorException">A file cannot be read or booted.</exception>
     public static IRunningGuest Create(RunOptions options, HypervisorHost host)
     {
-        HostNetworks? networks = null;
+        HostNetworks? networks = RunNetwork.Create(options, host);
         try
         {
-            List<VirtioDevice> cards = [];
-            if (options.Network is { } network)
-            {
-                networks = new HostNetworks(host);
-                networks.Add(new NetworkOptions { Name = network, CaptureFile = options.CaptureFile, IsOpenOutside = options.Nat });
-                cards.Add(networks.Connect(network, DefaultName, options.Published));
-            }
-
+            List<VirtioDevice> cards = networks is null ? [] : [networks.Connect(options.Network!, DefaultName, options.Published)];
             return Create(options, host, DefaultName, new StandardOutputSink(System.Console.OpenStandardOutput()), cards, networks is null ? [] : [networks]);
         }
         catch

@@ -15,9 +15,10 @@ public sealed class DependencyTests
         ["Hart"] = ["Isa", "Time", "State"],
         ["Memory"] = ["Hart", "Isa", "Time", "State"],
         ["Engine"] = ["Hart", "Memory", "Isa", "Time", "State"],
-        ["Network"] = ["Time", "State"],
+        ["HostSockets"] = [],
+        ["Network"] = ["HostSockets", "Time", "State"],
         ["HostFiles"] = [],
-        ["Devices"] = ["Network", "HostFiles", "Hart", "Memory", "Isa", "Time", "State"],
+        ["Devices"] = ["Network", "HostFiles", "HostSockets", "Hart", "Memory", "Isa", "Time", "State"],
         ["Scheduling"] = ["Time", "State"],
         ["Machine"] = ["Scheduling", "Devices", "Network", "Engine", "Hart", "Memory", "Isa", "Time", "State"],
     };

@@ -84,9 +84,7 @@ public sealed class LinuxNetworkTests : IDisposable
     [InlineData(false)]
     public async Task Network_OpenedOutside_ReachesTheHostsNetwork(bool isOpen)
     {
-        IPAddress? own = NetworkInterface.GetAllNetworkInterfaces().Where(each => each.OperationalStatus == OperationalStatus.Up && each.NetworkInterfaceType != NetworkInterfaceType.Loopback)
-            .SelectMany(each => each.GetIPProperties().UnicastAddresses).Select(each => each.Address).FirstOrDefault(each => each.AddressFamily == AddressFamily.InterNetwork);
-        Assert.True(own is not null, "this host has no network but its loopback, which guests never reach");
+        IPAddress own = OwnAddress();
         using var listener = new TcpListener(own, 0);
         listener.Start();
         using var datagrams = new UdpClient(new IPEndPoint(own, 0));
@@ -117,6 +115,41 @@ public sealed class LinuxNetworkTests : IDisposable
 
         hv.Type("poweroff -f\n");
         Assert.Equal(0, hv.WaitForExit());
+    }
+
+    /// <summary>A container in a network that was opened reaches the same; one in another reaches nobody.</summary>
+    [RealGuestTheory("programs")]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Container_InANetworkOpenedOutside_ReachesTheHostsNetwork(bool isOpen)
+    {
+        IPAddress own = OwnAddress();
+        using var listener = new TcpListener(own, 0);
+        listener.Start();
+        byte[] page = RandomNumberGenerator.GetBytes(300_000);
+        Task<string>? serving = isOpen ? ServeAsync(listener, page) : null;
+        string request = $"curl -s -m {(isOpen ? 60 : 2)} -o /tmp/page http://{own}:{((IPEndPoint)listener.LocalEndpoint).Port}/page; echo $?; sha256sum /tmp/page";
+        using var hv = new HvProcess(
+            ["run", "--rootfs", RealGuest.File("programs")!, "--net", "lan", .. isOpen ? (string[])["--nat"] : [], "--timeout", "150", "--", "bash", "-c", request]);
+        hv.WaitForExit(150);
+        if (isOpen)
+        {
+            Assert.StartsWith("0\n" + Convert.ToHexStringLower(SHA256.HashData(page)), hv.Output);
+            Assert.StartsWith("GET /page HTTP/1.", await serving!);
+        }
+        else
+        {
+            Assert.NotEqual('0', hv.Output[0]);
+            Assert.False(listener.Pending());
+        }
+    }
+
+    private static IPAddress OwnAddress()
+    {
+        IPAddress? own = NetworkInterface.GetAllNetworkInterfaces().Where(each => each.OperationalStatus == OperationalStatus.Up && each.NetworkInterfaceType != NetworkInterfaceType.Loopback)
+            .SelectMany(each => each.GetIPProperties().UnicastAddresses).Select(each => each.Address).FirstOrDefault(each => each.AddressFamily == AddressFamily.InterNetwork);
+        Assert.True(own is not null, "this host has no network but its loopback, which guests never reach");
+        return own;
     }
 
     private static async Task<string> ServeAsync(TcpListener listener, byte[] page)

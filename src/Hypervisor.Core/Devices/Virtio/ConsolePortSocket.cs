@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Hypervisor.Core.HostSockets;
 
 namespace Hypervisor.Core.Devices.Virtio;
 
@@ -6,13 +7,10 @@ namespace Hypervisor.Core.Devices.Virtio;
 internal sealed class ConsolePortSocket : IDisposable
 {
     private const int BufferSize = 16 << 10;
-    private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(5);
+    private const int Backlog = 8;
 
     private readonly VirtioConsolePort _port;
-    private readonly string _path;
-    private readonly Socket _listener;
-    private readonly CancellationTokenSource _end = new();
-    private readonly SemaphoreSlim _waiting = new(0, 1);
+    private readonly UnixListener _listener;
 
     /// <summary>Begins to listen.</summary>
     /// <param name="port">The port.</param>
@@ -21,65 +19,32 @@ internal sealed class ConsolePortSocket : IDisposable
     public ConsolePortSocket(VirtioConsolePort port, string path)
     {
         _port = port;
-        _path = path;
-        _listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            _listener.Bind(new UnixDomainSocketEndPoint(path));
-            _listener.Listen(8);
-        }
-        catch (Exception error) when (error is SocketException or ArgumentException or PlatformNotSupportedException)
-        {
-            _listener.Dispose();
-            throw new HypervisorException($"No socket can be made at '{path}' for the port '{port.Name}': {error.Message}. The path must be short and free; remove what an earlier run left there.", error);
-        }
-
-        port.Waiting = () =>
-        {
-            lock (_waiting)
-            {
-                if (_waiting.CurrentCount == 0)
-                    _waiting.Release();
-            }
-        };
+        _listener = new UnixListener(path, Backlog, $"the port '{port.Name}'");
         _ = Task.Run(ListenAsync);
     }
 
     /// <summary>Ends the connection and removes the socket.</summary>
-    public void Dispose()
-    {
-        _end.Cancel();
-        _port.Waiting = null;
-        _listener.Dispose();
-        try
-        {
-            File.Delete(_path);
-        }
-        catch (IOException)
-        {
-            // Whoever removed it, or its folder, was first.
-        }
-    }
+    public void Dispose() => _listener.Dispose();
 
     private async Task ListenAsync()
     {
-        while (!_end.IsCancellationRequested)
+        while (await _listener.AcceptAsync().ConfigureAwait(false) is { } accepted)
         {
+            using Socket client = accepted;
+            using var over = CancellationTokenSource.CreateLinkedTokenSource(_listener.End);
+            _port.IsOpen = true;
+            Task toHost = ToHostAsync(client, over.Token);
             try
             {
-                using Socket client = await _listener.AcceptAsync(_end.Token).ConfigureAwait(false);
-                _port.IsOpen = true;
-                using var over = CancellationTokenSource.CreateLinkedTokenSource(_end.Token);
-                Task toHost = ToHostAsync(client, over.Token);
                 await ToGuestAsync(client, over.Token).ConfigureAwait(false);
-                await over.CancelAsync().ConfigureAwait(false);
-                await toHost.ConfigureAwait(false);
             }
             catch (Exception error) when (error is SocketException or OperationCanceledException or ObjectDisposedException)
             {
                 // This program of the host is gone; the next may come.
             }
 
+            await over.CancelAsync().ConfigureAwait(false);
+            await toHost.ConfigureAwait(false);
             _port.IsOpen = false;
         }
     }
@@ -96,10 +61,8 @@ internal sealed class ConsolePortSocket : IDisposable
             {
                 int taken = _port.Send(buffer.AsSpan(given, count - given));
                 given += taken;
-
-                // The guest reads when it likes: nothing tells of it, so that a full port is looked at again.
                 if (taken == 0)
-                    await Task.Delay(s_look, over).ConfigureAwait(false);
+                    await _port.Room.WaitAsync(over).ConfigureAwait(false);
             }
         }
     }
@@ -115,7 +78,7 @@ internal sealed class ConsolePortSocket : IDisposable
                 for (int sent = 0; sent < count;)
                     sent += await client.SendAsync(buffer.AsMemory(sent, count - sent), over).ConfigureAwait(false);
                 if (count == 0)
-                    await _waiting.WaitAsync(over).ConfigureAwait(false);
+                    await _port.Waiting.WaitAsync(over).ConfigureAwait(false);
             }
         }
         catch (Exception error) when (error is SocketException or OperationCanceledException or ObjectDisposedException)

@@ -153,7 +153,7 @@ internal sealed class VirtioConsole : VirtioDevice
             if (_came[i])
             {
                 _came[i] = false;
-                _ports[i].Waiting?.Invoke();
+                _ports[i].Waiting.Set();
             }
 
             if (_opened[i])

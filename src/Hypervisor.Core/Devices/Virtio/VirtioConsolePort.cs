@@ -1,3 +1,5 @@
+using Hypervisor.Core.HostSockets;
+
 namespace Hypervisor.Core.Devices.Virtio;
 
 /// <summary>
@@ -29,8 +31,11 @@ internal sealed class VirtioConsolePort
     /// <summary>The name by which the guest knows it.</summary>
     public string Name { get; }
 
-    /// <summary>Called, on any thread, when bytes of the guest have come to wait.</summary>
-    public Action? Waiting { get; set; }
+    /// <summary>Set when bytes of the guest have come to wait.</summary>
+    public WakeSignal Waiting { get; } = new();
+
+    /// <summary>Set when the guest has taken bytes: more may fit.</summary>
+    public WakeSignal Room { get; } = new();
 
     /// <summary>Whether a program of the host is there; the guest is told of changes.</summary>
     public bool IsOpen
@@ -94,8 +99,11 @@ internal sealed class VirtioConsolePort
     {
         lock (_lock)
         {
+            int before = _toGuest.Count;
             if (IsOpenInGuest)
                 VirtioConsole.Deliver(_toGuest, queue, chain);
+            if (_toGuest.Count < before)
+                Room.Set();
         }
     }
 

@@ -278,12 +278,12 @@ internal sealed class VirtioVsock : VirtioDevice
         {
             connection.Sent += (uint)length;
             Packet(connection, VsockOperation.Data, length: (uint)length).Write(_packet);
-            VsockConnection.Signal(connection.RoomToGuest);
+            connection.RoomToGuest.Set();
         }
         else
         {
             connection.HostEndTold = true;
-            VsockConnection.Signal(connection.RoomToGuest);
+            connection.RoomToGuest.Set();
             Packet(connection, VsockOperation.Shutdown, flags: VsockPacket.NoSend).Write(_packet);
         }
 
@@ -348,8 +348,8 @@ internal sealed class VirtioVsock : VirtioDevice
             case VsockOperation.Shutdown:
                 connection.GuestEnded |= (packet.Flags & VsockPacket.NoSend) != 0;
                 connection.GuestDeaf |= (packet.Flags & VsockPacket.NoReceive) != 0;
-                VsockConnection.Signal(connection.WorkToHost);
-                VsockConnection.Signal(connection.RoomToGuest);
+                connection.WorkToHost.Set();
+                connection.RoomToGuest.Set();
                 break;
             case VsockOperation.CreditUpdate:
                 break;
@@ -398,7 +398,7 @@ internal sealed class VirtioVsock : VirtioDevice
             offset += part.Length;
         }
 
-        VsockConnection.Signal(connection.WorkToHost);
+        connection.WorkToHost.Set();
     }
 
     private void TellReset(VirtioQueue queue, VirtioChain chain)

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Hypervisor.Core.HostSockets;
 
 namespace Hypervisor.Core.Network.Routing;
 
@@ -10,8 +11,8 @@ namespace Hypervisor.Core.Network.Routing;
 /// <param name="over">Called when both ends are closed.</param>
 internal sealed class SocketRelay(VirtualRouter router, RouterLeg leg, Socket socket, Func<ITcpClient, TcpConnection> open, Action over) : ITcpClient
 {
-    private readonly SemaphoreSlim _changed = new(0);
-    private readonly SemaphoreSlim _room = new(0);
+    private readonly WakeSignal _changed = new();
+    private readonly WakeSignal _room = new();
     private TcpConnection _connection = null!;
     private bool _closed;
 
@@ -19,8 +20,8 @@ internal sealed class SocketRelay(VirtualRouter router, RouterLeg leg, Socket so
 
     public void Progressed()
     {
-        Signal(_changed);
-        Signal(_room);
+        _changed.Set();
+        _room.Set();
     }
 
     public void Closed()
@@ -62,7 +63,7 @@ internal sealed class SocketRelay(VirtualRouter router, RouterLeg leg, Socket so
                     return;
                 if (room == 0)
                 {
-                    await _room.WaitAsync().ConfigureAwait(false);
+                    await _room.WaitAsync(CancellationToken.None).ConfigureAwait(false);
                     continue;
                 }
 
@@ -112,7 +113,7 @@ internal sealed class SocketRelay(VirtualRouter router, RouterLeg leg, Socket so
                 if (count == 0 && ended)
                     break;
                 if (count == 0)
-                    await _changed.WaitAsync().ConfigureAwait(false);
+                    await _changed.WaitAsync(CancellationToken.None).ConfigureAwait(false);
             }
 
             socket.Shutdown(_closed ? SocketShutdown.Both : SocketShutdown.Send);
@@ -123,11 +124,5 @@ internal sealed class SocketRelay(VirtualRouter router, RouterLeg leg, Socket so
                 _connection.Abort();
             leg.Port.Flush();
         }
-    }
-
-    private static void Signal(SemaphoreSlim semaphore)
-    {
-        if (semaphore.CurrentCount == 0)
-            semaphore.Release();
     }
 }

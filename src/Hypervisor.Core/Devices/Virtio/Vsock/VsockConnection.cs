@@ -1,3 +1,5 @@
+using Hypervisor.Core.HostSockets;
+
 namespace Hypervisor.Core.Devices.Virtio.Vsock;
 
 /// <summary>
@@ -62,23 +64,16 @@ internal sealed class VsockConnection(uint hostPort, uint guestPort)
     public bool IsListed { get; set; }
 
     /// <summary>Tells the loop that reads the socket that there is room.</summary>
-    public SemaphoreSlim RoomToGuest { get; } = new(0, 1);
+    public WakeSignal RoomToGuest { get; } = new();
 
     /// <summary>Tells the loop that writes the socket that there is something.</summary>
-    public SemaphoreSlim WorkToHost { get; } = new(0, 1);
-
-    /// <summary>Sets a signal that may be set already. Under the lock.</summary>
-    public static void Signal(SemaphoreSlim signal)
-    {
-        if (signal.CurrentCount == 0)
-            signal.Release();
-    }
+    public WakeSignal WorkToHost { get; } = new();
 
     /// <summary>Ends it, whoever waits.</summary>
     public void End()
     {
         IsOver = true;
-        Signal(RoomToGuest);
-        Signal(WorkToHost);
+        RoomToGuest.Set();
+        WorkToHost.Set();
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
+using Hypervisor.Core.HostSockets;
 
 namespace Hypervisor.Core.Devices.Virtio.Vsock;
 
@@ -14,13 +15,13 @@ internal sealed class VsockSockets : IDisposable
     private const uint FirstHostPort = 1 << 30;
     private const int LongestRequest = 32;
     private const int BufferSize = 32 << 10;
+    private const int Backlog = 64;
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
     private readonly VirtioVsock _device;
     private readonly string _path;
-    private readonly Socket _listener;
-    private readonly CancellationTokenSource _end = new();
+    private readonly UnixListener _listener;
     private readonly Dictionary<VsockConnection, TaskCompletionSource> _asked = [];
     private readonly Lock _lock = new();
     private uint _nextPort = FirstHostPort;
@@ -33,18 +34,7 @@ internal sealed class VsockSockets : IDisposable
     {
         _device = device;
         _path = path;
-        _listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            _listener.Bind(new UnixDomainSocketEndPoint(path));
-            _listener.Listen(64);
-        }
-        catch (Exception error) when (error is SocketException or ArgumentException or PlatformNotSupportedException)
-        {
-            _listener.Dispose();
-            throw new HypervisorException($"No socket can be made at '{path}' for --vsock: {error.Message}. The path must be short and free; remove what an earlier run left there.", error);
-        }
-
+        _listener = new UnixListener(path, Backlog, "--vsock");
         device.Requested = connection => _ = Task.Run(() => ConnectToHostAsync(connection));
         device.Accepted = connection =>
         {
@@ -58,38 +48,12 @@ internal sealed class VsockSockets : IDisposable
     }
 
     /// <summary>Ends all streams and removes the socket.</summary>
-    public void Dispose()
-    {
-        _end.Cancel();
-        _listener.Dispose();
-        try
-        {
-            File.Delete(_path);
-        }
-        catch (IOException)
-        {
-            // Whoever removed it, or its folder, was first.
-        }
-    }
+    public void Dispose() => _listener.Dispose();
 
     private async Task ListenAsync()
     {
-        while (!_end.IsCancellationRequested)
-        {
-            Socket client;
-            try
-            {
-                client = await _listener.AcceptAsync(_end.Token).ConfigureAwait(false);
-            }
-            catch (Exception error) when (error is SocketException or OperationCanceledException or ObjectDisposedException)
-            {
-                if (_end.IsCancellationRequested)
-                    return;
-                continue;
-            }
-
+        while (await _listener.AcceptAsync().ConfigureAwait(false) is { } client)
             _ = Task.Run(() => ConnectToGuestAsync(client));
-        }
     }
 
     private async Task ConnectToGuestAsync(Socket client)
@@ -119,7 +83,7 @@ internal sealed class VsockSockets : IDisposable
                 bool taken = await WaitAsync(connection, answered.Task).ConfigureAwait(false);
                 if (taken)
                 {
-                    await socket.SendAsync(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"OK {connection.HostPort}\n")), _end.Token).ConfigureAwait(false);
+                    await socket.SendAsync(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"OK {connection.HostPort}\n")), _listener.End).ConfigureAwait(false);
                     await CarryAsync(connection, socket).ConfigureAwait(false);
                 }
             }
@@ -140,9 +104,9 @@ internal sealed class VsockSockets : IDisposable
     private async Task<bool> WaitAsync(VsockConnection connection, Task answered)
     {
         DateTime until = DateTime.UtcNow + s_patience;
-        while (DateTime.UtcNow < until && !_end.IsCancellationRequested)
+        while (DateTime.UtcNow < until && !_listener.End.IsCancellationRequested)
         {
-            if (await Task.WhenAny(answered, Task.Delay(s_look, _end.Token)).ConfigureAwait(false) == answered)
+            if (await Task.WhenAny(answered, Task.Delay(s_look, _listener.End)).ConfigureAwait(false) == answered)
                 return true;
             if (_device.Standing(connection).IsOver)
                 return false;
@@ -153,7 +117,7 @@ internal sealed class VsockSockets : IDisposable
 
     private async Task<uint?> ReadRequestAsync(Socket socket)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(_end.Token);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(_listener.End);
         patience.CancelAfter(s_patience);
         var line = new byte[LongestRequest];
         for (int length = 0; length < line.Length; length++)
@@ -175,7 +139,7 @@ internal sealed class VsockSockets : IDisposable
         try
         {
             var place = new UnixDomainSocketEndPoint(string.Create(CultureInfo.InvariantCulture, $"{_path}_{connection.HostPort}"));
-            await socket.ConnectAsync(place, _end.Token).ConfigureAwait(false);
+            await socket.ConnectAsync(place, _listener.End).ConfigureAwait(false);
             _device.Accept(connection);
             await CarryAsync(connection, socket).ConfigureAwait(false);
         }
@@ -222,7 +186,7 @@ internal sealed class VsockSockets : IDisposable
             if (count > 0)
             {
                 for (int sent = 0; sent < count;)
-                    sent += await socket.SendAsync(buffer.AsMemory(sent, count - sent), _end.Token).ConfigureAwait(false);
+                    sent += await socket.SendAsync(buffer.AsMemory(sent, count - sent), _listener.End).ConfigureAwait(false);
                 continue;
             }
 
@@ -230,7 +194,7 @@ internal sealed class VsockSockets : IDisposable
             if (isOver || guestEnded)
                 return;
 
-            await connection.WorkToHost.WaitAsync(_end.Token).ConfigureAwait(false);
+            await connection.WorkToHost.WaitAsync(_listener.End).ConfigureAwait(false);
         }
     }
 
@@ -241,13 +205,13 @@ internal sealed class VsockSockets : IDisposable
         {
             while (true)
             {
-                int count = await socket.ReceiveAsync(buffer, _end.Token).ConfigureAwait(false);
+                int count = await socket.ReceiveAsync(buffer, _listener.End).ConfigureAwait(false);
                 for (int given = 0; given < count;)
                 {
                     int taken = _device.FromHost(connection, buffer.AsSpan(given, count - given));
                     given += taken;
                     if (taken == 0)
-                        await connection.RoomToGuest.WaitAsync(_end.Token).ConfigureAwait(false);
+                        await connection.RoomToGuest.WaitAsync(_listener.End).ConfigureAwait(false);
                 }
 
                 if (count == 0)
@@ -268,6 +232,6 @@ internal sealed class VsockSockets : IDisposable
     private async Task UntilToldAsync(VsockConnection connection)
     {
         while (!_device.Standing(connection).IsOver && !(connection.HostEndTold && connection.GuestEnded) && !connection.GuestDeaf)
-            await connection.RoomToGuest.WaitAsync(_end.Token).ConfigureAwait(false);
+            await connection.RoomToGuest.WaitAsync(_listener.End).ConfigureAwait(false);
     }
 }
