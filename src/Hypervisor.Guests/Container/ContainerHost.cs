@@ -156,14 +156,13 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
         }
     }
 
+    /// <remarks>
+    /// Asked under the host loop's lock, which is taken within the kernel's by every wake: it must not wait for the kernel. What it
+    /// reads may be changing; whoever changes it wakes the vCPU afterwards, and the host loop sees that.
+    /// </remarks>
     bool IPersonality.HasPendingWork(VCpu vcpu)
-    {
-        lock (_kernel)
-        {
-            return vcpu.Data is KernelTask task
-                && (task.Killed || (task.WasWoken && task.Process is { StoppedBy: 0, Container: { IsPaused: false, Cpu: not { IsThrottled: true } } }));
-        }
-    }
+        => vcpu.Data is KernelTask task
+            && (task.Killed || (task.WasWoken && task.Process is { StoppedBy: 0, Container: { IsPaused: false, Cpu: not { IsThrottled: true } } }));
 
     ExitVerdict IPersonality.OnExit(VCpu vcpu, in VmExit exit)
     {
