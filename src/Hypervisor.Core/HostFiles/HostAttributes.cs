@@ -1,9 +1,10 @@
 namespace Hypervisor.Core.HostFiles;
 
-/// <summary>What the host tells of a file, in Linux's terms. Times are seconds and nanoseconds since 1970.</summary>
+/// <summary>What the host tells of a file, in Linux's terms. Times are seconds and nanoseconds since 1970; zero where one is not kept.</summary>
 internal readonly record struct HostAttributes(
     uint Mode, uint User, uint Group, uint Links, ulong Inode, ulong Device, ulong SpecialDevice, ulong Size, ulong Blocks, uint BlockSize,
-    (long Seconds, uint Nanoseconds) Accessed, (long Seconds, uint Nanoseconds) Modified, (long Seconds, uint Nanoseconds) Changed)
+    (long Seconds, uint Nanoseconds) Accessed, (long Seconds, uint Nanoseconds) Modified, (long Seconds, uint Nanoseconds) Changed,
+    (long Seconds, uint Nanoseconds) Born)
 {
     public const uint TypeMask = 0xF000;
     public const uint TypeFifo = 0x1000;

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Hypervisor.Core;
+using Hypervisor.Host.Run;
 
 namespace Hypervisor.Host.Oci;
 
@@ -17,8 +18,6 @@ internal static partial class HostTerminal
     private const int RightsType = 1;
     private const int SetSize = 0x5414;
     private const int GetSize = 0x5413;
-    private const int Now = 0;
-    private const int SettingsBytes = 256;
 
     [StructLayout(LayoutKind.Sequential)]
     private struct Message
@@ -70,7 +69,9 @@ internal static partial class HostTerminal
         int own = OpenFile(ref name[0], ReadWrite);
         if (own < 0)
             throw new HypervisorException($"The host's new terminal cannot be opened: {Marshal.GetLastPInvokeErrorMessage()}.");
-        MakeRaw(own);
+
+        // The container's own terminal edits lines and echoes: this one only carries bytes.
+        TerminalSettings.Of(own)?.Raw(keepsOutput: false).Apply(own);
         for (int stream = 0; stream < 3; stream++)
         {
             if (Duplicate(own, stream) < 0)
@@ -94,16 +95,6 @@ internal static partial class HostTerminal
             return false;
         (rows, columns) = (size.Rows, size.Columns);
         return true;
-    }
-
-    /// <summary>The container's own terminal edits lines and echoes: this one only carries bytes.</summary>
-    private static void MakeRaw(int terminal)
-    {
-        var settings = new byte[SettingsBytes];
-        if (GetSettings(terminal, ref settings[0]) != 0)
-            return;
-        MakeRaw(ref settings[0]);
-        _ = SetSettings(terminal, Now, ref settings[0]);
     }
 
     private static void Send(string path, int descriptor)
@@ -169,13 +160,4 @@ internal static partial class HostTerminal
 
     [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
     private static partial nint SendMessage(int socket, ref Message message, int flags);
-
-    [LibraryImport("libc", EntryPoint = "tcgetattr")]
-    private static partial int GetSettings(int descriptor, ref byte settings);
-
-    [LibraryImport("libc", EntryPoint = "tcsetattr")]
-    private static partial int SetSettings(int descriptor, int when, ref byte settings);
-
-    [LibraryImport("libc", EntryPoint = "cfmakeraw")]
-    private static partial void MakeRaw(ref byte settings);
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Hypervisor.Core.HostFiles;
 using Microsoft.Win32.SafeHandles;
 
 namespace Hypervisor.Guests.Container.Files;
@@ -18,7 +19,7 @@ internal abstract class HostFolder : IDisposable
             return Directory.Exists(path) ? new PortableHostFolder(Path.GetFullPath(path)) : throw new Core.HypervisorException($"There is no directory '{path}'.");
         }
 
-        int descriptor = HostCalls.Open(HostCalls.CurrentDirectory, KernelText.FromHost(path), HostCalls.Directory, 0);
+        int descriptor = HostCalls.Open(LinuxFiles.CurrentDirectory, KernelText.FromHost(path), LinuxFiles.DirectoryOnly, 0);
         return descriptor >= 0
             ? new LinuxHostFolder(descriptor)
             : throw new Core.HypervisorException($"The directory '{path}' cannot be opened: {Marshal.GetPInvokeErrorMessage(-descriptor)}.");
@@ -69,7 +70,7 @@ internal sealed class LinuxHostFolder : HostFolder
 
     public override int OpenFolder(string name, out HostFolder? folder)
     {
-        int descriptor = HostCalls.Open(Descriptor, name, HostCalls.Directory | HostCalls.NoFollow, 0);
+        int descriptor = HostCalls.Open(Descriptor, name, LinuxFiles.DirectoryOnly | LinuxFiles.NoFollowLink, 0);
         folder = descriptor >= 0 ? new LinuxHostFolder(descriptor) : null;
         return Math.Min(descriptor, 0);
     }
@@ -77,14 +78,14 @@ internal sealed class LinuxHostFolder : HostFolder
     public override int OpenFile(string name, bool forWriting, bool isNew, uint mode, out SafeFileHandle? file)
     {
         // Without blocking, for what was put in the file's place meanwhile may be a pipe.
-        int flags = (forWriting ? HostCalls.ReadWrite : HostCalls.ReadOnly) | HostCalls.NoFollow | HostCalls.NonBlock | (isNew ? HostCalls.Create | HostCalls.Exclusive : 0);
+        int flags = (forWriting ? LinuxFiles.ReadWrite : LinuxFiles.ReadOnly) | LinuxFiles.NoFollowLink | LinuxFiles.NonBlocking | (isNew ? LinuxFiles.Create | LinuxFiles.Exclusive : 0);
         int descriptor = HostCalls.Open(Descriptor, name, flags, mode);
         file = null;
         if (descriptor < 0)
             return descriptor;
         if (HostCalls.Status(descriptor, out HostStatus status) < 0 || (status.Mode & InodeMode.TypeMask) != InodeMode.Regular)
         {
-            _ = HostCalls.Close(descriptor);
+            _ = LinuxFiles.Close(descriptor);
             return -Errno.ENXIO;
         }
 

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Hypervisor.Core.HostFiles;
 using Microsoft.Win32.SafeHandles;
 
@@ -7,7 +6,6 @@ namespace Hypervisor.Core.Devices.Virtio.NineP;
 /// <summary>Requests that change the share, and those that list it.</summary>
 internal sealed partial class NinePServer
 {
-    private const int EntryHeader = 19;
     private const uint KeepOwner = uint.MaxValue;
 
     private const uint SetMode = 1;
@@ -41,39 +39,34 @@ internal sealed partial class NinePServer
                 return writer.Length > 0 ? writer.Length : read;
             if (read == 0)
                 return writer.Length;
-            for (ReadOnlySpan<byte> left = entries[..read]; left.Length >= EntryHeader;)
+            for (ReadOnlySpan<byte> left = entries[..read]; DirectoryRecord.TryTake(ref left, out DirectoryRecord entry);)
             {
-                // struct linux_dirent64: inode, place of the next, length, type, name.
-                int length = BinaryPrimitives.ReadUInt16LittleEndian(left[16..]);
-                ulong next = BinaryPrimitives.ReadUInt64LittleEndian(left[8..]);
-                ReadOnlySpan<byte> name = left[EntryHeader..length];
-                name = name[..name.IndexOf((byte)0)];
-                if (QidSize + 8 + 1 + 2 + name.Length > target.Length - writer.Length)
+                if (QidSize + 8 + 1 + 2 + entry.Name.Length > target.Length - writer.Length)
                     return writer.Length;
-                WriteEntry(node, left, name, next, ref writer);
-                place = next;
-                left = left[length..];
+                WriteEntry(node, entry, ref writer);
+                place = entry.Next;
             }
         }
     }
 
-    private static void WriteEntry(HostNode directory, scoped ReadOnlySpan<byte> entry, scoped ReadOnlySpan<byte> name, ulong next, ref NinePWriter writer)
+    private static void WriteEntry(HostNode directory, scoped DirectoryRecord entry, ref NinePWriter writer)
     {
+        ReadOnlySpan<byte> name = entry.Name;
         int before = writer.Length;
         if (Step(directory, name.SequenceEqual("."u8) ? ".."u8 : name, out HostNode? node) < 0 || WriteQid(node!, ref writer) < 0)
         {
             // It went away meanwhile: listed as it was.
             if (writer.Length == before)
             {
-                writer.Byte(entry[18] == 4 ? (byte)0x80 : (byte)0);
+                writer.Byte(entry.IsDirectory ? (byte)0x80 : (byte)0);
                 writer.Word(0);
-                writer.Long(BinaryPrimitives.ReadUInt64LittleEndian(entry));
+                writer.Long(entry.Inode);
             }
         }
 
         node?.Dispose();
-        writer.Long(next);
-        writer.Byte(entry[18]);
+        writer.Long(entry.Next);
+        writer.Byte(entry.Type);
         writer.Text(name);
     }
 
