@@ -30,8 +30,8 @@ internal sealed class OciArguments
         ["resume"] = [],
         ["spec"] = new() { ["--bundle"] = true, ["--rootless"] = false },
         ["features"] = [],
-        ["monitor"] = new() { ["--bundle"] = true, ["--console-socket"] = true, ["--ready"] = true },
-        ["session"] = new() { ["--process"] = true, ["--console-socket"] = true, ["--ready"] = true },
+        ["monitor"] = new() { ["--bundle"] = true, ["--console-socket"] = true, ["--ready"] = true, ["--caller"] = true },
+        ["session"] = new() { ["--process"] = true, ["--console-socket"] = true, ["--ready"] = true, ["--caller"] = true },
     };
 
     private static readonly Dictionary<string, string> s_short = new()

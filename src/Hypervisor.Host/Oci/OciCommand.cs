@@ -151,7 +151,7 @@ internal static class OciCommand
             List<string> command = ["--root", store.Root, "monitor", "--bundle", bundle];
             if (console is not null)
                 command.AddRange(["--console-socket", Path.GetFullPath(console)]);
-            monitor = StartSelf(command, id);
+            monitor = StartSelf(command, id, outlives: detached);
             record = record with { Pid = monitor.Id, PidStarted = ContainerRecord.StartOf(monitor.Id) };
             OciHooks.Run(spec.Hooks.Prestart, "prestart", HookState(record, "creating"));
             OciHooks.Run(spec.Hooks.CreateRuntime, "createRuntime", HookState(record, "creating"));
@@ -278,7 +278,7 @@ internal static class OciCommand
             List<string> command = ["--root", store.Root, "session", "--process", file];
             if (console is not null)
                 command.AddRange(["--console-socket", Path.GetFullPath(console)]);
-            using Process session = StartSelf(command, id);
+            using Process session = StartSelf(command, id, outlives: true);
             WritePid(arguments["--pid-file"], session.Id);
             return ExitCode.Success;
         }
@@ -344,9 +344,15 @@ internal static class OciCommand
     }
 
     /// <summary>Starts hv once more, with this process's streams, and waits until it reports itself ready.</summary>
-    private static Process StartSelf(List<string> command, string id)
+    /// <param name="command">Its command and options.</param>
+    /// <param name="id">The container.</param>
+    /// <param name="outlives">Whether it is to end after this process, so that whoever takes this process's orphans learns its exit code.</param>
+    private static Process StartSelf(List<string> command, string id, bool outlives)
     {
         using var ready = new AnonymousPipeServerStream(PipeDirection.In, HandleInheritability.Inheritable);
+        using AnonymousPipeServerStream? caller = outlives ? new AnonymousPipeServerStream(PipeDirection.Out, HandleInheritability.Inheritable) : null;
+        if (caller is not null)
+            command.AddRange(["--caller", caller.GetClientHandleAsString()]);
         string self = Environment.ProcessPath!;
         var start = new ProcessStartInfo(self) { UseShellExecute = false };
         if (Path.GetFileNameWithoutExtension(self) == "dotnet")
@@ -355,6 +361,10 @@ internal static class OciCommand
             start.ArgumentList.Add(argument);
         Process process = Process.Start(start)!;
         ready.DisposeLocalCopyOfClientHandle();
+        caller?.DisposeLocalCopyOfClientHandle();
+
+        // This end is never closed but by the end of this process, which is what the other waits for.
+        caller?.SafePipeHandle.SetHandleAsInvalid();
         using var reader = new StreamReader(ready);
         string answer = reader.ReadToEnd();
         if (answer == "ok")

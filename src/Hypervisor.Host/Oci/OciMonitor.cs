@@ -90,7 +90,9 @@ internal sealed class OciMonitor : IDisposable
             new Thread(() => monitor.Serve(listener)) { IsBackground = true, Name = "control" }.Start();
             ready.Write("ok"u8);
             ready.Dispose();
-            return monitor.HoldToEnd();
+            int code = monitor.HoldToEnd();
+            OciSession.WaitForCaller(arguments);
+            return code;
         }
     }
 

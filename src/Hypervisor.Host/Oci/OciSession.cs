@@ -73,18 +73,32 @@ internal static class OciSession
         try
         {
             HostTerminal.LeaveSession();
-            return Run(store, arguments.Operands[0], File.ReadAllText(arguments["--process"]!), arguments["--console-socket"], () =>
+            int code = Run(store, arguments.Operands[0], File.ReadAllText(arguments["--process"]!), arguments["--console-socket"], () =>
             {
                 isReady = true;
                 ready.Write("ok"u8);
                 ready.Dispose();
             });
+            WaitForCaller(arguments);
+            return code;
         }
         catch (Exception problem) when (!isReady && problem is HypervisorException or IOException or UnauthorizedAccessException)
         {
             ready.Write(System.Text.Encoding.UTF8.GetBytes("error " + problem.Message));
             return ExitCode.GuestFailed;
         }
+    }
+
+    /// <summary>
+    /// Waits for the end of the process that started this one. A child that ends first is reaped there, and its exit code is
+    /// lost to whoever takes in orphans and waits for it: conmon, or containerd's shim.
+    /// </summary>
+    public static void WaitForCaller(OciArguments arguments)
+    {
+        if (arguments["--caller"] is not { } handle)
+            return;
+        using var caller = new AnonymousPipeClientStream(PipeDirection.In, handle);
+        _ = caller.ReadByte();
     }
 
     private static int CarryOutput(Frames frames)
