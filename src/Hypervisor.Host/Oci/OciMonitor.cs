@@ -234,8 +234,11 @@ internal sealed class OciMonitor : IDisposable
     {
         ContainerProcess process;
         var input = new ContainerInput();
-        using var ended = new ManualResetEventSlim();
         bool gone = false;
+
+        // A short program prints and ends before the caller was told that it runs: what it says waits for that.
+        var early = new List<(FrameKind Kind, byte[] Payload)>();
+        bool told = false;
         try
         {
             if (!_started || _container is null)
@@ -246,11 +249,7 @@ internal sealed class OciMonitor : IDisposable
                 Input = input,
                 Output = bytes => Forward(FrameKind.Output, bytes),
                 Error = bytes => Forward(FrameKind.Error, bytes),
-                Ended = code =>
-                {
-                    if (!gone)
-                        frames.SendNumber(FrameKind.Exit, code);
-                },
+                Ended = code => Forward(FrameKind.Exit, BitConverter.GetBytes(code)),
             });
         }
         catch (HypervisorException problem)
@@ -259,22 +258,34 @@ internal sealed class OciMonitor : IDisposable
             return;
         }
 
-        frames.Send("ok");
-        while (frames.TryReceive(out FrameKind kind, out byte[] payload))
+        try
         {
-            if (kind == FrameKind.Input && payload.Length == 0)
-                input.Complete();
-            else if (kind == FrameKind.Input)
-                input.Supply(payload);
-            else if (kind == FrameKind.Signal && payload.Length == 4)
-                process.Signal(BitConverter.ToInt32(payload));
-            else if (kind == FrameKind.Resize && payload.Length == 4)
-                process.ResizeTerminal(BitConverter.ToUInt16(payload), BitConverter.ToUInt16(payload, 2));
-        }
+            lock (early)
+            {
+                frames.Send("ok");
+                foreach ((FrameKind kind, byte[] payload) in early)
+                    frames.Send(kind, payload);
+                told = true;
+            }
 
-        gone = true;
-        input.Complete();
-        process.Signal(KillSignal);
+            while (frames.TryReceive(out FrameKind kind, out byte[] payload))
+            {
+                if (kind == FrameKind.Input && payload.Length == 0)
+                    input.Complete();
+                else if (kind == FrameKind.Input)
+                    input.Supply(payload);
+                else if (kind == FrameKind.Signal && payload.Length == 4)
+                    process.Signal(BitConverter.ToInt32(payload));
+                else if (kind == FrameKind.Resize && payload.Length == 4)
+                    process.ResizeTerminal(BitConverter.ToUInt16(payload), BitConverter.ToUInt16(payload, 2));
+            }
+        }
+        finally
+        {
+            gone = true;
+            input.Complete();
+            process.Signal(KillSignal);
+        }
 
         void Forward(FrameKind kind, ReadOnlySpan<byte> bytes)
         {
@@ -282,7 +293,13 @@ internal sealed class OciMonitor : IDisposable
                 return;
             try
             {
-                frames.Send(kind, bytes);
+                lock (early)
+                {
+                    if (told)
+                        frames.Send(kind, bytes);
+                    else
+                        early.Add((kind, bytes.ToArray()));
+                }
             }
             catch (Exception problem) when (problem is IOException or ObjectDisposedException)
             {

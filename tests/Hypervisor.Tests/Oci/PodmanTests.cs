@@ -82,9 +82,12 @@ public sealed class PodmanTests
 
         public Podman()
         {
+            // Locks and state of its own: another podman on this host is neither seen nor disturbed.
             File.WriteAllText(this["containers.conf"], $"""
                 [engine]
                 cgroup_manager="cgroupfs"
+                lock_type="file"
+                tmp_dir="{this["tmp"]}"
                 events_logger="file"
                 runtime="hv"
                 [engine.runtimes]
