@@ -103,6 +103,7 @@ public sealed partial class HypervisorHost
 
             // The budget brings a vCPU out in time as long as it goes on at its pace; one that turns to slow work, such as
             // exits without end, is fetched by the timer thread.
+            vcpu.Processor = cpu.Number;
             long budget = Math.Clamp((long)((cpu.SliceEnd - start) * vcpu.Rate), 1000, 1L << 40);
             SliceEnd end = vcpu.Machine.SamplesAccesses && cpu.Slices % SlicesPerSample == 0
                 ? SampleSlice(cpu, vcpu, budget, out long retired)

@@ -85,6 +85,7 @@ public sealed partial class HypervisorHost
         long rate = _options.PicosecondsPerInstruction;
         long budget = (long)Int128.Min(long.MaxValue / 4, ((Int128)(horizon - start) * 1000 - cpu.LocalPicoseconds + rate - 1) / rate);
         vcpu.Hart.TimeAtEntry = start;
+        vcpu.Processor = cpu.Number;
         _active = cpu;
         SliceEnd end = vcpu.RunSlice(Math.Max(1, budget), vcpu.Machine.CodeCacheFor(0), out long retired);
         _active = null;

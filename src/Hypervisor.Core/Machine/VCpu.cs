@@ -90,6 +90,9 @@ public sealed class VCpu : IDisposable
     /// <summary>The number by which the host loop's scheduler knows this vCPU; -1 while it has none.</summary>
     internal int SchedulingId { get; set; } = -1;
 
+    /// <summary>The host loop's: the physical CPU of the slice in progress, or of the last one.</summary>
+    internal int Processor { get; set; }
+
     /// <summary>The host loop's: something arrived while the vCPU ran, so that it must not go to sleep on leaving.</summary>
     internal bool WakePending { get; set; }
 

@@ -132,7 +132,10 @@ public sealed partial class ContainerHost
         if (task.Killed)
             return Stop(task);
         if (verdict != ExitVerdict.Block)
+        {
             BeforeUser(task);
+            Sequence(task);
+        }
         else if (task.DeliverableSignals != 0)
             verdict = ExitVerdict.Resume; // The call is made again, and gives EINTR.
         return task.Killed ? Stop(task) : task.Process.StoppedBy != 0 ? ExitVerdict.Block : verdict;
@@ -187,7 +190,7 @@ public sealed partial class ContainerHost
             SignalAction action = task.Process.Actions[signal];
             if (action.Handler <= 1)
                 ActByDefault(task, signal, action.Handler == 1);
-            else if (!Signals.TryEnter(task, in info, in action))
+            else if (task.Sequence?.TryAbort(task) == false || !Signals.TryEnter(task, in info, in action))
                 Kill(task.Process, Signals.SIGSEGV);
         }
 
@@ -200,6 +203,16 @@ public sealed partial class ContainerHost
 
         if (task.Killed)
             task.Pc = ulong.MaxValue & ~1UL;
+    }
+
+    /// <summary>A task that was off its processor is told where it is now, and leaves the critical section that it was in.</summary>
+    private void Sequence(KernelTask task)
+    {
+        if (!task.WasPreempted || task.Killed || task.Restarted)
+            return;
+        task.WasPreempted = false;
+        if (task.Sequence is { } sequence && (!sequence.TryAbort(task) || !sequence.TryTell(task, (uint)task.VCpu.Processor)))
+            Kill(task.Process, Signals.SIGSEGV);
     }
 
     /// <summary>Lets those signals act that no handler takes; false where the task is not to go on now.</summary>

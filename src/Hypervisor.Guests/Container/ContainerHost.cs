@@ -37,6 +37,7 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
         : this(name, memoryBytes, host.Timers, new Core.Engine.Interpreter.Interpreter(), endWithLastContainer: false)
     {
         SetParameters = host.SetParameters;
+        Processors = host.PhysicalCpus.Count;
         host.Add(Machine, SchedulingParameters.Default);
     }
 
@@ -135,6 +136,7 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
                 }
 
                 BeforeUser(task);
+                Sequence(task);
                 task.InGuest = true;
                 Frames.Settle();
             }
@@ -150,6 +152,7 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
         lock (_kernel)
         {
             task.SliceStartedAt = Now;
+            task.WasPreempted = true;
             if (task.Process.StoppedBy != 0 && !task.Killed)
                 return ExitVerdict.Block;
             return task.Process.Container.Cpu is not { } account || account.MayRun(task) ? ExitVerdict.Resume : ExitVerdict.Block;

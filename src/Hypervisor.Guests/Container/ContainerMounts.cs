@@ -21,24 +21,30 @@ internal static class ContainerMounts
         foreach (ContainerMount mount in mounts)
             Mount(container, walk, mount);
         if (!options.RootIsHosts)
-            MakePlace(container, walk, "/tmp", isDirectory: true).Mode = InodeMode.Directory | AnyoneSticky;
+            MakePlace(container, walk, "/tmp", isDirectory: true).Inode!.Mode = InodeMode.Directory | AnyoneSticky;
         if (options.Link is { } link && !mounts.Any(mount => mount.Destination == "/etc/resolv.conf"))
         {
             byte[] servers = System.Text.Encoding.ASCII.GetBytes($"nameserver {Core.Network.Ipv4Network.Format(link.Gateway)}\n");
             walk.Mount(MakePlace(container, walk, "/etc/resolv.conf", isDirectory: false),
-                new MountedTree(new GeneratedInode(container.Store, () => servers), "/etc/resolv.conf", "tmpfs", "network", IsReadOnly: true));
+                new MountedTree(new GeneratedInode(container.Store, () => servers), "tmpfs", "network", isReadOnly: true) { IsLocked = true });
         }
 
         foreach (string path in options.MaskedPaths)
         {
-            if (Existing(walk, KernelText.FromHost(path)) is { } masked)
-                walk.Mount(masked, new MountedTree(masked.IsDirectory ? new MemoryDirectory(container.Store, 0x16D) : new GeneratedInode(container.Store, () => []), path, "tmpfs", "masked", IsReadOnly: true));
+            if (Existing(walk, KernelText.FromHost(path)) is { Inode: { } covered } masked)
+                walk.Mount(masked, new MountedTree(covered.IsDirectory ? new MemoryDirectory(container.Store, 0x16D) : new GeneratedInode(container.Store, () => []), "tmpfs", "masked", isReadOnly: true) { IsLocked = true });
         }
 
         foreach (string path in options.ReadOnlyPaths)
         {
-            if (Existing(walk, KernelText.FromHost(path)) is { } kept)
-                walk.Mount(kept, new MountedTree(kept, path, "none", "readonly", IsReadOnly: true));
+            if (Existing(walk, KernelText.FromHost(path)) is { Inode: { } top } kept)
+            {
+                MountedTree same = kept.Mount.Bind(top, kept.PathInMount);
+                same.Rights |= MountRights.ReadOnly;
+                same.LockedRights |= MountRights.ReadOnly;
+                same.IsLocked = true;
+                walk.Mount(kept, same);
+            }
         }
     }
 
@@ -57,10 +63,10 @@ internal static class ContainerMounts
             ContainerMountKind.System => (Files.Proc.SysTree.Build(container), "sysfs", "sysfs"),
             _ => ((Inode)new MemoryDirectory(mount.SizeLimit is { } limit ? store.Part(limit) : store, mount.Permissions ?? AnyoneSticky), "tmpfs", "tmpfs"),
         };
-        Inode at = MakePlace(container, walk, where, root.IsDirectory);
-        if (at.IsDirectory != root.IsDirectory)
+        PathResult at = MakePlace(container, walk, where, root.IsDirectory);
+        if (at.Inode!.IsDirectory != root.IsDirectory)
             throw new HypervisorException($"Container '{container.Options.Name}': '{mount.Source}' cannot be mounted at '{where}': one is a directory, the other is a file.");
-        walk.Mount(at, new MountedTree(root, clean, type, source, mount.IsReadOnly));
+        walk.Mount(at, new MountedTree(root, type, source, mount.IsReadOnly));
     }
 
     private static Inode HostTree(Container container, ContainerMount mount)
@@ -80,11 +86,11 @@ internal static class ContainerMounts
     }
 
     /// <summary>The place of a mount, made with all that leads to it where it is missing.</summary>
-    private static Inode MakePlace(Container container, PathWalk walk, string path, bool isDirectory)
+    private static PathResult MakePlace(Container container, PathWalk walk, string path, bool isDirectory)
     {
         string[] parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
         string sofar = "";
-        Inode at = walk.Root.Inode;
+        PathResult at = default;
         for (int i = 0; i < parts.Length; i++)
         {
             sofar += "/" + parts[i];
@@ -94,13 +100,13 @@ internal static class ContainerMounts
                 error = found.Parent.Make(found.Name, (i < parts.Length - 1 || isDirectory ? InodeMode.Directory : InodeMode.Regular) | (i < parts.Length - 1 || isDirectory ? OwnerWrites : 0x1A4), out inode);
             if (error != 0)
                 throw new HypervisorException($"Container '{container.Options.Name}': there is no place for a mount at '{path}': '{sofar}' cannot be made ({ErrorName(error)}).");
-            at = inode!;
+            at = found with { Inode = inode };
         }
 
         return at;
     }
 
-    private static Inode? Existing(PathWalk walk, string path) => walk.Resolve(walk.Root, path, true, out PathResult found) == 0 ? found.Inode : null;
+    private static PathResult? Existing(PathWalk walk, string path) => walk.Resolve(walk.Root, path, true, out PathResult found) == 0 ? found : null;
 
     private static string ErrorName(int error) => -error switch
     {

@@ -36,6 +36,7 @@ public sealed class ContainerTests
     [PeerTheory(Compiler, NativeCompiler)]
     [InlineData("files")]
     [InlineData("jobs")]
+    [InlineData("readiness")]
     [InlineData("sharing")]
     public void Program_OnOurKernel_PrintsWhatItPrintsOnThisLinux(string name)
     {

@@ -107,12 +107,12 @@ internal sealed class GeneratedDirectory(FileStore store, Func<string, Inode?> l
     public override OpenFile Open(int flags) => new DirectoryFile(this, flags, Parent ?? this);
 }
 
-/// <summary>A symbolic link whose target is made when it is read: /proc/self; or that leads to an open file.</summary>
-internal sealed class GeneratedLink(FileStore store, Func<string> target, Func<OpenFile?>? file = null) : Inode(store.NextNumber(), InodeMode.Symlink | 0x1FF, store.Now)
+/// <summary>A symbolic link whose target is made when it is read: /proc/self; or that leads to a file itself.</summary>
+internal sealed class GeneratedLink(FileStore store, Func<string> target, Func<JumpTarget?>? jump = null) : Inode(store.NextNumber(), InodeMode.Symlink | 0x1FF, store.Now)
 {
     public override string Target => target();
 
-    public override OpenFile? Jump => file?.Invoke();
+    public override JumpTarget? Jump => jump?.Invoke();
 
     public override OpenFile Open(int flags) => new RegularFile(this, flags);
 }

@@ -18,6 +18,18 @@ internal static class OpenFlags
     public const int Kept = 0x101000 | 0x40000 | 0x4000 | 0x2000 | LargeFile;
 }
 
+/// <summary>What a link leads to that does not lead by name.</summary>
+/// <param name="Inode">The file.</param>
+/// <param name="Path">The path it has, or had.</param>
+/// <param name="Mount">The mount it is in; null for none.</param>
+/// <param name="Place">The place, where it is a directory.</param>
+internal readonly record struct JumpTarget(Inode Inode, string Path, MountedTree? Mount, Place? Place)
+{
+    public static JumpTarget? Of(OpenFile? file) => file is null ? null : new JumpTarget(file.Inode, file.Path, file.Mount, file.Inode.IsDirectory ? file.Place : null);
+
+    public static JumpTarget Of(Place place) => new(place.Inode, place.Path, place.Mount, place);
+}
+
 /// <summary>
 /// A file of any kind, as file systems keep it. What a kind cannot do answers with the error Linux gives. Names are single
 /// path components: never empty, never with a slash, never <c>.</c> or <c>..</c>.
@@ -63,8 +75,8 @@ internal abstract class Inode(ulong number, uint mode, long now)
     /// <summary>Where a symbolic link leads.</summary>
     public virtual string Target => "";
 
-    /// <summary>The open file that a link of /proc leads to; null for links by name.</summary>
-    public virtual OpenFile? Jump => null;
+    /// <summary>What a link of /proc leads to by itself; null for links by name.</summary>
+    public virtual JumpTarget? Jump => null;
 
     /// <summary>The entry of that name, or null.</summary>
     public virtual Inode? Lookup(string name) => null;

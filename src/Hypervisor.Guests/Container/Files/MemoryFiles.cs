@@ -17,6 +17,9 @@ internal sealed class FileStore(Func<long> now, long capacityBytes, FileStore? w
     /// <summary>Where files that are mapped have their pages; null where there is no machine to map them into.</summary>
     public Memory.FrameAllocator? Frames { get; init; }
 
+    /// <summary>What pipes take their sizes from.</summary>
+    public PipeBudget Pipes { get; } = whole?.Pipes ?? new PipeBudget();
+
     public ulong NextNumber() => _next++;
 
     public bool TryTake(long bytes)

@@ -43,8 +43,8 @@ internal abstract class OpenFile
     /// <summary>The path it was opened by, for /proc/self/fd and for paths relative to it.</summary>
     public string Path { get; set; } = "";
 
-    /// <summary>Who is signalled about it (F_SETOWN): kept, and told.</summary>
-    public int Owner { get; set; }
+    /// <summary>Who is signalled about it, and how (F_SETOWN, F_SETSIG); null before anybody asked.</summary>
+    public ReadinessSignal? Readiness { get; set; }
 
     /// <summary>The mounted tree it was opened in; null for files of none.</summary>
     public MountedTree? Mount { get; set; }
@@ -88,6 +88,7 @@ internal abstract class OpenFile
         foreach (IFileWatcher watcher in Watchers?.ToArray() ?? [])
             watcher.FileClosed();
         Watchers = null;
+        Readiness?.Stop();
         if (Inode.Locks is { } locks)
             locks.GiveAll(this);
         Notify.Closed(this);

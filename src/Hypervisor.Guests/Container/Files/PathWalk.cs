@@ -2,71 +2,78 @@ using Hypervisor.Guests.Container.Kernel;
 
 namespace Hypervisor.Guests.Container.Files;
 
-/// <summary>A place in a container's tree: an inode, the directories that lead to it, and the name it was reached by.</summary>
-/// <param name="Inode">What is there; null where the last component does not exist.</param>
-/// <param name="Parent">The directory of the last component.</param>
-/// <param name="Name">The last component, empty for the root.</param>
-/// <param name="Path">Its absolute path within the container.</param>
-/// <param name="Mount">The mounted tree it is, or would be, in.</param>
-internal readonly record struct PathResult(Inode? Inode, Inode Parent, string Name, string Path, MountedTree Mount)
+/// <summary>What a walk may not do; the bits of <c>RESOLVE_*</c> (openat2(2)).</summary>
+[Flags]
+internal enum WalkLimits
 {
-    /// <summary>Whether a tree is mounted right there, so that its name cannot go.</summary>
-    public bool IsMountPoint => Inode is not null && Inode == Mount.Root;
-}
+    None = 0,
 
-/// <summary>A tree of files at its place in the container.</summary>
-/// <param name="Root">Its root; a file where a single file is mounted.</param>
-/// <param name="Path">Where it is.</param>
-/// <param name="Type">Its kind, as /proc/mounts names it.</param>
-/// <param name="Source">What it shows, as /proc/mounts names it.</param>
-/// <param name="IsReadOnly">Whether nothing in it may be changed by way of this place.</param>
-internal sealed record MountedTree(Inode Root, string Path, string Type, string Source, bool IsReadOnly);
+    /// <summary>It stays in the mount where it begins.</summary>
+    OneMount = 1,
 
-/// <summary>A directory one can be in: what paths start from.</summary>
-internal sealed record Place(Inode Inode, Place? Parent, string Name, MountedTree Mount)
-{
-    /// <summary>A place in a tree without mounts.</summary>
-    public Place(Inode inode, Place? parent, string name)
-        : this(inode, parent, name, new MountedTree(inode, "/", "tmpfs", "rootfs", IsReadOnly: false))
-    {
-    }
+    /// <summary>Links of /proc that lead to files rather than names are refused.</summary>
+    NoMagicLinks = 2,
 
-    /// <summary>The absolute path within the container.</summary>
-    public string Path
-    {
-        get
-        {
-            if (Parent is null)
-                return "/";
-            string above = Parent.Path;
-            return above == "/" ? "/" + Name : $"{above}/{Name}";
-        }
-    }
+    NoLinks = 4,
+
+    /// <summary>It stays below the directory where it begins.</summary>
+    Beneath = 8,
+
+    /// <summary>The directory where it begins is its root.</summary>
+    InRoot = 16,
 }
 
 /// <summary>
-/// Resolves paths component by component, inside one container's tree (path_resolution(7)). The chain of places walked is
-/// kept, so that <c>..</c> goes back along it and never above the root, whatever links were followed.
+/// A mount namespace, and how paths are walked in it (path_resolution(7)): component by component, from mount to mount. The
+/// chain of places walked is kept, so that <c>..</c> goes back along it and never above the root, whatever links were followed.
 /// </summary>
-internal sealed class PathWalk(Place root)
+internal sealed class PathWalk
 {
     private const int MaximumLinks = 40;
     private const int MaximumName = 255;
     private const int MaximumPath = 4096;
 
-    private readonly Dictionary<Inode, MountedTree> _mounts = [];
-    private readonly List<MountedTree> _order = [root.Mount];
+    public PathWalk(Place root, MountNumbers? numbers = null)
+    {
+        Root = root;
+        Numbers = numbers ?? new MountNumbers();
+        Enter(root.Mount);
+    }
 
-    public Place Root => root;
+    /// <summary>Counts its mounts with those of the container's other namespaces.</summary>
+    public MountNumbers Numbers { get; }
 
-    /// <summary>The trees that are mounted, the root first.</summary>
-    public IReadOnlyList<MountedTree> Mounts => _order;
+    /// <summary>Where absolute paths begin for who changed nothing about that.</summary>
+    public Place Root { get; set; }
+
+    /// <summary>The trees that are mounted, the root first, each before those that lie over it.</summary>
+    public IEnumerable<MountedTree> Mounts => Below(Root.Mount);
+
+    /// <summary>A mount and all that lie over it, each before those over it.</summary>
+    public static IEnumerable<MountedTree> Below(MountedTree mount) => mount.Children.SelectMany(Below).Prepend(mount);
 
     /// <summary>Shows another tree in the place of a directory or file.</summary>
-    public void Mount(Inode at, MountedTree tree)
+    public void Mount(in PathResult at, MountedTree tree)
     {
-        _mounts[at] = tree;
-        _order.Add(tree);
+        tree.Attach(at.Mount, at.Inode!, at.PathInMount);
+        Enter(tree);
+    }
+
+    /// <summary>A mount is of this namespace from now on.</summary>
+    public void Enter(MountedTree mount)
+    {
+        mount.Namespace = this;
+        mount.Id = Numbers.NextMount();
+        if (mount.Device == 0)
+            mount.Device = Numbers.NextDevice();
+        Numbers.Count++;
+    }
+
+    /// <summary>A mount is of this namespace no more.</summary>
+    public void Leave(MountedTree mount)
+    {
+        mount.Namespace = null;
+        Numbers.Count--;
     }
 
     /// <summary>Walks a path for the kernel itself; 0 or a negated error. The last component may be missing where everything before it exists.</summary>
@@ -82,14 +89,9 @@ internal sealed class PathWalk(Place root)
     /// <param name="followLast">Whether a link in the last place is followed.</param>
     /// <param name="result">What was found.</param>
     /// <param name="place">The place, where it is a directory.</param>
-    /// <param name="top">Where absolute paths begin; null for the container's root.</param>
-    public int Resolve(Credentials who, Place start, string path, bool followLast, out PathResult result, out Place? place, Place? top = null)
-    {
-        int links = 0;
-        return Walk(who, top ?? root, start, path, followLast, ref links, out result, out place);
-    }
-
-    private int Walk(Credentials who, Place top, Place start, string path, bool followLast, ref int links, out PathResult result, out Place? place)
+    /// <param name="top">Where absolute paths begin; null for the namespace's root.</param>
+    /// <param name="limits">What the walk may not do.</param>
+    public int Resolve(Credentials who, Place start, string path, bool followLast, out PathResult result, out Place? place, Place? top = null, WalkLimits limits = WalkLimits.None)
     {
         result = default;
         place = null;
@@ -97,7 +99,32 @@ internal sealed class PathWalk(Place root)
             return -Errno.ENOENT;
         if (path.Length >= MaximumPath)
             return -Errno.ENAMETOOLONG;
-        Place at = path[0] == '/' ? top : start;
+        top ??= Root;
+        if ((limits & WalkLimits.InRoot) != 0)
+            top = start;
+        if ((limits & WalkLimits.Beneath) != 0 && path[0] == '/')
+            return -Errno.EXDEV;
+        if ((limits & (WalkLimits.OneMount | WalkLimits.InRoot)) == WalkLimits.OneMount && path[0] == '/' && start.Mount != top.Mount)
+            start = top;
+        var state = new State { Who = who, Top = top, Floor = start, Limits = limits };
+        return Walk(ref state, start, path, followLast, out result, out place);
+    }
+
+    /// <summary>What stays the same over a walk and the links in it.</summary>
+    private struct State
+    {
+        public Credentials Who;
+        public Place Top;
+        public Place Floor;
+        public WalkLimits Limits;
+        public int Links;
+    }
+
+    private static int Walk(ref State state, Place start, string path, bool followLast, out PathResult result, out Place? place)
+    {
+        result = default;
+        place = null;
+        Place at = path[0] == '/' ? state.Top : start;
         string[] parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
         bool wantsDirectory = path[^1] == '/' || (parts.Length > 0 && parts[^1] is "." or "..");
         for (int i = 0; i < parts.Length; i++)
@@ -107,13 +134,15 @@ internal sealed class PathWalk(Place root)
                 return -Errno.ENAMETOOLONG;
             if (!at.Inode.IsDirectory)
                 return -Errno.ENOTDIR;
-            if (AccessCheck.Check(who, at.Inode, AccessCheck.Execute) is < 0 and int denied)
+            if (AccessCheck.Check(state.Who, at.Inode, AccessCheck.Execute) is < 0 and int denied)
                 return denied;
             if (name == ".")
                 continue;
             if (name == "..")
             {
-                at = at.Parent ?? at;
+                int refused = Up(in state, ref at);
+                if (refused != 0)
+                    return refused;
                 continue;
             }
 
@@ -123,23 +152,18 @@ internal sealed class PathWalk(Place root)
             {
                 if (!last)
                     return -Errno.ENOENT;
-                result = new PathResult(null, at.Inode, name, Join(at, name), at.Mount);
+                result = new PathResult(null, at, name, Join(in state, at, name), at.Mount);
                 return 0;
             }
 
-            MountedTree mount = Cross(ref child, at.Mount);
+            MountedTree mount = at.Mount;
+            while (mount.Over(child) is { } over)
+                (mount, child) = (over, over.Root);
+            if (mount != at.Mount && (state.Limits & WalkLimits.OneMount) != 0)
+                return -Errno.EXDEV;
             if (child.IsSymlink && (!last || followLast || wantsDirectory))
             {
-                if (++links > MaximumLinks)
-                    return -Errno.ELOOP;
-                if (last && child.Jump is { Inode: { IsDirectory: false } open } jump)
-                {
-                    // /proc/PID/fd leads to the open file itself, whatever its name leads to now.
-                    result = new PathResult(open, at.Inode, name, jump.Path, jump.Mount ?? at.Mount);
-                    return wantsDirectory ? -Errno.ENOTDIR : 0;
-                }
-
-                int error = Walk(who, top, at, child.Target, true, ref links, out PathResult target, out Place? reached);
+                int error = Follow(ref state, at, child, name, out PathResult target, out Place? reached);
                 if (error != 0)
                     return error;
                 if (last)
@@ -165,32 +189,59 @@ internal sealed class PathWalk(Place root)
 
             if (!last || wantsDirectory)
                 return -Errno.ENOTDIR;
-            result = new PathResult(child, at.Inode, name, Join(at, name), mount);
+            result = new PathResult(child, at, name, Join(in state, at, name), mount);
             return 0;
         }
 
         place = at;
-        result = new PathResult(at.Inode, at.Parent?.Inode ?? at.Inode, at.Name, at.Path, at.Mount);
+        result = ResultOf(in state, at);
         return 0;
     }
 
-    /// <summary>From what is covered to what covers it, on top of which there may be more.</summary>
-    private MountedTree Cross(ref Inode inode, MountedTree mount)
+    /// <summary>Goes where a link leads.</summary>
+    private static int Follow(ref State state, Place at, Inode link, string name, out PathResult result, out Place? place)
     {
-        while (_mounts.TryGetValue(inode, out MountedTree? mounted))
+        result = default;
+        place = null;
+        if (++state.Links > MaximumLinks || (state.Limits & WalkLimits.NoLinks) != 0 || (at.Mount.Rights & MountRights.NoSymlinks) != 0)
+            return -Errno.ELOOP;
+        if (link.Jump is { } jump)
         {
-            mount = mounted;
-            if (mounted.Root == inode)
-                break; // A tree over itself, with other rights.
-            inode = mounted.Root;
+            // A link of /proc leads to the file itself, whatever its name leads to now.
+            if ((state.Limits & WalkLimits.NoMagicLinks) != 0)
+                return -Errno.ELOOP;
+            if ((state.Limits & (WalkLimits.Beneath | WalkLimits.InRoot)) != 0 || ((state.Limits & WalkLimits.OneMount) != 0 && jump.Mount != at.Mount))
+                return -Errno.EXDEV;
+            place = jump.Place;
+            result = place is not null ? ResultOf(in state, place) : new PathResult(jump.Inode, at, name, jump.Path, jump.Mount ?? at.Mount);
+            return 0;
         }
 
-        return mount;
+        string target = link.Target;
+        if (target.Length == 0)
+            return -Errno.ENOENT;
+        if (target[0] == '/')
+        {
+            if ((state.Limits & WalkLimits.Beneath) != 0 || ((state.Limits & WalkLimits.OneMount) != 0 && state.Top.Mount != at.Mount))
+                return -Errno.EXDEV;
+        }
+
+        return Walk(ref state, at, target, followLast: true, out result, out place);
     }
 
-    private static string Join(Place directory, string name)
+    private static int Up(in State state, ref Place at)
     {
-        string path = directory.Path;
-        return path == "/" ? "/" + name : $"{path}/{name}";
+        if ((state.Limits & WalkLimits.Beneath) != 0 && at.IsSame(state.Floor))
+            return -Errno.EXDEV;
+        if (at.IsSame(state.Top) || at.Parent is not { } above)
+            return 0;
+        if ((state.Limits & WalkLimits.OneMount) != 0 && above.Mount != at.Mount)
+            return -Errno.EXDEV;
+        at = above;
+        return 0;
     }
+
+    private static PathResult ResultOf(in State state, Place at) => new(at.Inode, at.Parent ?? at, at.Name, at.PathFrom(state.Top, out _), at.Mount);
+
+    private static string Join(in State state, Place directory, string name) => MountedTree.Join(directory.PathFrom(state.Top, out _), "/" + name);
 }

@@ -1,16 +1,45 @@
 namespace Hypervisor.Guests.Container.Files;
 
-/// <summary>A pipe: a ring of 64 KiB between writers and readers. Writes of up to a page are whole or not at all.</summary>
-/// <param name="ready">Woken when it changes; a queue of its own where none is given.</param>
-internal sealed class Pipe(WaitQueue? ready = null)
+/// <summary>What the pipes of a container may hold together (pipe(7)): beyond it, new ones are small and none grows.</summary>
+internal sealed class PipeBudget
 {
-    public const int Capacity = 65536;
+    private const long Most = 64 << 20;
 
+    private long _used;
+
+    /// <summary>Takes room, where there is some or where the smallest size is asked for.</summary>
+    public bool TryTake(long bytes, bool always = false)
+    {
+        if (!always && _used + bytes > Most)
+            return false;
+        _used += bytes;
+        return true;
+    }
+
+    public void Give(long bytes) => _used -= bytes;
+}
+
+/// <summary>
+/// A pipe: a ring between writers and readers, 64 KiB if it is not made another size. Writes of up to a page are whole or not
+/// at all. Memory is taken as bytes come.
+/// </summary>
+/// <param name="ready">Woken when it changes; a queue of its own where none is given.</param>
+/// <param name="budget">What it takes its size from; null for a pipe that keeps its size.</param>
+internal sealed class Pipe(WaitQueue? ready = null, PipeBudget? budget = null)
+{
+    /// <summary>The most that a pipe may be without privileges.</summary>
+    public const int Largest = 1 << 20;
+
+    private const int Usual = 65536;
+    private const int Smallest = 4096;
     private const int Atomic = 4096;
 
-    private readonly byte[] _ring = new byte[Capacity];
+    private byte[] _ring = [];
     private int _start;
     private int _count;
+
+    /// <summary>Bytes it holds at the most.</summary>
+    public int Capacity { get; private set; } = budget is null || budget.TryTake(Usual) ? Usual : TakeSmallest(budget);
 
     public int Readers { get; set; }
 
@@ -19,6 +48,54 @@ internal sealed class Pipe(WaitQueue? ready = null)
     public WaitQueue Ready { get; } = ready ?? new WaitQueue();
 
     public int Available => _count;
+
+    /// <summary>Bytes that fit.</summary>
+    public int Room => Capacity - _count;
+
+    /// <summary>Whether some bytes fit.</summary>
+    public bool HasRoom => _count < Capacity;
+
+    /// <summary>Makes it another size (F_SETPIPE_SZ): the new size, or a negated error.</summary>
+    public int Resize(ulong size, bool mayExceed)
+    {
+        if (size > 1UL << 31)
+            return -Errno.EINVAL;
+        long wanted = Math.Max(Smallest, (long)System.Numerics.BitOperations.RoundUpToPowerOf2(size));
+        if (wanted > Capacity && wanted > Largest && !mayExceed)
+            return -Errno.EPERM;
+        if (wanted < _count)
+            return -Errno.EBUSY;
+        if (wanted > int.MaxValue || (wanted > Capacity && budget?.TryTake(wanted - Capacity) != true))
+            return -Errno.EPERM;
+        if (wanted < Capacity)
+            budget?.Give(Capacity - wanted);
+        Capacity = (int)wanted;
+        if (_ring.Length > Capacity)
+            Reshape(Capacity);
+        Ready.WakeAll();
+        return Capacity;
+    }
+
+    /// <summary>Nobody has it open any more.</summary>
+    public void Forget()
+    {
+        _ring = [];
+        _start = _count = 0;
+        if (Capacity <= Smallest)
+            return;
+        budget?.Give(Capacity - Smallest);
+        Capacity = budget is null ? Capacity : Smallest;
+    }
+
+    /// <summary>Somebody opened it again by its name.</summary>
+    public void Remember()
+    {
+        if (Capacity == Smallest && budget?.TryTake(Usual - Smallest) == true)
+            Capacity = Usual;
+    }
+
+    /// <summary>It is gone for good.</summary>
+    public void Dispose() => budget?.Give(Capacity);
 
     public PollEvents Poll(bool reading)
     {
@@ -33,7 +110,7 @@ internal sealed class Pipe(WaitQueue? ready = null)
         if (_count == 0)
             return Writers == 0 || buffer.Length == 0 ? 0 : -Errno.EAGAIN;
         int count = Math.Min(buffer.Length, _count);
-        int first = Math.Min(count, Capacity - _start);
+        int first = Math.Min(count, _ring.Length - _start);
         _ring.AsSpan(_start, first).CopyTo(buffer);
         _ring.AsSpan(0, count - first).CopyTo(buffer[first..]);
         return count;
@@ -44,17 +121,11 @@ internal sealed class Pipe(WaitQueue? ready = null)
         int count = Peek(buffer);
         if (count <= 0)
             return count;
-        _start = (_start + count) % Capacity;
+        _start = (_start + count) % _ring.Length;
         _count -= count;
         Ready.WakeAll();
         return count;
     }
-
-    /// <summary>Bytes that fit.</summary>
-    public int Room => Capacity - _count;
-
-    /// <summary>Whether some bytes fit.</summary>
-    public bool HasRoom => _count < Capacity;
 
     public int Write(ReadOnlySpan<byte> data)
         => Readers > 0 && data.Length <= Atomic && Capacity - _count < data.Length ? -Errno.EAGAIN : WritePart(data);
@@ -68,13 +139,30 @@ internal sealed class Pipe(WaitQueue? ready = null)
         if (room == 0)
             return -Errno.EAGAIN;
         int count = Math.Min(room, data.Length);
-        int end = (_start + _count) % Capacity;
-        int first = Math.Min(count, Capacity - end);
+        if (_count + count > _ring.Length)
+            Reshape(Math.Min(Capacity, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(Atomic, _count + count))));
+        int end = (_start + _count) % Math.Max(1, _ring.Length);
+        int first = Math.Min(count, _ring.Length - end);
         data[..first].CopyTo(_ring.AsSpan(end));
         data[first..count].CopyTo(_ring);
         _count += count;
         Ready.WakeAll();
         return count;
+    }
+
+    private static int TakeSmallest(PipeBudget budget)
+    {
+        budget.TryTake(Smallest, always: true);
+        return Smallest;
+    }
+
+    private void Reshape(int size)
+    {
+        var ring = new byte[size];
+        int first = Math.Min(_count, _ring.Length - _start);
+        _ring.AsSpan(_start, first).CopyTo(ring);
+        _ring.AsSpan(0, _count - first).CopyTo(ring.AsSpan(first));
+        (_ring, _start) = (ring, 0);
     }
 }
 
@@ -90,6 +178,7 @@ internal sealed class PipeFile : OpenFile
             pipe.Readers++;
         if (CanWrite)
             pipe.Writers++;
+        pipe.Remember();
         pipe.Ready.WakeAll();
     }
 
@@ -112,6 +201,8 @@ internal sealed class PipeFile : OpenFile
             _pipe.Readers--;
         if (CanWrite)
             _pipe.Writers--;
+        if (_pipe is { Readers: 0, Writers: 0 })
+            _pipe.Forget();
         _pipe.Ready.WakeAll();
     }
 }
@@ -123,7 +214,7 @@ internal sealed class FifoInode(FileStore store, uint permissions) : Inode(store
     private long _readersEver;
     private long _writersEver;
 
-    public Pipe Pipe { get; } = new();
+    public Pipe Pipe { get; } = new(null, store.Pipes);
 
     /// <summary>A pipe without a name, which opening again by way of /proc waits for nobody.</summary>
     public bool IsNameless { get; init; }
@@ -160,4 +251,6 @@ internal sealed class FifoInode(FileStore store, uint permissions) : Inode(store
     }
 
     public override OpenFile Open(int flags) => new PipeFile(this, Pipe, flags);
+
+    protected override void Forgotten() => Pipe.Dispose();
 }

@@ -77,6 +77,12 @@ internal sealed unsafe class KernelTask : IWaiter
     /// <summary>The mask to put back once a signal was taken in rt_sigsuspend or ppoll.</summary>
     public ulong? SavedMask { get; set; }
 
+    /// <summary>Its restartable sequences (rseq(2)); null where it registered none.</summary>
+    public RestartableSequence? Sequence { get; set; }
+
+    /// <summary>It has been off its processor since it last ran its own code.</summary>
+    public bool WasPreempted { get; set; }
+
     public ulong AlternateStack { get; set; }
 
     public ulong AlternateStackSize { get; set; }
@@ -135,6 +141,12 @@ internal sealed unsafe class KernelTask : IWaiter
 
     /// <summary>Processor time so far, that of the slice in progress included while it is in the kernel.</summary>
     public long UsedNanoseconds => VCpu.Meter.RunNanoseconds + (Process.Container.Host.Current == this ? Math.Max(0, Process.Container.Host.Now - SliceStartedAt) : 0);
+
+    /// <summary>A number of the container's as this task sees it: 0 where it does not.</summary>
+    public int LocalId(int id) => id;
+
+    /// <summary>A number that this task gave, as the container counts.</summary>
+    public int GlobalId(int id) => id;
 
     public void WaitOn(WaitQueue queue)
     {

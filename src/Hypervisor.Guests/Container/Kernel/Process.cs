@@ -21,6 +21,7 @@ internal sealed class Process
         Space = space;
         Files = files;
         WorkingDirectory = workingDirectory;
+        Paths = container.Paths;
         Group = id;
         Session = id;
         Limits = new ResourceLimits(container.Options.TaskLimit);
@@ -42,8 +43,14 @@ internal sealed class Process
 
     public Place WorkingDirectory { get; set; }
 
-    /// <summary>Where its absolute paths begin, where it changed that (chroot); null for the container's root.</summary>
+    /// <summary>The mounts it sees.</summary>
+    public PathWalk Paths { get; set; }
+
+    /// <summary>Where its absolute paths begin, where it changed that (chroot); null for its namespace's root.</summary>
     public Place? Root { get; set; }
+
+    /// <summary>Where its absolute paths begin.</summary>
+    public Place RootPlace => Root ?? Paths.Root;
 
     public ResourceLimits Limits { get; init; }
 
@@ -151,9 +158,12 @@ internal sealed class Process
     }
 
     /// <summary>Whether the process may send signals to another.</summary>
-    public bool MaySignal(Process other)
-        => Credentials.Has(Capability.Kill) || Credentials.EffectiveUid == other.Credentials.Uid || Credentials.EffectiveUid == other.Credentials.SavedUid
-            || Credentials.Uid == other.Credentials.Uid || Credentials.Uid == other.Credentials.SavedUid;
+    public bool MaySignal(Process other) => MaySignal(Credentials, other);
+
+    /// <summary>Whether somebody may send signals to a process.</summary>
+    public static bool MaySignal(Credentials who, Process other)
+        => who.Has(Capability.Kill) || who.EffectiveUid == other.Credentials.Uid || who.EffectiveUid == other.Credentials.SavedUid
+            || who.Uid == other.Credentials.Uid || who.Uid == other.Credentials.SavedUid;
 
     /// <summary>Gives it a table of descriptors of its own, where it shared one.</summary>
     public void Unshare()

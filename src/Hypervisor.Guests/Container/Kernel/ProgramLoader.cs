@@ -92,7 +92,7 @@ internal static unsafe class ProgramLoader
     private static int Open(Process process, string path, out Image image)
     {
         image = default;
-        int error = process.Container.Paths.Resolve(process.Credentials, process.WorkingDirectory, path, followLast: true, out PathResult found, out _, process.Root);
+        int error = process.Paths.Resolve(process.Credentials, process.WorkingDirectory, path, followLast: true, out PathResult found, out _, process.Root);
         if (error != 0)
             return error;
         if (found.Inode is not { } file)
@@ -270,6 +270,7 @@ internal static unsafe class ProgramLoader
             16, HartExtensions.CapabilityBits,                              // AT_HWCAP
             17, 100,                                                        // AT_CLKTCK
             23, credentials.Uid != credentials.EffectiveUid || credentials.Gid != credentials.EffectiveGid ? 1UL : 0, // AT_SECURE
+            27, RestartableSequence.Served, 28, RestartableSequence.Alignment, // AT_RSEQ_FEATURE_SIZE, AT_RSEQ_ALIGN
             25, random,                                                     // AT_RANDOM
             31, stringsBase + (ulong)pathAt,                                // AT_EXECFN
             0, 0]);

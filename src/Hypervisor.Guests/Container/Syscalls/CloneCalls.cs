@@ -99,6 +99,8 @@ internal static unsafe class CloneCalls
         (child.Nice, child.Policy, child.Priority, child.Affinity, child.InputOutputPriority) = (task.Nice, task.Policy, task.Priority, task.Affinity, task.InputOutputPriority);
         if ((flags & (Memory | Vfork)) != Memory)
             (child.AlternateStack, child.AlternateStackSize) = (task.AlternateStack, task.AlternateStackSize);
+        if ((flags & Memory) == 0)
+            child.Sequence = task.Sequence;
         if ((flags & ClearTid) != 0)
             child.ClearOnExit = request.ChildTid;
         if ((flags & ParentTid) != 0)
@@ -142,6 +144,7 @@ internal static unsafe class CloneCalls
             Credentials = process.Credentials,
             Terminal = process.Terminal,
             Root = process.Root,
+            Paths = process.Paths,
             Environment = process.Environment,
             ExitSignal = (flags & SameParent) != 0 ? process.ExitSignal : request.ExitSignal,
             Name = process.Name,

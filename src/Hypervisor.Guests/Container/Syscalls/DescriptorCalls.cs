@@ -95,16 +95,16 @@ internal static class DescriptorCalls
                 return (file.Flags & ~(OpenFlags.CloseOnExec | OpenFlags.Directory | OpenFlags.NoFollow)) | (file.Inode.IsRegular || file.Inode.IsDirectory ? OpenFlags.LargeFile : 0) | (file.Flags & (OpenFlags.Directory | OpenFlags.NoFollow));
             case 4:
                 file.Flags = (file.Flags & ~Changeable) | ((int)a.A2 & Changeable);
+                ReadinessSignal.Update(task, file, a.Fd);
                 return 0;
             case 5 or 6 or 7 or 36 or 37 or 38:
                 return (file.Flags & OpenFlags.PathOnly) != 0 ? -Errno.EBADF : LockCalls.Control(task, file, a.A1, a.A2);
-            case 8: // F_SETOWN
-                file.Owner = (int)a.A2;
-                return 0;
-            case 9: // F_GETOWN
-                return file.Owner;
-            case 1031 or 1032: // F_SETPIPE_SZ, F_GETPIPE_SZ: pipes have one size
-                return file is PipeFile ? Pipe.Capacity : -Errno.EBADF;
+            case 8 or 9 or 10 or 11 or 15 or 16:
+                return OwnerCalls.Control(task, file, (int)a.A1, a.A2);
+            case 1031: // F_SETPIPE_SZ
+                return file is PipeFile resized ? resized.Pipe.Resize((uint)a.A2, task.Process.Credentials.Has(Capability.Resource)) : -Errno.EBADF;
+            case 1032: // F_GETPIPE_SZ
+                return file is PipeFile sized ? sized.Pipe.Capacity : -Errno.EBADF;
             case 1024 or 1025: // F_SETLEASE, F_GETLEASE
                 return file.Inode.IsRegular ? a.A1 == 1025 ? 2 : -Errno.EAGAIN : -Errno.EINVAL;
             case 1033: // F_ADD_SEALS
@@ -164,8 +164,7 @@ internal static class DescriptorCalls
         {
             case 0x541B: // FIONREAD
             {
-                int available = file switch { PipeFile pipe => pipe.Available, Net.SocketFile socket => socket.Available, HostStreamFile stream => stream.Available, PtyMasterFile master => master.Pty.Available, TerminalFile terminal => terminal.Terminal.Available, _ => (int)Math.Max(0, file.Inode.Size - file.Position) };
-                return task.TryWrite(a.A2, available) ? 0 : -Errno.EFAULT;
+                return task.TryWrite(a.A2, ReadinessSignal.Available(file)) ? 0 : -Errno.EFAULT;
             }
 
             case 0x5421: // FIONBIO
@@ -173,13 +172,18 @@ internal static class DescriptorCalls
                     return -Errno.EFAULT;
                 file.Flags = on != 0 ? file.Flags | OpenFlags.NonBlock : file.Flags & ~OpenFlags.NonBlock;
                 return 0;
-            case 0x5452: // FIOASYNC: kept, as the flag is
+            case 0x5452: // FIOASYNC
                 if (!task.TryRead(a.A2, out int signals))
                     return -Errno.EFAULT;
-                if (file is not (PipeFile or Net.SocketFile) && !file.IsTerminal)
+                if (!ReadinessSignal.IsTold(file))
                     return -Errno.ENOTTY;
                 file.Flags = signals != 0 ? file.Flags | OpenFlags.Asynchronous : file.Flags & ~OpenFlags.Asynchronous;
+                ReadinessSignal.Update(task, file, a.Fd);
                 return 0;
+            case 0x8901 or 0x8902 when file is Net.SocketFile: // FIOSETOWN, SIOCSPGRP
+                return task.TryRead(a.A2, out int owner) ? OwnerCalls.Set(task, file, owner) : -Errno.EFAULT;
+            case 0x8903 or 0x8904 when file is Net.SocketFile: // FIOGETOWN, SIOCGPGRP
+                return task.TryWrite(a.A2, OwnerCalls.Get(task, file)) ? 0 : -Errno.EFAULT;
             case 0x5450 or 0x5451: // FIONCLEX, FIOCLEX
                 task.Process.Files.SetCloseOnExec(a.Fd, a.A1 == 0x5451);
                 return 0;

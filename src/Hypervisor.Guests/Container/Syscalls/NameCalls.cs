@@ -143,7 +143,8 @@ internal static class NameCalls
     {
         if (task.Process.WorkingDirectory.Inode.Links == 0)
             return -Errno.ENOENT;
-        byte[] path = KernelText.Encode(task.Process.WorkingDirectory.Path + "\0");
+        string where = task.Process.WorkingDirectory.PathFrom(task.Process.RootPlace, out bool isReached);
+        byte[] path = KernelText.Encode((isReached ? where : "(unreachable)" + where) + "\0");
         if ((ulong)path.Length > a.A1)
             return -Errno.ERANGE;
         return task.TryWrite(a.A0, path) ? path.Length : -Errno.EFAULT;
@@ -176,7 +177,7 @@ internal static class NameCalls
 
     private static int SetRoot(KernelTask task, Place place)
     {
-        task.Process.Root = place with { Parent = null, Name = "" };
+        task.Process.Root = place;
         return 0;
     }
 

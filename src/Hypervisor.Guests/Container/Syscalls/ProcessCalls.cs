@@ -60,7 +60,7 @@ internal static unsafe class ProcessCalls
             error = UserPaths.PlaceOf(task, a.Fd, out Files.Place? place);
             if (error != 0)
                 return error;
-            path = $"{place!.Path.TrimEnd('/')}/{path}";
+            path = $"{place!.PathFrom(task.Process.RootPlace, out _).TrimEnd('/')}/{path}";
         }
 
         if ((flags & UserPaths.NoFollow) != 0 && UserPaths.Locate(task, UserPaths.CurrentDirectory, path, false, out Files.PathResult at) == 0 && at.Inode is { IsSymlink: true })
@@ -109,6 +109,7 @@ internal static unsafe class ProcessCalls
         process.Files.CloseForExec();
         process.DeletePosixTimers();
         task.ClearOnExit = 0;
+        task.Sequence = null;
         task.AlternateStackSize = 0;
         task.State->ReservationAddress = HartState.NoReservation;
         return 0;

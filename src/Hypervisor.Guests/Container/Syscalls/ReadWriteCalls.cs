@@ -29,7 +29,7 @@ internal static class ReadWriteCalls
         byte[] buffer = ArrayPool<byte>.Shared.Rent(Chunk);
         try
         {
-            // A regular file gives all that is asked for; others what they have.
+            // A regular file and a pipe give all that is asked for, as far as they have it; others a part.
             ulong wanted = Math.Min(a.A2, MostBytes);
             long done = 0;
             while (true)
@@ -41,7 +41,7 @@ internal static class ReadWriteCalls
                 if (!task.TryWrite(a.A1 + (ulong)done, buffer.AsSpan(0, (int)count)))
                     return done > 0 ? done : -Errno.EFAULT;
                 done += count;
-                if (file is not RegularFile || count < part || (ulong)done == wanted)
+                if (file is not (RegularFile or PipeFile { Available: > 0 }) || count < part || (ulong)done == wanted)
                     return done;
             }
         }

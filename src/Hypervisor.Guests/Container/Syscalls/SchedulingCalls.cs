@@ -104,7 +104,7 @@ internal static class SchedulingCalls
     }
 
     public static long GetProcessor(KernelTask task, in SyscallArguments a)
-        => (a.A0 == 0 || task.TryWrite(a.A0, 0u)) && (a.A1 == 0 || task.TryWrite(a.A1, 0u)) ? 0 : -Errno.EFAULT;
+        => (a.A0 == 0 || task.TryWrite(a.A0, (uint)task.VCpu.Processor)) && (a.A1 == 0 || task.TryWrite(a.A1, 0u)) ? 0 : -Errno.EFAULT;
 
     public static long SetPriority(KernelTask task, in SyscallArguments a)
     {

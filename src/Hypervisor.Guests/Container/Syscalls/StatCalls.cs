@@ -6,9 +6,6 @@ namespace Hypervisor.Guests.Container.Syscalls;
 /// <summary>What files are: stat, statx, statfs, access, and the entries of directories.</summary>
 internal static class StatCalls
 {
-    /// <summary>The device of the first mounted tree; the others follow.</summary>
-    public const int FirstMountDevice = 13;
-
     private const int NamelessDevice = 12;
 
     public static long Stat(KernelTask task, in SyscallArguments a)
@@ -35,7 +32,7 @@ internal static class StatCalls
         Inode inode = found.Inode;
         Span<byte> x = stackalloc byte[256];
         x.Clear();
-        int device = DeviceOf(task, found.Mount);
+        int device = DeviceOf(found.Mount);
         BitConverter.TryWriteBytes(x, basic | birth | mountId);
         BitConverter.TryWriteBytes(x[4..], 4096u);
         BitConverter.TryWriteBytes(x[16..], inode.LinkCount);
@@ -52,7 +49,7 @@ internal static class StatCalls
         BitConverter.TryWriteBytes(x[128..], (uint)(inode.Device >> 8));
         BitConverter.TryWriteBytes(x[132..], (uint)inode.Device & 0xFF);
         BitConverter.TryWriteBytes(x[140..], device);
-        BitConverter.TryWriteBytes(x[144..], (ulong)device);
+        BitConverter.TryWriteBytes(x[144..], (ulong)(found.Mount?.Id ?? 0));
         return task.TryWrite(a.A4, x) ? 0 : -Errno.EFAULT;
     }
 
@@ -93,19 +90,7 @@ internal static class StatCalls
         => task.Process.Files[a.Fd] is not { } file ? -Errno.EBADF : WriteFileSystem(task, a.A1, file.Mount);
 
     /// <summary>The number of the device that a mounted tree shows as.</summary>
-    public static int DeviceOf(KernelTask task, MountedTree? mount)
-    {
-        if (mount is null)
-            return NamelessDevice;
-        IReadOnlyList<MountedTree> mounts = task.Process.Container.Paths.Mounts;
-        for (int i = 0; i < mounts.Count; i++)
-        {
-            if (mounts[i] == mount)
-                return FirstMountDevice + i;
-        }
-
-        return NamelessDevice;
-    }
+    public static int DeviceOf(MountedTree? mount) => mount?.Device ?? NamelessDevice;
 
     private static long Access(KernelTask task, in SyscallArguments a, int flags)
     {
@@ -129,7 +114,7 @@ internal static class StatCalls
         Inode inode = found.Inode;
         Span<byte> s = stackalloc byte[128];
         s.Clear();
-        BitConverter.TryWriteBytes(s, (ulong)DeviceOf(task, found.Mount));
+        BitConverter.TryWriteBytes(s, (ulong)DeviceOf(found.Mount));
         BitConverter.TryWriteBytes(s[8..], inode.Number);
         BitConverter.TryWriteBytes(s[16..], inode.Mode);
         BitConverter.TryWriteBytes(s[20..], inode.LinkCount);
@@ -147,7 +132,7 @@ internal static class StatCalls
 
     private static long WriteFileSystem(KernelTask task, ulong address, MountedTree? mount)
     {
-        FileStore store = task.Process.Container.Store;
+        FileStore store = mount?.Store ?? task.Process.Container.Store;
         (long magic, bool hasRoom) = (mount?.Type ?? "") switch
         {
             "proc" => (0x9FA0L, false),
@@ -173,10 +158,13 @@ internal static class StatCalls
             BitConverter.TryWriteBytes(s[48..], (store.Capacity - store.Used) / 4096);
         }
 
-        BitConverter.TryWriteBytes(s[56..], (long)DeviceOf(task, mount));
+        BitConverter.TryWriteBytes(s[56..], (long)DeviceOf(mount));
         BitConverter.TryWriteBytes(s[64..], 255L);
         BitConverter.TryWriteBytes(s[72..], 4096L);
-        BitConverter.TryWriteBytes(s[80..], mount is { IsReadOnly: true } ? 0x21L : 0x20L);
+        const MountRights told = MountRights.ReadOnly | MountRights.NoSetId | MountRights.NoDevices | MountRights.NoExecute;
+        const long valid = 0x20, relativeTimes = 0x1000, noTimes = 0x400;
+        MountRights rights = mount?.Rights ?? MountRights.None;
+        BitConverter.TryWriteBytes(s[80..], valid | (long)(rights & told) | ((rights & MountRights.RelativeAccessTimes) != 0 ? relativeTimes : 0) | ((rights & MountRights.NoAccessTimes) != 0 ? noTimes : 0));
         return task.TryWrite(address, s) ? 0 : -Errno.EFAULT;
     }
 

@@ -8,7 +8,7 @@ internal static class SyscallPage
 {
     private static readonly Dictionary<int, string> s_notes = new()
     {
-        [25] = "leases are not given; signals on readiness (F_SETOWN with O_ASYNC) are not sent",
+        [25] = "leases are not given",
         [29] = "terminals and ptys, FIONREAD, FIONBIO, FIOCLEX",
         [33] = "fifos, sockets and regular files; device nodes give EPERM",
         [40] = "a container's mounts are its configuration's",

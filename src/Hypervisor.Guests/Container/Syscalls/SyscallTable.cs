@@ -124,8 +124,10 @@ internal static unsafe class SyscallTable
 
         t[33] = &FileCalls.MakeNode;
         t[34] = &FileCalls.MakeDirectory;
-        t[56] = &FileCalls.Open;
+        t[56] = &OpenCalls.Open;
         t[166] = &FileCalls.SetUmask;
+        t[437] = &OpenCalls.OpenLimited;
+        t[293] = &SequenceCalls.Register;
         t[279] = &FileCalls.MakeMemoryFile;
 
         t[43] = &StatCalls.StatFileSystem;

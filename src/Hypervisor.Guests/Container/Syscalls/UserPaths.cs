@@ -70,21 +70,21 @@ internal static class UserPaths
     public static int Locate(KernelTask task, int fd, string path, bool follow, out PathResult result) => Locate(task, fd, path, follow, out result, out _);
 
     /// <inheritdoc cref="Locate(KernelTask, int, ulong, bool, out PathResult)"/>
-    public static int Locate(KernelTask task, int fd, string path, bool follow, out PathResult result, out Place? place)
+    public static int Locate(KernelTask task, int fd, string path, bool follow, out PathResult result, out Place? place, WalkLimits limits = WalkLimits.None)
     {
         result = default;
         place = null;
         if (path.Length == 0)
             return -Errno.ENOENT;
         Place? start = task.Process.WorkingDirectory;
-        if (fd != CurrentDirectory && path[0] != '/')
+        if (fd != CurrentDirectory && (path[0] != '/' || (limits & (WalkLimits.InRoot | WalkLimits.Beneath)) != 0))
         {
             int error = PlaceOf(task, fd, out start);
             if (error != 0)
                 return error;
         }
 
-        return task.Process.Container.Paths.Resolve(task.Process.Credentials, start!, path, follow, out result, out place, task.Process.Root);
+        return task.Process.Paths.Resolve(task.Process.Credentials, start!, path, follow, out result, out place, task.Process.Root, limits);
     }
 
     /// <summary>The directory behind a descriptor, as a place to start from.</summary>

@@ -68,7 +68,7 @@ internal static class ProcTree
             ("kernel/msgmax", "8192"), ("kernel/msgmnb", "16384"), ("kernel/msgmni", "32000"), ("kernel/core_pattern", "core"), ("kernel/randomize_va_space", "0"),
             ("kernel/yama/ptrace_scope", "1"), ("kernel/seccomp/actions_avail", ""), ("kernel/perf_event_paranoid", "4"), ("kernel/sched_child_runs_first", "0"),
             ("vm/overcommit_memory", "0"), ("vm/overcommit_ratio", "50"), ("vm/max_map_count", "65530"), ("vm/swappiness", "60"), ("vm/mmap_min_addr", "4096"),
-            ("fs/file-max", "1048576"), ("fs/nr_open", "1048576"), ("fs/pipe-max-size", "65536"), ("fs/inotify/max_user_watches", "65536"), ("fs/inotify/max_user_instances", "128"),
+            ("fs/file-max", "1048576"), ("fs/nr_open", "1048576"), ("fs/pipe-max-size", "1048576"), ("fs/inotify/max_user_watches", "65536"), ("fs/inotify/max_user_instances", "128"),
             ("fs/inotify/max_queued_events", "16384"), ("fs/protected_hardlinks", "0"), ("fs/protected_symlinks", "0"), ("fs/mqueue/msg_max", "10"),
             ("net/core/somaxconn", "4096"), ("net/core/rmem_max", "212992"), ("net/core/wmem_max", "212992"), ("net/ipv4/ip_local_port_range", "32768\t60999"),
             ("net/ipv4/tcp_max_syn_backlog", "128"), ("net/ipv4/ip_forward", "0"), ("net/ipv4/tcp_fin_timeout", "60"), ("net/ipv6/conf/all/disable_ipv6", "0"), ("net/ipv6/bindv6only", "0"),

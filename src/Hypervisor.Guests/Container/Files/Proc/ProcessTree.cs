@@ -23,10 +23,10 @@ internal static class ProcessTree
         tree.Add("cmdline", () => Strings(process, process.Space.Arguments, process.Arguments));
         tree.Add("environ", () => Strings(process, process.Space.Environment, process.Environment));
         tree.Add("exe", new GeneratedLink(store, () => process.ExecutablePath));
-        tree.Add("cwd", new GeneratedLink(store, () => process.WorkingDirectory.Path));
-        tree.Add("root", new GeneratedLink(store, () => process.Root?.Path ?? "/"));
-        tree.Add("mounts", () => MountText.Mounts(process.Container));
-        tree.Add("mountinfo", () => MountText.MountInfo(process.Container));
+        tree.Add("cwd", new GeneratedLink(store, () => process.WorkingDirectory.PathFrom(process.Container.Host.Current?.Process.RootPlace, out _), () => JumpTarget.Of(process.WorkingDirectory)));
+        tree.Add("root", new GeneratedLink(store, () => process.RootPlace.PathFrom(process.Container.Host.Current?.Process.RootPlace, out _), () => JumpTarget.Of(process.RootPlace)));
+        tree.Add("mounts", () => MountText.Mounts(process));
+        tree.Add("mountinfo", () => MountText.MountInfo(process));
         tree.Add("maps", () => Maps(process, details: false));
         tree.Add("smaps", () => Maps(process, details: true));
         tree.Add("statm", () => $"{process.Space.MappedBytes / (ulong)Page} {process.Space.ResidentPages} 0 0 0 {process.Space.ResidentPages} 0\n");
@@ -48,7 +48,7 @@ internal static class ProcessTree
         NetText.Add(tree, process.Container);
         AddTask(tree, "", process, () => process.Tasks.FirstOrDefault());
         tree.Add("fd", new GeneratedDirectory(store,
-            name => Descriptor(process, name) is { } file ? new GeneratedLink(store, () => file.Path, () => file) { Mode = InodeMode.Symlink | (file.CanRead ? 0x140u : 0) | (file.CanWrite ? 0xC0u : 0) } : null,
+            name => Descriptor(process, name) is { } file ? new GeneratedLink(store, () => file.Path, () => JumpTarget.Of(file)) { Mode = InodeMode.Symlink | (file.CanRead ? 0x140u : 0) | (file.CanWrite ? 0xC0u : 0) } : null,
             () => process.Files.Numbers.Select(ProcTree.Number)));
         tree.Add("fdinfo", new GeneratedDirectory(store,
             name => Descriptor(process, name) is { } file ? new GeneratedInode(store, () => KernelText.Encode($"pos:\t{file.Position}\nflags:\t0{Convert.ToString(file.Flags, 8)}\nmnt_id:\t1\nino:\t{file.Inode.Number}\n")) : null,
