@@ -60,6 +60,17 @@ internal static class Blocking
             task.Process.Container.Futexes.Leave(task);
     }
 
+    /// <summary>A call that waited under a signal mask of its own ends: the task's comes back.</summary>
+    public static long End(KernelTask task, long result)
+    {
+        if (task.SavedMask is { } mask)
+            task.SignalMask = mask;
+        task.SavedMask = null;
+        if (!task.Restarted)
+            Finish(task);
+        return result;
+    }
+
     /// <summary>What a file's own result means for a call that may wait for it.</summary>
     public static long Wait(KernelTask task, OpenFile file, int result)
     {

@@ -120,23 +120,13 @@ internal static class EventCalls
         Span<byte> events = most <= 64 ? small[..(most * 16)] : new byte[Math.Min(most, MostEvents) * 16];
         int count = epoll.Take(events);
         if (count > 0)
-            return End(task, task.TryWrite(a.A1, events[..(count * 16)]) ? count : -Errno.EFAULT);
+            return Blocking.End(task, task.TryWrite(a.A1, events[..(count * 16)]) ? count : -Errno.EFAULT);
         if (Blocking.IsLate(task))
-            return End(task, 0);
+            return Blocking.End(task, 0);
         if (task.DeliverableSignals != 0)
             return -Errno.EINTR;
         task.WaitOn(epoll.Ready);
         return SyscallTable.Blocked;
-    }
-
-    private static long End(KernelTask task, long result)
-    {
-        if (task.SavedMask is { } mask)
-            task.SignalMask = mask;
-        task.SavedMask = null;
-        if (!task.Restarted)
-            Blocking.Finish(task);
-        return result;
     }
 
     private static bool WriteSetting(KernelTask task, ulong address, TimerFile file)

@@ -36,7 +36,7 @@ internal static class PollCalls
         }
 
         if (ready > 0 || Blocking.IsLate(task))
-            return End(task, task.TryWrite(a.A0, entries) ? ready : -Errno.EFAULT);
+            return Blocking.End(task, task.TryWrite(a.A0, entries) ? ready : -Errno.EFAULT);
         for (int at = 0; at < entries.Length; at += 8)
             Watch(task, BitConverter.ToInt32(entries, at));
         return Sleep(task);
@@ -76,7 +76,7 @@ internal static class PollCalls
             if (!wantsRead && !wantsWrite)
                 continue;
             if (task.Process.Files[fd] is not { } file)
-                return End(task, -Errno.EBADF);
+                return Blocking.End(task, -Errno.EBADF);
             PollEvents events = file.Poll();
             if (wantsRead && (events & (PollEvents.In | PollEvents.HangUp)) != 0)
             {
@@ -98,7 +98,7 @@ internal static class PollCalls
             exceptional = exceptional[..bytes];
             exceptional.Clear();
             bool copied = (a.A1 == 0 || task.TryWrite(a.A1, readable)) && (a.A2 == 0 || task.TryWrite(a.A2, writable)) && (a.A3 == 0 || task.TryWrite(a.A3, exceptional));
-            return End(task, copied ? ready : -Errno.EFAULT);
+            return Blocking.End(task, copied ? ready : -Errno.EFAULT);
         }
 
         for (int fd = 0; fd < (int)a.A0; fd++)
@@ -136,16 +136,6 @@ internal static class PollCalls
         Blocking.SetDeadline(task, deadline);
         task.Deadline = deadline;
         return 0;
-    }
-
-    private static long End(KernelTask task, long result)
-    {
-        if (task.SavedMask is { } mask)
-            task.SignalMask = mask;
-        task.SavedMask = null;
-        if (!task.Restarted)
-            Blocking.Finish(task);
-        return result;
     }
 
     private static long Sleep(KernelTask task) => task.DeliverableSignals != 0 ? -Errno.EINTR : SyscallTable.Blocked;

@@ -22,7 +22,7 @@ public sealed class DiskTroubleTests : IDisposable
     [InlineData("disk.qcow2")]
     public void Image_CutWhileInUse_GivesErrorsOrZeroesForWhatIsGone(string name)
     {
-        using Owned image = Open(name);
+        using OpenedDisk image = Open(name);
         byte[] read = new byte[4096];
         Assert.True(image.Disk.TryRead(Size - 4096, read));
         Assert.Equal(_content[(Size - 4096)..], read);
@@ -49,7 +49,7 @@ public sealed class DiskTroubleTests : IDisposable
     [InlineData("disk.qcow2")]
     public void Image_RemovedWhileInUse_GoesOnUntilItIsClosed(string name)
     {
-        using Owned image = Open(name);
+        using OpenedDisk image = Open(name);
         File.Delete(_folder[name]);
         byte[] read = new byte[4096];
         Assert.True(image.Disk.TryWrite(8192, new byte[4096]));
@@ -65,7 +65,7 @@ public sealed class DiskTroubleTests : IDisposable
     [InlineData("disk.qcow2")]
     public void Image_OpenedReadOnly_TakesNoChange(string name)
     {
-        using Owned image = Open(name, readOnly: true);
+        using OpenedDisk image = Open(name, readOnly: true);
         byte[] before = File.ReadAllBytes(_folder[name]);
         Assert.True(image.Disk.IsReadOnly);
         Assert.False(image.Disk.TryWrite(0, new byte[512]));
@@ -75,18 +75,11 @@ public sealed class DiskTroubleTests : IDisposable
         Assert.Equal(before, File.ReadAllBytes(_folder[name]));
     }
 
-    private Owned Open(string name, bool readOnly = false)
+    private OpenedDisk Open(string name, bool readOnly = false)
     {
         _folder.Write("disk.img", _content);
         if (name.EndsWith("qcow2", StringComparison.Ordinal))
             Peer.Run("qemu-img", "convert", "-O", "qcow2", _folder["disk.img"], _folder[name]);
-        return new Owned(DiskImage.Open(_folder[name], null, readOnly));
-    }
-
-    private sealed class Owned(IBlockBackend disk) : IDisposable
-    {
-        public IBlockBackend Disk => disk;
-
-        public void Dispose() => (disk as IDisposable)?.Dispose();
+        return new OpenedDisk(DiskImage.Open(_folder[name], null, readOnly));
     }
 }

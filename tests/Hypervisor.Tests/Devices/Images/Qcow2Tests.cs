@@ -82,14 +82,14 @@ public sealed class Qcow2Tests : IDisposable
         Peer.Run("qemu-img", "create", "-q", "-f", "qcow2", "-o", "cluster_size=512", _folder["new.qcow2"], "64M");
         byte[] block = new byte[4 * Mebibyte];
         new Random(8).NextBytes(block);
-        using (Owned image = Open())
+        using (OpenedDisk image = Open())
         {
             for (int at = 0; at < 64; at += 8)
                 Assert.True(image.Disk.TryWrite(at * (long)Mebibyte, block));
         }
 
         Check("new.qcow2");
-        using Owned again = Open();
+        using OpenedDisk again = Open();
         byte[] read = new byte[block.Length];
         Assert.True(again.Disk.TryRead(56L * Mebibyte, read));
         Assert.Equal(block, read);
@@ -102,7 +102,7 @@ public sealed class Qcow2Tests : IDisposable
         byte[] bytes = new byte[300_000 / 512 * 512];
         new Random(9).NextBytes(bytes);
         byte[] killed;
-        using (Owned image = Open())
+        using (OpenedDisk image = Open())
         {
             Assert.True(image.Disk.TryWrite(100 * 512, bytes));
             Assert.True(image.Disk.TryFlush());
@@ -113,7 +113,7 @@ public sealed class Qcow2Tests : IDisposable
         // As a process that was killed leaves it, and with counts that never reached the disk.
         killed.AsSpan(2 * 65536 + 8, 200).Clear();
         _folder.Write("new.qcow2", killed);
-        using (Owned image = Open())
+        using (OpenedDisk image = Open())
         {
             byte[] read = new byte[bytes.Length];
             Assert.True(image.Disk.TryRead(100 * 512, read));
@@ -174,7 +174,7 @@ public sealed class Qcow2Tests : IDisposable
     public void AnyImage_Damaged_AnswersWithErrorsOnly()
     {
         DiskImage.Create(_folder["whole.qcow2"], 2 * Mebibyte);
-        using (var image = new Owned(DiskImage.Open(_folder["whole.qcow2"])))
+        using (var image = new OpenedDisk(DiskImage.Open(_folder["whole.qcow2"])))
             Assert.True(image.Disk.TryWrite(70_000 / 512 * 512, new byte[512 * 300]));
         byte[] whole = File.ReadAllBytes(_folder["whole.qcow2"]);
         var place = Gen.OneOf(Gen.Choose(0, 112), Gen.Choose(65536, 65560), Gen.Choose(131072, 131100), Gen.Choose(196608, 196640), Gen.Choose(0, whole.Length - 1));
@@ -191,7 +191,7 @@ public sealed class Qcow2Tests : IDisposable
             _folder.Write(name, bytes);
             try
             {
-                using var image = new Owned(DiskImage.Open(_folder[name]));
+                using var image = new OpenedDisk(DiskImage.Open(_folder[name]));
                 byte[] buffer = new byte[8192];
                 for (long offset = 0; offset + buffer.Length <= Math.Min(image.Disk.Length, 4 * Mebibyte); offset += 131072)
                 {
@@ -221,7 +221,7 @@ public sealed class Qcow2Tests : IDisposable
         var random = new Random(length);
         for (int session = 0; session < 3; session++)
         {
-            using Owned image = Open();
+            using OpenedDisk image = Open();
             Assert.Equal(length, image.Disk.Length);
             for (int step = 0; step < 120; step++)
             {
@@ -261,14 +261,7 @@ public sealed class Qcow2Tests : IDisposable
 
     private string Refused(string name) => Assert.Throws<HypervisorException>(() => DiskImage.Open(_folder[name])).Message;
 
-    private Owned Open() => new(DiskImage.Open(_folder["new.qcow2"]));
+    private OpenedDisk Open() => new(DiskImage.Open(_folder["new.qcow2"]));
 
     private void Check(string name) => Assert.Contains("No errors were found", Peer.Run("qemu-img", "check", _folder[name]));
-
-    private sealed class Owned(IBlockBackend disk) : IDisposable
-    {
-        public IBlockBackend Disk => disk;
-
-        public void Dispose() => (disk as IDisposable)?.Dispose();
-    }
 }

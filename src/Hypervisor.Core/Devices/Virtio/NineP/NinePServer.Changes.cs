@@ -80,8 +80,6 @@ internal sealed partial class NinePServer
                 // Which name a file has is not known from its number: Linux asks by unlinkat.
                 Clunk(reader.Word());
                 return -HostError.NotSupported;
-            case NinePType.Authenticate or NinePType.XattrWalk or NinePType.XattrCreate:
-                return -HostError.NotSupported;
             case NinePType.Create or NinePType.Symlink or NinePType.MakeNode or NinePType.MakeDirectory:
                 return Make(type, ref reader, ref writer);
             case NinePType.Link:
@@ -95,9 +93,8 @@ internal sealed partial class NinePServer
                     return missing;
                 ReadOnlySpan<byte> name = reader.Text();
                 return from!.Node.Unlink(name, (reader.Word() & LinuxFiles.RemoveDirectory) != 0);
-            case NinePType.Rename:
-                return -HostError.NotSupported;
             default:
+                // Authentication, extended attributes, and the renaming of what a number stands for, which Linux asks by RenameAt.
                 return -HostError.NotSupported;
         }
     }
