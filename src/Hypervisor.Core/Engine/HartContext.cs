@@ -73,6 +73,9 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>The counters that counter CSRs are made of, while the hart is not in guest code.</summary>
     public CsrCounters Counters => new(State->UsedBefore, (ulong)Nanoseconds(0) / NanosecondsPerTick, State->UsedBefore - State->TrapsTaken);
 
+    /// <summary>Seeds the entropy source behind the seed CSR with what the machine was given and the hart's number.</summary>
+    public void SeedEntropy(ReadOnlySpan<byte> seed, int hart) => Entropy.Seed(State, seed, (ulong)hart);
+
     /// <summary>Memory accesses met by counting code.</summary>
     public ulong CountedAccesses => State->CountedAccesses;
 

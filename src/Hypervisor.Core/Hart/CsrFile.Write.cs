@@ -40,6 +40,8 @@ internal static unsafe partial class CsrFile
             case CsrNumber.Frm: return WriteFcsr(s, (uint)value & 7, s->Fflags);
             case CsrNumber.Fcsr: return WriteFcsr(s, (uint)(value >> 5) & 7, (uint)value & 31);
 
+            case CsrNumber.Seed: return Entropy.MayUse(in p);
+
             case CsrNumber.Sstatus: effects = WriteStatus(s, ref p, SstatusWritable, value); return true;
             case CsrNumber.Sie: effects = WriteMie(ref p, p.Mideleg, value); return true;
             case CsrNumber.Stvec: p.Stvec = TrapVector(p.Stvec, value); return true;
@@ -61,6 +63,7 @@ internal static unsafe partial class CsrFile
             case CsrNumber.Mtvec: p.Mtvec = TrapVector(p.Mtvec, value); return true;
             case CsrNumber.Mcounteren: p.Mcounteren = value & AllCounters; return true;
             case CsrNumber.Menvcfg: effects = WriteMenvcfg(ref p, value, in counters); return true;
+            case CsrNumber.Mseccfg: p.Mseccfg = value & Entropy.Enables; return true;
             case CsrNumber.Mcountinhibit: WriteCountInhibit(ref p, value, in counters); return true;
             case CsrNumber.Mscratch: p.Mscratch = value; return true;
             case CsrNumber.Mepc: p.Mepc = value & ~1UL; return true;

@@ -71,6 +71,10 @@ internal static unsafe partial class CsrFile
         old = 0;
         if (writes && (csr & 0xC00) == 0xC00)
             return false;
+
+        // A read alone could be speculative, and would use up entropy (scalar cryptography, section 31.5).
+        if (!writes && csr == CsrNumber.Seed)
+            return false;
         if ((reads || operation != CsrOperation.Write) && !TryRead(s, ref p, csr, counters, out old))
             return false;
         if (!writes)
@@ -96,6 +100,12 @@ internal static unsafe partial class CsrFile
             case CsrNumber.Fflags: value = s->Fflags; return s->FpEnabled != 0;
             case CsrNumber.Frm: value = s->Frm; return s->FpEnabled != 0;
             case CsrNumber.Fcsr: value = s->Fflags | (s->Frm << 5); return s->FpEnabled != 0;
+
+            case CsrNumber.Seed:
+                if (!Entropy.MayUse(in p))
+                    return false;
+                value = Entropy.Draw(s);
+                return true;
 
             case CsrNumber.Sstatus: value = Status(s, in p) & SstatusReadable; return true;
             case CsrNumber.Sie: value = p.Mie & p.Mideleg; return true;
@@ -124,6 +134,7 @@ internal static unsafe partial class CsrFile
             case CsrNumber.Mcause: value = p.Mcause; return true;
             case CsrNumber.Mtval: value = p.Mtval; return true;
             case CsrNumber.Mip: value = PendingBits(in p); return true;
+            case CsrNumber.Mseccfg: value = p.Mseccfg; return true;
             case CsrNumber.Mhartid: value = p.Mhartid; return true;
             case CsrNumber.Mvendorid or CsrNumber.Marchid or CsrNumber.Mimpid or CsrNumber.Mconfigptr: return true;
 

@@ -87,6 +87,12 @@ internal unsafe struct HartState
     /// <summary>The value LR read, which SC compares.</summary>
     public ulong ReservationValue;
 
+    /// <summary>What the seed CSR gives: SHA-256 over these 32 bytes and the number of times it was read.</summary>
+    public fixed byte EntropySeed[32];
+
+    /// <inheritdoc cref="EntropySeed"/>
+    public ulong EntropyDraws;
+
     /// <summary>The hart's privileged state. Under trap-and-emulate the guest's own copy lives with its personality.</summary>
     public PrivilegedState Privileged;
 

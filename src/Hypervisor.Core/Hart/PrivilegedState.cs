@@ -18,7 +18,7 @@ internal enum PrivilegeMode : byte
 internal unsafe struct PrivilegedState
 {
     public ulong Mstatus, Misa, Medeleg, Mideleg, Mie, Mtvec, Mscratch, Mepc, Mcause, Mtval;
-    public ulong Mcounteren, Mcountinhibit, Menvcfg, Mhartid;
+    public ulong Mcounteren, Mcountinhibit, Menvcfg, Mseccfg, Mhartid;
     public ulong Stvec, Sscratch, Sepc, Scause, Stval, Satp, Scounteren, Senvcfg;
 
     /// <summary>Sstc deadline in ticks of the time CSR; <see cref="ulong.MaxValue"/> when unarmed.</summary>

@@ -222,6 +222,9 @@ public static class CsrNumber
     /// <summary><c>mtval</c>: trap value (Machine).</summary>
     public const ushort Mtval = 0x343;
 
+    /// <summary><c>seed</c>: entropy (Zkr).</summary>
+    public const ushort Seed = 0x015;
+
     /// <summary><c>mip</c>: interrupt pending (Machine).</summary>
     public const ushort Mip = 0x344;
 
@@ -402,6 +405,7 @@ public static class CsrNumber
             ("mtval2", Mtval2),
             ("menvcfg", Menvcfg),
             ("mseccfg", Mseccfg),
+            ("seed", Seed),
             ("mstateen0", Mstateen0),
             ("mstateen1", Mstateen1),
             ("mstateen2", Mstateen2),

@@ -71,6 +71,11 @@ public static class Decoder
                 return Make(opcode, word, rd, rs1, immediate: (int)(word >> 20 & 63));
             case InstructionFormat.ShiftWord:
                 return Make(opcode, word, rd, rs1, immediate: rs2);
+            case InstructionFormat.KeyRound:
+                // Rounds past the last are reserved.
+                return rs2 > 26 ? Make(Opcode.Illegal, word) : Make(opcode, word, rd, rs1, immediate: rs2 & 15);
+            case InstructionFormat.ByteSelect:
+                return Make(opcode, word, rd, rs1, rs2, immediate: (int)(word >> 30));
             case InstructionFormat.Register:
             case InstructionFormat.FloatRegister:
             case InstructionFormat.FloatCompare:

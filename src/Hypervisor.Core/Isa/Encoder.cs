@@ -38,6 +38,8 @@ internal static class Encoder
         InstructionFormat.Prefetch => immediate << 20 & 0xfe000000,
         InstructionFormat.Shift => (immediate & 63) << 20,
         InstructionFormat.ShiftWord => (immediate & 31) << 20,
+        InstructionFormat.KeyRound => (immediate & 15) << 20,
+        InstructionFormat.ByteSelect => (immediate & 3) << 30,
         InstructionFormat.Atomic or InstructionFormat.LoadReserved => (immediate & 3) << 25,
         _ => 0,
     };

@@ -13,7 +13,9 @@ internal enum InstructionFormat : byte
     Immediate,
     Shift,
     ShiftWord,
+    KeyRound,
     Register,
+    ByteSelect,
     Unary,
     Fence,
     Csr,
@@ -63,6 +65,11 @@ internal enum IsaExtension : uint
     Zbkx = 1 << 20,
     Zfhmin = 1 << 21,
     Zfh = 1 << 22,
+    Zknd = 1 << 23,
+    Zkne = 1 << 24,
+    Zknh = 1 << 25,
+    Zksed = 1 << 26,
+    Zksh = 1 << 27,
 }
 
 /// <summary>One row of the <see cref="InstructionTable"/>.</summary>

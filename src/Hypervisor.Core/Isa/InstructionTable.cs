@@ -304,6 +304,27 @@ internal static class InstructionTable
         new(Opcode.FcvtHD, "fcvt.h.d", 0xfff0007f, 0x44100053, FloatUnary, Zfhmin),
         new(Opcode.FcvtSH, "fcvt.s.h", 0xfff0007f, 0x40200053, FloatUnary, Zfhmin),
         new(Opcode.FcvtDH, "fcvt.d.h", 0xfff0007f, 0x42200053, FloatUnary, Zfhmin),
+
+        // Scalar cryptography (chapter 31). The key schedule's instructions belong to Zknd too.
+        new(Opcode.Aes64Ds, "aes64ds", 0xfe00707f, 0x3a000033, Register, Zknd),
+        new(Opcode.Aes64Dsm, "aes64dsm", 0xfe00707f, 0x3e000033, Register, Zknd),
+        new(Opcode.Aes64Es, "aes64es", 0xfe00707f, 0x32000033, Register, Zkne),
+        new(Opcode.Aes64Esm, "aes64esm", 0xfe00707f, 0x36000033, Register, Zkne),
+        new(Opcode.Aes64Ks2, "aes64ks2", 0xfe00707f, 0x7e000033, Register, Zkne),
+        new(Opcode.Sm4Ed, "sm4ed", 0x3e00707f, 0x30000033, ByteSelect, Zksed),
+        new(Opcode.Sm4Ks, "sm4ks", 0x3e00707f, 0x34000033, ByteSelect, Zksed),
+        new(Opcode.Aes64Ks1i, "aes64ks1i", 0xff00707f, 0x31001013, KeyRound, Zkne),
+        new(Opcode.Aes64Im, "aes64im", 0xfff0707f, 0x30001013, Unary, Zknd),
+        new(Opcode.Sha256Sum0, "sha256sum0", 0xfff0707f, 0x10001013, Unary, Zknh),
+        new(Opcode.Sha256Sum1, "sha256sum1", 0xfff0707f, 0x10101013, Unary, Zknh),
+        new(Opcode.Sha256Sig0, "sha256sig0", 0xfff0707f, 0x10201013, Unary, Zknh),
+        new(Opcode.Sha256Sig1, "sha256sig1", 0xfff0707f, 0x10301013, Unary, Zknh),
+        new(Opcode.Sha512Sum0, "sha512sum0", 0xfff0707f, 0x10401013, Unary, Zknh),
+        new(Opcode.Sha512Sum1, "sha512sum1", 0xfff0707f, 0x10501013, Unary, Zknh),
+        new(Opcode.Sha512Sig0, "sha512sig0", 0xfff0707f, 0x10601013, Unary, Zknh),
+        new(Opcode.Sha512Sig1, "sha512sig1", 0xfff0707f, 0x10701013, Unary, Zknh),
+        new(Opcode.Sm3P0, "sm3p0", 0xfff0707f, 0x10801013, Unary, Zksh),
+        new(Opcode.Sm3P1, "sm3p1", 0xfff0707f, 0x10901013, Unary, Zksh),
     ];
 
     private static readonly Dictionary<string, InstructionRow> s_byMnemonic = BuildMnemonics();

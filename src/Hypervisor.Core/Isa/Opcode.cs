@@ -782,4 +782,61 @@ public enum Opcode : ushort
 
     /// <summary><c>fcvt.d.h rd, rs1</c> (Zfhmin).</summary>
     FcvtDH,
+
+    /// <summary><c>aes64ds rd, rs1, rs2</c> (Zknd).</summary>
+    Aes64Ds,
+
+    /// <summary><c>aes64dsm rd, rs1, rs2</c> (Zknd).</summary>
+    Aes64Dsm,
+
+    /// <summary><c>aes64es rd, rs1, rs2</c> (Zkne).</summary>
+    Aes64Es,
+
+    /// <summary><c>aes64esm rd, rs1, rs2</c> (Zkne).</summary>
+    Aes64Esm,
+
+    /// <summary><c>aes64ks2 rd, rs1, rs2</c> (Zkne).</summary>
+    Aes64Ks2,
+
+    /// <summary><c>sm4ed rd, rs1, rs2, bs</c> (Zksed).</summary>
+    Sm4Ed,
+
+    /// <summary><c>sm4ks rd, rs1, rs2, bs</c> (Zksed).</summary>
+    Sm4Ks,
+
+    /// <summary><c>aes64ks1i rd, rs1, rnum</c> (Zkne).</summary>
+    Aes64Ks1i,
+
+    /// <summary><c>aes64im rd, rs1</c> (Zknd).</summary>
+    Aes64Im,
+
+    /// <summary><c>sha256sum0 rd, rs1</c> (Zknh).</summary>
+    Sha256Sum0,
+
+    /// <summary><c>sha256sum1 rd, rs1</c> (Zknh).</summary>
+    Sha256Sum1,
+
+    /// <summary><c>sha256sig0 rd, rs1</c> (Zknh).</summary>
+    Sha256Sig0,
+
+    /// <summary><c>sha256sig1 rd, rs1</c> (Zknh).</summary>
+    Sha256Sig1,
+
+    /// <summary><c>sha512sum0 rd, rs1</c> (Zknh).</summary>
+    Sha512Sum0,
+
+    /// <summary><c>sha512sum1 rd, rs1</c> (Zknh).</summary>
+    Sha512Sum1,
+
+    /// <summary><c>sha512sig0 rd, rs1</c> (Zknh).</summary>
+    Sha512Sig0,
+
+    /// <summary><c>sha512sig1 rd, rs1</c> (Zknh).</summary>
+    Sha512Sig1,
+
+    /// <summary><c>sm3p0 rd, rs1</c> (Zksh).</summary>
+    Sm3P0,
+
+    /// <summary><c>sm3p1 rd, rs1</c> (Zksh).</summary>
+    Sm3P1,
 }

@@ -101,6 +101,8 @@ internal sealed class BoardGuest : IDisposable
     /// <exception cref="HypervisorException">The images do not fit into RAM, or not together; the message says which.</exception>
     public unsafe void Boot(BootImages images)
     {
+        foreach (VCpu vcpu in Machine.VCpus)
+            vcpu.Hart.SeedEntropy(images.RandomSeed.Span, vcpu.Id);
         if (images.BuiltInFirmware)
         {
             (ulong entry, ulong tree) = images.LoadForSupervisor(Board, HartExtensions.All);

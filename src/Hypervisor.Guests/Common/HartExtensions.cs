@@ -29,7 +29,8 @@ internal static class HartExtensions
         ("ziccrse", -1), ("zicntr", 50), ("zicond", 35), ("zicsr", -1), ("zifencei", -1), ("zihintntl", 29),
         ("zihintpause", 36), ("zihpm", 51), ("za64rs", -1), ("zaamo", 56), ("zalrsc", 57), ("zawrs", 48),
         ("zfh", 27), ("zfhmin", 28), ("zca", 43), ("zcd", 45),
-        ("zba", 3), ("zbb", 4), ("zbc", 7), ("zbkb", 8), ("zbkc", 9), ("zbkx", 10), ("zbs", 5), ("zkt", 16),
+        ("zba", 3), ("zbb", 4), ("zbc", 7), ("zbkb", 8), ("zbkc", 9), ("zbkx", 10), ("zbs", 5),
+        ("zknd", 11), ("zkne", 12), ("zknh", 13), ("zkr", -1), ("zksed", 14), ("zksh", 15), ("zkt", 16),
         ("ssccptr", -1), ("sscounterenw", -1), ("sstc", -1), ("sstvala", -1), ("sstvecd", -1),
         ("svadu", -1), ("svinval", -1), ("svnapot", -1), ("svpbmt", -1),
     ];

@@ -101,6 +101,8 @@ internal sealed class ParaGuest : IDisposable
     /// <exception cref="HypervisorException">Something does not fit into the guest's RAM.</exception>
     public void Boot(BootImages images)
     {
+        foreach (VCpu vcpu in _machine.VCpus)
+            vcpu.Hart.SeedEntropy(images.RandomSeed.Span, vcpu.Id);
         (ulong entry, ulong tree) = images.LoadForSupervisor(Board, HartExtensions.WithoutMachineMode);
         Para.Hart(0).Boot(entry, tree);
     }

@@ -176,6 +176,7 @@ internal sealed unsafe class ParaHart
         // What user mode may read is the supervisor's choice, which Linux leaves to firmware: its vDSO reads the time.
         privileged.Scounteren = SupervisorCounters;
         privileged.Menvcfg = Environment;
+        privileged.Mseccfg = Entropy.SupervisorEnable;
         privileged.Mip = pending;
         CsrFile.SyncFp(state, in privileged);
         Root = 0;

@@ -57,6 +57,12 @@ internal static class RandomWords
             word |= 0x100000;
         }
 
+        else if (row.Opcode == Opcode.Aes64Ks1i && (word >> 20 & 15) > 10)
+        {
+            // Rounds past the tenth are reserved.
+            word &= ~0x00700000u;
+        }
+
         return word;
     }
 }

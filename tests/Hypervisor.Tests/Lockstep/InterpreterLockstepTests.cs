@@ -9,7 +9,7 @@ namespace Hypervisor.Tests.Lockstep;
 public sealed class InterpreterLockstepTests
 {
     private const string Qemu = "qemu-riscv64-static";
-    private const string Cpu = "rv64,zbkb=true,zbkc=true,zbkx=true,Zfh=true";
+    private const string Cpu = "rv64,zbkb=true,zbkc=true,zbkx=true,zknd=true,zkne=true,zknh=true,zksed=true,zksh=true,Zfh=true";
     private const int Sequences = 1200;
 
     [PeerTheory(Qemu)]

@@ -208,6 +208,8 @@ internal sealed class RandomProgram
     private void EmitRandom(InstructionRow row)
     {
         uint word = row.Match | ((uint)_random.NextInt64() & ~row.Mask);
+        if (row.Format == InstructionFormat.KeyRound)
+            word = row.Match | (word & 0xf_ffff & ~row.Mask) | (uint)_random.Next(11) << 20;
         uint rd = (uint)_random.Next(30);
         bool atomic = row.Format is InstructionFormat.Atomic or InstructionFormat.LoadReserved;
         switch (row.Format)

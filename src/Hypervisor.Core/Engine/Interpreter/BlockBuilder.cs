@@ -359,5 +359,5 @@ internal sealed unsafe class BlockBuilder
     /// <summary>Computations that may be dropped where they write x0. Everything else has effects beside its destination.</summary>
     private static bool WritesOnlyIntegerRegister(Opcode opcode) => opcode is (>= Opcode.Addi and <= Opcode.Sraw)
         or (>= Opcode.Mul and <= Opcode.Remuw) or (>= Opcode.Sh1add and <= Opcode.CzeroNez)
-        or (>= Opcode.Clmul and <= Opcode.Xperm8);
+        or (>= Opcode.Clmul and <= Opcode.Xperm8) or (>= Opcode.Aes64Ds and <= Opcode.Sm3P1);
 }

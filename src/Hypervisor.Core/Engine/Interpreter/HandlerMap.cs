@@ -18,6 +18,8 @@ internal static unsafe class HandlerMap
         // The later extensions by their ranges, so that a program which uses none of them pays for none.
         if (opcode is >= Opcode.Clmul and <= Opcode.Xperm8)
             return BitPermutations(opcode);
+        if (opcode >= Opcode.Aes64Ds)
+            return Cryptography(opcode);
         if (opcode >= Opcode.Flh)
             return Half(opcode, dynamicRounding);
         Handler handler = Base(opcode);
@@ -217,6 +219,30 @@ internal static unsafe class HandlerMap
         Opcode.Brev8 => P(&Step<Rrr<Brev8>>),
         Opcode.Xperm4 => P(&Step<Rrr<Xperm4>>),
         Opcode.Xperm8 => P(&Step<Rrr<Xperm8>>),
+        _ => 0,
+    };
+
+    private static Handler Cryptography(Opcode opcode) => opcode switch
+    {
+        Opcode.Aes64Ds => P(&Step<Rrr<Aes64Ds>>),
+        Opcode.Aes64Dsm => P(&Step<Rrr<Aes64Dsm>>),
+        Opcode.Aes64Es => P(&Step<Rrr<Aes64Es>>),
+        Opcode.Aes64Esm => P(&Step<Rrr<Aes64Esm>>),
+        Opcode.Aes64Ks2 => P(&Step<Rrr<Aes64Ks2>>),
+        Opcode.Sm4Ed => P(&Step<Sm4<Sm4Round>>),
+        Opcode.Sm4Ks => P(&Step<Sm4<Sm4Key>>),
+        Opcode.Aes64Ks1i => P(&Step<Rri<Aes64Ks1i>>),
+        Opcode.Aes64Im => P(&Step<Rrr<Aes64Im>>),
+        Opcode.Sha256Sum0 => P(&Step<Rrr<Sha256Sum0>>),
+        Opcode.Sha256Sum1 => P(&Step<Rrr<Sha256Sum1>>),
+        Opcode.Sha256Sig0 => P(&Step<Rrr<Sha256Sig0>>),
+        Opcode.Sha256Sig1 => P(&Step<Rrr<Sha256Sig1>>),
+        Opcode.Sha512Sum0 => P(&Step<Rrr<Sha512Sum0>>),
+        Opcode.Sha512Sum1 => P(&Step<Rrr<Sha512Sum1>>),
+        Opcode.Sha512Sig0 => P(&Step<Rrr<Sha512Sig0>>),
+        Opcode.Sha512Sig1 => P(&Step<Rrr<Sha512Sig1>>),
+        Opcode.Sm3P0 => P(&Step<Rrr<Sm3P0>>),
+        Opcode.Sm3P1 => P(&Step<Rrr<Sm3P1>>),
         _ => 0,
     };
 

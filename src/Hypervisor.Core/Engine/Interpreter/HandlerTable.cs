@@ -10,7 +10,7 @@ namespace Hypervisor.Core.Engine.Interpreter;
 /// <summary>The entry points of handlers, found when first needed.</summary>
 internal sealed unsafe class HandlerTable
 {
-    private const int Opcodes = (int)Opcode.FcvtDH + 1;
+    private const int Opcodes = (int)Opcode.Sm3P1 + 1;
     private const int Kinds = (int)FusedKind.Count;
 
     private readonly nint[] _static = new nint[Opcodes];

@@ -29,6 +29,11 @@ internal sealed unsafe partial class RegionCompiler
         [Opcode.Clmul] = Apply<Clmul>(), [Opcode.Clmulr] = Apply<Clmulr>(), [Opcode.Clmulh] = Apply<Clmulh>(), [Opcode.Pack] = Apply<Pack>(),
         [Opcode.Packh] = Apply<Packh>(), [Opcode.Packw] = Apply<Packw>(), [Opcode.Brev8] = Apply<Brev8>(), [Opcode.Xperm4] = Apply<Xperm4>(),
         [Opcode.Xperm8] = Apply<Xperm8>(),
+        [Opcode.Aes64Ds] = Apply<Aes64Ds>(), [Opcode.Aes64Dsm] = Apply<Aes64Dsm>(), [Opcode.Aes64Es] = Apply<Aes64Es>(), [Opcode.Aes64Esm] = Apply<Aes64Esm>(),
+        [Opcode.Aes64Ks2] = Apply<Aes64Ks2>(), [Opcode.Aes64Ks1i] = Apply<Aes64Ks1i>(), [Opcode.Aes64Im] = Apply<Aes64Im>(), [Opcode.Sha256Sum0] = Apply<Sha256Sum0>(),
+        [Opcode.Sha256Sum1] = Apply<Sha256Sum1>(), [Opcode.Sha256Sig0] = Apply<Sha256Sig0>(), [Opcode.Sha256Sig1] = Apply<Sha256Sig1>(), [Opcode.Sha512Sum0] = Apply<Sha512Sum0>(),
+        [Opcode.Sha512Sum1] = Apply<Sha512Sum1>(), [Opcode.Sha512Sig0] = Apply<Sha512Sig0>(), [Opcode.Sha512Sig1] = Apply<Sha512Sig1>(), [Opcode.Sm3P0] = Apply<Sm3P0>(),
+        [Opcode.Sm3P1] = Apply<Sm3P1>(),
     };
 
     private static readonly Dictionary<Opcode, MethodInfo> s_words = new()
@@ -367,8 +372,9 @@ internal readonly record struct OperandKinds(bool ReadsRs1, bool ReadsRs2, bool 
             or (>= Opcode.FcvtHW and <= Opcode.FcvtHLu) or Opcode.FmvHX => new(true, false, false),
         (>= Opcode.Add and <= Opcode.And) or (>= Opcode.Addw and <= Opcode.Sraw) or (>= Opcode.Mul and <= Opcode.Remuw) => new(true, true, true),
         Opcode.SlliUw or Opcode.Rori or Opcode.Roriw or Opcode.Bclri or Opcode.Bexti or Opcode.Binvi or Opcode.Bseti
-            or (>= Opcode.Clz and <= Opcode.Rev8) or Opcode.Brev8 => new(true, false, true),
-        (>= Opcode.Sh1add and <= Opcode.CzeroNez) or (>= Opcode.Clmul and <= Opcode.Xperm8) => new(true, true, true),
+            or (>= Opcode.Clz and <= Opcode.Rev8) or Opcode.Brev8 or (>= Opcode.Aes64Ks1i and <= Opcode.Sm3P1) => new(true, false, true),
+        (>= Opcode.Sh1add and <= Opcode.CzeroNez) or (>= Opcode.Clmul and <= Opcode.Xperm8)
+            or (>= Opcode.Aes64Ds and <= Opcode.Aes64Ks2) => new(true, true, true),
         _ => default,
     };
 }

@@ -147,6 +147,8 @@ internal static class Ranges
             InstructionFormat.Upper => (0, 0xfffff),
             InstructionFormat.Shift => (0, 63),
             InstructionFormat.ShiftWord => (0, 31),
+            InstructionFormat.KeyRound => (0, 10),
+            InstructionFormat.ByteSelect => (0, 3),
             InstructionFormat.Csr => (0, 4095),
             InstructionFormat.CsrImmediate => (0, 31),
             _ => (-2048, 2047),

@@ -143,7 +143,7 @@ internal sealed class InstructionAssembler(AssemblyContext context)
             case InstructionFormat.Load or InstructionFormat.FloatLoad or InstructionFormat.Store or InstructionFormat.FloatStore:
                 LoadOrStore(row, operands);
                 return;
-            case InstructionFormat.Immediate or InstructionFormat.Shift or InstructionFormat.ShiftWord:
+            case InstructionFormat.Immediate or InstructionFormat.Shift or InstructionFormat.ShiftWord or InstructionFormat.KeyRound:
                 Expect(row.Mnemonic, operands, 3);
                 i = i with
                 {
@@ -161,6 +161,16 @@ internal sealed class InstructionAssembler(AssemblyContext context)
                 }
 
                 i = i with { Rd = Operand.Integer(operands[0]), Rs1 = Operand.Integer(operands[1]), Rs2 = Operand.Integer(operands[2]) };
+                break;
+            case InstructionFormat.ByteSelect:
+                Expect(row.Mnemonic, operands, 4);
+                i = i with
+                {
+                    Rd = Operand.Integer(operands[0]),
+                    Rs1 = Operand.Integer(operands[1]),
+                    Rs2 = Operand.Integer(operands[2]),
+                    Immediate = Immediate(row.Opcode, operands[3]),
+                };
                 break;
             case InstructionFormat.Unary:
                 Expect(row.Mnemonic, operands, 2);

@@ -294,6 +294,7 @@ internal sealed unsafe class BuiltInFirmware : ISbiPlatform, IPersonality
         // What user mode may read is the supervisor's choice, which Linux leaves to firmware: its vDSO reads the time.
         p.Scounteren = SupervisorCounters;
         p.Menvcfg = Environment;
+        p.Mseccfg = Entropy.SupervisorEnable;
         p.Mode = PrivilegeMode.Supervisor;
         Pmp.OpenAll(ref p);
         CsrFile.SyncFp(s, in p);
