@@ -22,6 +22,7 @@ need make make
 need xz xz-utils
 need podman podman
 need conmon conmon
+need containerd containerd
 need script bsdutils
 [ -d /usr/lib/riscv64-linux-gnu/opensbi ] || missing+=(opensbi)
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)

@@ -27,6 +27,13 @@ public sealed partial class Container
     /// <summary>Lets its tasks go on.</summary>
     public void Resume() => Host.SetPaused(this, false);
 
+    /// <summary>Keeps its first process off before it runs, or lets it go: others may be added meanwhile.</summary>
+    internal void HoldFirst(bool held)
+    {
+        if (FindProcess(1) is { } first)
+            Host.SetHeld(first, held);
+    }
+
     /// <summary>The terminal that its streams are, if they are one, has another size from now on.</summary>
     public void ResizeTerminal(ushort rows, ushort columns)
     {
@@ -36,6 +43,13 @@ public sealed partial class Container
 
     /// <summary>Its processes: number, parent's number, command line.</summary>
     public IReadOnlyList<(int Id, int Parent, string Command)> ListProcesses() => Host.ListProcesses(this);
+
+    /// <summary>What it uses and may use.</summary>
+    public ContainerStatistics Statistics => Host.StatisticsOf(this);
+
+    /// <summary>Changes its limits from now on.</summary>
+    /// <exception cref="HypervisorException">A limit lies outside its bounds; nothing is changed then.</exception>
+    public void SetLimits(ContainerLimits limits) => Host.SetLimits(this, limits);
 
     /// <summary>A directory that a process is to start in.</summary>
     /// <exception cref="HypervisorException">There is none.</exception>

@@ -30,13 +30,16 @@ public sealed partial class Container
         Account = new MemoryAccount((long)(options.MemoryLimit / AddressSpace.PageSize));
         Random = new Random(options.Seed);
         Store = new FileStore(() => host.Now + host.EpochNanoseconds, (long)options.FileLimit) { Frames = host.Frames };
-        Network = new ContainerNetwork(Store) { Station = options.Link is { } link ? new Core.Network.Routing.IpStation(link, host.Machine.Timers, options.Seed) : null };
+        Network = new ContainerNetwork(Store) { Station = options.Link is { } link ? new Core.Network.Routing.IpStation(link, host.Machine.Timers, options.Seed) : null, Listening = options.Listening };
         if (Network.Station is { } station)
             station.Changed = () => host.HandleNetwork(this);
         Ptys = new PtyList(this);
         Console = options.Terminal ? new ContainerConsole(this) : null;
         Paths = ContainerTree.Build(this);
         Cpu = options.CpuLimit is { } limit ? new CpuAccount(host.Machine.Timers, limit, WakeAll) : null;
+        Io = new IoAccount(host.Machine.Timers, options.Io, host.Locked);
+        Store.Io = Io;
+        TaskLimit = options.TaskLimit;
     }
 
     /// <summary>What it was made of.</summary>
@@ -69,7 +72,13 @@ public sealed partial class Container
     internal Random Random { get; }
 
     /// <summary>Its limit on processor time, if it has one.</summary>
-    internal CpuAccount? Cpu { get; }
+    internal CpuAccount? Cpu { get; set; }
+
+    /// <summary>Its input and output on files of the host.</summary>
+    internal IoAccount Io { get; }
+
+    /// <summary>Tasks it may have at a time.</summary>
+    internal int TaskLimit { get; set; }
 
     internal FileStore Store { get; }
 
@@ -102,7 +111,7 @@ public sealed partial class Container
     /// <summary>The next number for a process or task; 0 where the limit on tasks is reached.</summary>
     internal int NextId()
     {
-        if (_tasks.Count >= Options.TaskLimit)
+        if (_tasks.Count >= TaskLimit)
             return 0;
         do
             LastId = LastId >= MostId ? FirstReused : LastId + 1;
@@ -142,11 +151,12 @@ public sealed partial class Container
         Exit = signal == 0
             ? new ContainerExit(waitStatus >> 8 & 0xFF, "")
             : new ContainerExit(128 + signal, Account.Kills > 0 && signal == Signals.SIGKILL
-                ? $"out of memory: the limit is {Options.MemoryLimit >> 10} KiB"
+                ? $"out of memory: the limit is {Account.Limit * (long)(AddressSpace.PageSize >> 10)} KiB"
                 : $"ended by signal {signal}");
 
         // With its first process gone, the rest of the container goes too.
         Cpu?.Dispose();
+        Io.Dispose();
         Network.Station?.Dispose();
         foreach (KernelTask task in _tasks.Values)
             task.Killed = true;
@@ -163,12 +173,7 @@ public sealed partial class Container
 
     internal static void Validate(ContainerOptions options)
     {
-        if (options.MemoryLimit < 64 << 10)
-            throw new HypervisorException($"Container '{options.Name}' may use {options.MemoryLimit} bytes of memory; give it at least 64 KiB.");
-        if (options.CpuLimit is { } cpus && !(cpus is >= 0.01 and <= 64))
-            throw new HypervisorException($"Container '{options.Name}' may use {cpus} CPUs; a limit lies between 0.01 and 64.");
-        if (options.TaskLimit < 1)
-            throw new HypervisorException($"Container '{options.Name}' may have {options.TaskLimit} tasks; give it at least 1.");
+        ValidateLimits(options);
         if (options.Arguments.Count == 0)
             throw new HypervisorException($"Container '{options.Name}' has no arguments; the first is the program's own name.");
         if (options.UpperDirectory is { } upper && (!Directory.Exists(upper) || options.RootIsHosts || (options.Image is null && options.RootDirectory is null)))
@@ -179,5 +184,17 @@ public sealed partial class Container
             throw new HypervisorException($"Container '{options.Name}' has both an image and a root directory; choose one.");
         if (options.RootDirectory is { } root && !Directory.Exists(root))
             throw new HypervisorException($"The root directory '{root}' of container '{options.Name}' does not exist.");
+    }
+
+    internal static void ValidateLimits(ContainerOptions options)
+    {
+        if (options.MemoryLimit < 64 << 10)
+            throw new HypervisorException($"Container '{options.Name}' may use {options.MemoryLimit} bytes of memory; give it at least 64 KiB.");
+        if (options.CpuLimit is { } cpus && !(cpus is >= 0.01 and <= 64))
+            throw new HypervisorException($"Container '{options.Name}' may use {cpus} CPUs; a limit lies between 0.01 and 64.");
+        if (options.TaskLimit < 1)
+            throw new HypervisorException($"Container '{options.Name}' may have {options.TaskLimit} tasks; give it at least 1.");
+        if (options.Io is { } io && (io.ReadBytes == 0 || io.WriteBytes == 0 || io.Reads == 0 || io.Writes == 0))
+            throw new HypervisorException($"Container '{options.Name}' has a limit of input and output of 0; leave a limit out for none.");
     }
 }

@@ -29,6 +29,20 @@ public sealed partial class ContainerHost
             return container.Processes.ToArray().Count(process => Signal(process, signal));
     }
 
+    /// <summary>Keeps the first process off until it is let go, so that others can prepare what it will find.</summary>
+    internal void SetHeld(Process process, bool held)
+    {
+        lock (_kernel)
+        {
+            process.StoppedBy = held ? Signals.SIGSTOP : 0;
+            foreach (KernelTask task in process.Tasks)
+            {
+                if (!held)
+                    task.Woken();
+            }
+        }
+    }
+
     internal void SetPaused(Container container, bool paused)
     {
         lock (_kernel)
@@ -44,6 +58,46 @@ public sealed partial class ContainerHost
         lock (_kernel)
             return [.. container.Processes.Where(process => process.Tasks.Count > 0).OrderBy(process => process.Id)
                 .Select(process => (process.Id, process.Parent?.Id ?? 0, string.Join(' ', process.Arguments)))];
+    }
+
+    internal ContainerStatistics StatisticsOf(Container container)
+    {
+        lock (_kernel)
+        {
+            IoAccount io = container.Io;
+            return new ContainerStatistics(
+                container.EndedNanoseconds + container.Processes.Sum(process => process.IsAlive ? process.UsedNanoseconds : process.EndedNanoseconds),
+                container.MemoryInUse, (ulong)container.Account.Peak * AddressSpace.PageSize, (ulong)container.Account.Limit * AddressSpace.PageSize,
+                container.Account.Kills, container.TaskCount, container.TaskLimit,
+                new IoStatistics(io.BytesRead, io.BytesWritten, io.Reads, io.Writes, io.HeldNanoseconds));
+        }
+    }
+
+    internal void SetLimits(Container container, ContainerLimits limits)
+    {
+        lock (_kernel)
+        {
+            // What is asked for is checked as if the container were made of it, before any of it is done.
+            Container.ValidateLimits(container.Options with
+            {
+                MemoryLimit = limits.Memory ?? container.Options.MemoryLimit,
+                TaskLimit = limits.Tasks ?? container.Options.TaskLimit,
+                Io = limits.Io,
+                CpuLimit = limits.Cpus is { } wanted && !double.IsPositiveInfinity(wanted) ? wanted : null,
+            });
+            ulong most = (ulong)Frames.Count * AddressSpace.PageSize;
+            if (limits.Memory > most)
+                throw new HypervisorException($"Container '{container.Options.Name}' cannot have {limits.Memory} bytes of memory: its machine has {most}.");
+            if (limits.Memory is { } memory)
+                container.Account.Limit = (long)(memory / AddressSpace.PageSize);
+            container.TaskLimit = limits.Tasks ?? container.TaskLimit;
+            if (limits.Cpus is { } cpus && container.Cpu is { } account)
+                account.SetLimit(cpus);
+            else if (limits.Cpus is { } first && !double.IsPositiveInfinity(first) && container.Exit is null)
+                container.Cpu = new CpuAccount(Machine.Timers, first, container.WakeAll);
+            if (limits.Io is { } io)
+                container.Io.SetLimits(io);
+        }
     }
 
     /// <summary>Adds a process to a container that runs.</summary>

@@ -138,7 +138,10 @@ public sealed partial class ContainerHost
         }
         else if (task.DeliverableSignals != 0)
             verdict = ExitVerdict.Resume; // The call is made again, and gives EINTR.
-        return task.Killed ? Stop(task) : task.Process.StoppedBy != 0 ? ExitVerdict.Block : verdict;
+        if (task.Killed)
+            return Stop(task);
+        bool isHeld = task.Process.Container.Io is { Owes: true } io && io.TryHold(task);
+        return isHeld || task.Process.StoppedBy != 0 ? ExitVerdict.Block : verdict;
     }
 
     /// <summary>A fault becomes a signal; one that cannot be taken ends the process.</summary>

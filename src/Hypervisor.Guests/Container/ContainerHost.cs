@@ -153,7 +153,7 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
         {
             task.SliceStartedAt = Now;
             task.WasPreempted = true;
-            if (task.Process.StoppedBy != 0 && !task.Killed)
+            if ((task.Process.StoppedBy != 0 || task.IsHeldForIo) && !task.Killed)
                 return ExitVerdict.Block;
             return task.Process.Container.Cpu is not { } account || account.MayRun(task) ? ExitVerdict.Resume : ExitVerdict.Block;
         }
@@ -165,7 +165,7 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
     /// </remarks>
     bool IPersonality.HasPendingWork(VCpu vcpu)
         => vcpu.Data is KernelTask task
-            && (task.Killed || (task.WasWoken && task.Process is { StoppedBy: 0, Container: { IsPaused: false, Cpu: not { IsThrottled: true } } }));
+            && (task.Killed || (task is { WasWoken: true, IsHeldForIo: false } && task.Process is { StoppedBy: 0, Container: { IsPaused: false, Cpu: not { IsThrottled: true } } }));
 
     ExitVerdict IPersonality.OnExit(VCpu vcpu, in VmExit exit)
     {

@@ -44,6 +44,9 @@ public sealed record ContainerOptions
     /// <summary>Paths below which nothing may be changed.</summary>
     public IReadOnlyList<string> ReadOnlyPaths { get; init; } = [];
 
+    /// <summary>What it finds under /proc/sys, by names such as <c>net.core.somaxconn</c>: told to its programs, in the place of the kernel's own.</summary>
+    public IReadOnlyDictionary<string, string> KernelParameters { get; init; } = new Dictionary<string, string>();
+
     /// <summary>The program as a path within the container; where <see cref="ProgramImage"/> is given, where that is put.</summary>
     public required string Program { get; init; }
 
@@ -80,6 +83,9 @@ public sealed record ContainerOptions
     /// </summary>
     public double? CpuLimit { get; init; }
 
+    /// <summary>How fast it may read and write files of the host; null for no limit.</summary>
+    public IoLimits? Io { get; init; }
+
     /// <summary>Seed of everything random in it.</summary>
     public int Seed { get; init; } = 1;
 
@@ -103,6 +109,9 @@ public sealed record ContainerOptions
 
     /// <summary>Where it is in a network; null for its own loopback only.</summary>
     internal Core.Network.Routing.StationLink? Link { get; init; }
+
+    /// <summary>Asked before a TCP port of its network listens, and told when it no longer does: port and whether it does; whether it may.</summary>
+    internal Func<ushort, bool, bool>? Listening { get; init; }
 
     /// <summary>Hears benchmark marks (system call 4096): whether it ends a region, and how many operations it had.</summary>
     public Action<bool, ulong>? Marked { get; init; }

@@ -13,7 +13,7 @@ internal sealed class CpuAccount : IDisposable
     private const long Period = 100_000_000;
 
     private readonly ITimerService _timers;
-    private readonly long _quota;
+    private long _quota;
     private readonly int _timer;
     private long _periodEnd;
     private long _used;
@@ -22,7 +22,7 @@ internal sealed class CpuAccount : IDisposable
     public CpuAccount(ITimerService timers, double cpus, Action replenished)
     {
         _timers = timers;
-        _quota = (long)(cpus * Period);
+        SetLimit(cpus);
         _timer = timers.CreateTimer(() =>
         {
             IsThrottled = false;
@@ -30,6 +30,9 @@ internal sealed class CpuAccount : IDisposable
         });
         _periodEnd = timers.NowNanoseconds + Period;
     }
+
+    /// <summary>Changes the limit, from the next slice on.</summary>
+    public void SetLimit(double cpus) => _quota = (long)Math.Min(cpus * Period, long.MaxValue / 4);
 
     /// <summary>The quota is used up and the period has not ended.</summary>
     public bool IsThrottled { get; private set; }

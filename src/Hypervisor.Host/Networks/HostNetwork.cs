@@ -101,6 +101,19 @@ internal sealed class HostNetworks : IDisposable
         return new StationLink(network.Plug(station), lease.Station, lease.Address, network.Options.Subnet, network.Leg.Address);
     }
 
+    /// <summary>Leads a port on all addresses of the host to the same port of a station; null where the host's is taken.</summary>
+    public IDisposable? TryPublish(string name, ushort port, uint station)
+    {
+        try
+        {
+            return new PublishedPort(_router, _networks[name].Leg, port, station, port, everywhere: true);
+        }
+        catch (HypervisorException)
+        {
+            return null; // Who asked for the port is told that it is in use.
+        }
+    }
+
     private (HostNetwork Network, Lease Lease) Reserve(string name, string station, IReadOnlyList<PortMapping> published, uint? address, MacAddress? mac)
     {
         if (!_networks.TryGetValue(name, out HostNetwork? network))

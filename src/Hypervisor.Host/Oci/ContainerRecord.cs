@@ -30,6 +30,9 @@ internal sealed record ContainerRecord
 
     public bool Paused { get; init; }
 
+    /// <summary>Its control group on the host; null for none.</summary>
+    public string? CgroupsPath { get; init; }
+
     public IReadOnlyDictionary<string, string> Annotations { get; init; } = new Dictionary<string, string>();
 
     /// <summary>What the container is doing, by the process that holds it: creating, created, running, paused or stopped.</summary>

@@ -31,17 +31,30 @@ internal static class ExecSpec
 
         if (arguments["--user"] is { } user)
             process["user"] = User(user);
+        if (arguments.All("--additional-gids") is { Count: > 0 } groups)
+            ((JsonObject)(process["user"] ??= new JsonObject()))["additionalGids"] = new JsonArray([.. groups.SelectMany(each => each.Split(',')).Select(each => (JsonNode)Id(each, "--additional-gids"))]);
+        if (arguments.Has("--no-new-privs"))
+            process["noNewPrivileges"] = true;
+        if (arguments.All("--cap") is { Count: > 0 } capabilities)
+        {
+            JsonNode[] Names() => [.. capabilities.Select(each => (JsonNode)(each.StartsWith("CAP_", StringComparison.Ordinal) ? each : "CAP_" + each.ToUpperInvariant()))];
+            process["capabilities"] = new JsonObject { ["bounding"] = new JsonArray(Names()), ["effective"] = new JsonArray(Names()), ["permitted"] = new JsonArray(Names()) };
+        }
+
         return process.ToJsonString();
     }
 
     private static JsonObject User(string user)
     {
         string[] parts = user.Split(':');
-        uint[] numbers = [.. parts.Select(part => uint.TryParse(part, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out uint number)
-            ? number
-            : throw new HypervisorException($"--user {user}: give numbers, as UID or UID:GID."))];
+        uint[] numbers = [.. parts.Select(part => Id(part, "--user"))];
         return new JsonObject { ["uid"] = numbers[0], ["gid"] = numbers.Length > 1 ? numbers[1] : 0 };
     }
+
+    private static uint Id(string text, string option)
+        => uint.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out uint number)
+            ? number
+            : throw new HypervisorException($"{option} {text}: give numbers, as UID or UID:GID.");
 
     private static JsonObject BaseOf(ContainerRecord record)
     {

@@ -27,6 +27,12 @@ internal sealed class OciArguments
         ["ps"] = new() { ["--format"] = true },
         ["exec"] = new() { ["--process"] = true, ["--pid-file"] = true, ["--console-socket"] = true, ["--tty"] = false, ["--detach"] = false, ["--cwd"] = true, ["--env"] = true, ["--user"] = true, ["--additional-gids"] = true, ["--preserve-fds"] = true, ["--no-new-privs"] = false, ["--cap"] = true, ["--ignore-paused"] = false, ["--no-subreaper"] = false, ["--apparmor"] = true, ["--process-label"] = true, ["--cgroup"] = true },
         ["pause"] = [],
+        ["events"] = new() { ["--stats"] = false, ["--interval"] = true },
+        ["update"] = new()
+        {
+            ["--resources"] = true, ["--memory"] = true, ["--memory-reservation"] = true, ["--memory-swap"] = true, ["--cpu-period"] = true, ["--cpu-quota"] = true, ["--cpu-share"] = true,
+            ["--pids-limit"] = true, ["--blkio-weight"] = true, ["--cpu-rt-period"] = true, ["--cpu-rt-runtime"] = true, ["--cpuset-cpus"] = true, ["--cpuset-mems"] = true, ["--kernel-memory"] = true, ["--kernel-memory-tcp"] = true,
+        },
         ["resume"] = [],
         ["spec"] = new() { ["--bundle"] = true, ["--rootless"] = false },
         ["features"] = [],
@@ -37,7 +43,7 @@ internal sealed class OciArguments
     private static readonly Dictionary<string, string> s_short = new()
     {
         ["-b"] = "--bundle", ["-a"] = "--all", ["-f"] = "--force", ["-d"] = "--detach", ["-t"] = "--tty", ["-e"] = "--env", ["-p"] = "--process",
-        ["-u"] = "--user", ["-g"] = "--additional-gids", ["-c"] = "--cap", ["-q"] = "--quiet", ["-h"] = "--help", ["-v"] = "--version",
+        ["-u"] = "--user", ["-g"] = "--additional-gids", ["-c"] = "--cap", ["-q"] = "--quiet", ["-h"] = "--help", ["-r"] = "--resources", ["-m"] = "--memory", ["-v"] = "--version",
     };
 
     private readonly Dictionary<string, List<string>> _values = [];

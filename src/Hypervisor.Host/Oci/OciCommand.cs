@@ -29,6 +29,8 @@ internal static class OciCommand
           ps [--format json] ID                                 its processes
           list [--format json] [--quiet]                        all containers
           pause ID, resume ID                                   hold its tasks, let them go on
+          update [--resources FILE | --memory 256m --cpu-quota N …] ID           change its limits
+          events [--stats] [--interval 5s] ID                   what it uses, as JSON: once, or until it ends
           spec [--bundle DIR]                                   write a configuration to begin with
           features                                              what this runtime does, as JSON
 
@@ -111,6 +113,12 @@ internal static class OciCommand
             case "resume":
                 SetPaused(store, id, arguments.Command == "pause");
                 return ExitCode.Success;
+            case "update":
+                Update(store, arguments, id);
+                return ExitCode.Success;
+            case "events":
+                TellEvents(store, arguments, id);
+                return ExitCode.Success;
             case "spec":
                 OciFeatures.WriteSpecification(arguments["--bundle"] ?? ".");
                 return ExitCode.Success;
@@ -142,6 +150,7 @@ internal static class OciCommand
             RootFs = spec.RootPath,
             Created = DateTime.UtcNow,
             Annotations = spec.Annotations,
+            CgroupsPath = spec.CgroupsPath,
         };
         _ = store.SocketOf(id);
         store.Claim(record);
@@ -151,7 +160,8 @@ internal static class OciCommand
             List<string> command = ["--root", store.Root, "monitor", "--bundle", bundle];
             if (console is not null)
                 command.AddRange(["--console-socket", Path.GetFullPath(console)]);
-            monitor = StartSelf(command, id, outlives: detached);
+            monitor = StartSelf(command, id, outlives: detached, HostNamespaces.Entrance(spec, bundle, Path.Combine(store.DirectoryOf(id), "root")));
+            HostCgroup.Join(spec.CgroupsPath, monitor.Id, spec.Resources.Weight);
             record = record with { Pid = monitor.Id, PidStarted = ContainerRecord.StartOf(monitor.Id) };
             OciHooks.Run(spec.Hooks.Prestart, "prestart", HookState(record, "creating"));
             OciHooks.Run(spec.Hooks.CreateRuntime, "createRuntime", HookState(record, "creating"));
@@ -163,7 +173,9 @@ internal static class OciCommand
         catch
         {
             monitor?.Kill();
+            monitor?.WaitForExit();
             monitor?.Dispose();
+            HostCgroup.Remove(spec.CgroupsPath);
             store.Remove(id);
             throw;
         }
@@ -211,7 +223,7 @@ internal static class OciCommand
             // Whoever asks for all processes of a container that has none is content.
             if (all)
                 return;
-            throw new HypervisorException($"Container '{id}' is not running: it is stopped.");
+            throw new HypervisorException($"Container '{id}' is stopped: container not running.");
         }
 
         Ask(store, id, $"{(all ? "killall" : "kill")} {number.ToString(CultureInfo.InvariantCulture)}");
@@ -238,6 +250,7 @@ internal static class OciCommand
         }
 
         HooksSpec? hooks = HooksOf(record);
+        HostCgroup.Remove(record.CgroupsPath);
         store.Remove(id);
         if (hooks is { Poststop.Count: > 0 })
             OciHooks.Run(hooks.Poststop, "poststop", HookState(record, "stopped"));
@@ -278,7 +291,7 @@ internal static class OciCommand
             List<string> command = ["--root", store.Root, "session", "--process", file];
             if (console is not null)
                 command.AddRange(["--console-socket", Path.GetFullPath(console)]);
-            using Process session = StartSelf(command, id, outlives: true);
+            using Process session = StartSelf(command, id, outlives: true, []);
             WritePid(arguments["--pid-file"], session.Id);
             return ExitCode.Success;
         }
@@ -332,6 +345,31 @@ internal static class OciCommand
         store.Save(record with { Paused = paused });
     }
 
+    private static void Update(ContainerStore store, OciArguments arguments, string id)
+    {
+        string resources = OciResources.From(arguments);
+        ContainerRecord record = store.Get(id);
+        if (record.Status == "stopped")
+            throw new HypervisorException($"Container '{id}' is stopped: there is nothing whose limits could change.");
+        Ask(store, id, "update " + resources);
+        HostCgroup.SetWeight(record.CgroupsPath, OciResources.Parse(resources).Weight);
+    }
+
+    private static void TellEvents(ContainerStore store, OciArguments arguments, string id)
+    {
+        string interval = arguments["--interval"] ?? "5s";
+        if (!double.TryParse(interval.TrimEnd('s'), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double seconds) || seconds is < 0.01 or > 86_400)
+            throw new HypervisorException($"--interval {interval}: give seconds, as 5s.");
+        Console.WriteLine(Ask(store, id, "stats"));
+        while (!arguments.Has("--stats"))
+        {
+            Thread.Sleep(TimeSpan.FromSeconds(seconds));
+            if (store.Find(id) is not { Status: "running" or "paused" or "created" })
+                return;
+            Console.WriteLine(Ask(store, id, "stats"));
+        }
+    }
+
     private static string Ask(ContainerStore store, string id, string request)
     {
         _ = store.Get(id);
@@ -347,15 +385,25 @@ internal static class OciCommand
     /// <param name="command">Its command and options.</param>
     /// <param name="id">The container.</param>
     /// <param name="outlives">Whether it is to end after this process, so that whoever takes this process's orphans learns its exit code.</param>
-    private static Process StartSelf(List<string> command, string id, bool outlives)
+    /// <param name="entering">What has it start elsewhere, before its own name.</param>
+    private static Process StartSelf(List<string> command, string id, bool outlives, IReadOnlyList<string> entering)
     {
         using var ready = new AnonymousPipeServerStream(PipeDirection.In, HandleInheritability.Inheritable);
         using AnonymousPipeServerStream? caller = outlives ? new AnonymousPipeServerStream(PipeDirection.Out, HandleInheritability.Inheritable) : null;
         if (caller is not null)
             command.AddRange(["--caller", caller.GetClientHandleAsString()]);
-        string self = Environment.ProcessPath!;
-        var start = new ProcessStartInfo(self) { UseShellExecute = false };
-        if (Path.GetFileNameWithoutExtension(self) == "dotnet")
+        string[] self = [.. entering, Environment.ProcessPath!];
+
+        // With a terminal of its own it has no use for this process's streams, and whoever reads those waits for their end.
+        bool hasTerminal = command.Contains("--console-socket");
+        var start = new ProcessStartInfo(self[0], self[1..])
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = hasTerminal,
+            RedirectStandardOutput = hasTerminal,
+            RedirectStandardError = hasTerminal,
+        };
+        if (Path.GetFileNameWithoutExtension(self[^1]) == "dotnet")
             start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "hv.dll"));
         foreach (string argument in (string[])["oci", .. command, "--ready", ready.GetClientHandleAsString(), id])
             start.ArgumentList.Add(argument);

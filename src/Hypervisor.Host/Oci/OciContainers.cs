@@ -9,11 +9,17 @@ internal static class OciContainers
     private const ulong DefaultMemory = 2UL << 30;
     private const ulong PageBytes = 4096;
 
-    /// <summary>Memory for a container: its limit, or where it has none, what a host of today can spare; committed as it is touched.</summary>
-    public static ulong MemoryFor(RuntimeSpec spec)
+    /// <summary>
+    /// Memory for a container: its limit, or where it has none, what a host of today can spare; committed as it is touched. Its
+    /// machine has no less than a container without a limit, so that the limit may be raised.
+    /// </summary>
+    public static (ulong Limit, ulong Machine) MemoryFor(RuntimeSpec spec)
     {
         ulong spare = (ulong)Math.Max(64 << 20, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
-        return (Math.Min(spec.Resources.Memory ?? DefaultMemory, spare) + PageBytes - 1) & ~(PageBytes - 1);
+        ulong limit = spec.Resources.Memory is { } given and not ulong.MaxValue ? given : DefaultMemory;
+        return (Pages(Math.Min(limit, spare)), Pages(Math.Min(Math.Max(limit, DefaultMemory), spare)));
+
+        static ulong Pages(ulong bytes) => (bytes + PageBytes - 1) & ~(PageBytes - 1);
     }
 
     /// <summary>The options for a container's first process and its surroundings.</summary>
@@ -30,6 +36,7 @@ internal static class OciContainers
             Mounts = MountSpecs.From(spec.Mounts, Path.GetFullPath(bundle)),
             MaskedPaths = spec.MaskedPaths,
             ReadOnlyPaths = spec.ReadOnlyPaths,
+            KernelParameters = spec.Sysctl,
             User = User(process),
             FileLimit = memory / 2,
             Program = process.Arguments[0],
@@ -39,7 +46,8 @@ internal static class OciContainers
             MemoryLimit = memory,
             TaskLimit = spec.Resources.Tasks ?? 32768,
             Weight = spec.Resources.Weight ?? 100,
-            CpuLimit = spec.Resources.Cpus,
+            CpuLimit = spec.Resources.Cpus is { } cpus && double.IsFinite(cpus) ? cpus : null,
+            Io = spec.Resources.Io,
             Seed = Random.Shared.Next(),
             Terminal = process.Terminal,
             TerminalRows = process.Rows == 0 ? (ushort)24 : process.Rows,

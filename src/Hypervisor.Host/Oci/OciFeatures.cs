@@ -16,7 +16,7 @@ internal static class OciFeatures
     {
         ["ociVersionMin"] = "1.0.0",
         ["ociVersionMax"] = NewestSpecification,
-        ["hooks"] = Texts("prestart", "createRuntime", "createContainer", "poststart", "poststop"),
+        ["hooks"] = Texts("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"),
         ["mountOptions"] = Texts("bind", "rbind", "ro", "rw", "nosuid", "nodev", "noexec", "suid", "dev", "exec", "relatime", "noatime", "strictatime", "private", "rprivate", "rslave", "slave", "rshared", "shared", "size", "mode"),
         ["linux"] = new JsonObject
         {

@@ -15,7 +15,7 @@ namespace Hypervisor.Host.Oci;
 /// The process that holds a container: <c>create</c> starts it, it reports itself ready, waits for <c>start</c>, and ends with
 /// the container's exit code. Its standard streams are the container's. Other commands reach it through a socket.
 /// </summary>
-internal sealed class OciMonitor : IDisposable
+internal sealed partial class OciMonitor : IDisposable
 {
     private const int KillSignal = 9;
 
@@ -24,6 +24,12 @@ internal sealed class OciMonitor : IDisposable
     private readonly ContainerHost _containers;
     private readonly ContainerInput _input = new();
     private readonly List<PosixSignalRegistration> _signals = [];
+    private readonly ManualResetEventSlim _running = new();
+    private readonly IReadOnlyList<HookSpec> _hooks;
+    private readonly string _id;
+    private readonly string _bundle;
+    private readonly ulong _machineBytes;
+    private readonly OciNetwork? _network;
     private Container? _container;
     private int _endedBySignal;
     private bool _started;
@@ -31,10 +37,14 @@ internal sealed class OciMonitor : IDisposable
     private OciMonitor(RuntimeSpec spec, string bundle, string id)
     {
         _host = new HypervisorHost(new HostOptions { Clock = HostClock.Real, PhysicalCpus = Math.Min(Environment.ProcessorCount, 4) });
-        ulong memory = OciContainers.MemoryFor(spec);
+        _id = id;
+        _bundle = bundle;
+        _hooks = spec.Hooks.StartContainer;
+        (ulong memory, _machineBytes) = OciContainers.MemoryFor(spec);
         try
         {
-            _containers = new ContainerHost("container", memory, _host.Timers, new Core.Engine.Interpreter.Interpreter())
+            _network = OciNetwork.Create(spec, _host, id);
+            _containers = new ContainerHost("container", _machineBytes, _host.Timers, new Core.Engine.Interpreter.Interpreter())
             {
                 SetParameters = _host.SetParameters,
                 EpochNanoseconds = (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100 - _host.NowNanoseconds,
@@ -43,6 +53,8 @@ internal sealed class OciMonitor : IDisposable
             {
                 _container = _containers.Create(OciContainers.Options(spec, bundle, id, memory) with
                 {
+                    Link = _network?.Link,
+                    Listening = _network is null ? null : _network.Listen,
                     Input = _input,
                     Output = Writer(Console.OpenStandardOutput()),
                     Error = Writer(Console.OpenStandardError()),
@@ -102,6 +114,7 @@ internal sealed class OciMonitor : IDisposable
         foreach (PosixSignalRegistration signal in _signals)
             signal.Dispose();
         _host.Dispose();
+        _network?.Dispose();
         _containers?.Dispose();
     }
 
@@ -111,8 +124,11 @@ internal sealed class OciMonitor : IDisposable
         if (_endedBySignal != 0)
             return 128 + _endedBySignal;
         new Thread(CarryInput) { IsBackground = true, Name = "standard input" }.Start();
+        if (_hooks.Count > 0)
+            _container!.HoldFirst(true);
         _host.Add(_containers.Machine, SchedulingParameters.Default);
         _host.Start();
+        _running.Set();
         MachineExit? exit = _host.WaitFor(_containers.Machine, Timeout.InfiniteTimeSpan, CancellationToken.None);
         return exit?.Code ?? ExitCode.HostTrouble;
     }
@@ -207,15 +223,19 @@ internal sealed class OciMonitor : IDisposable
                         return "error The configuration has no process: there is nothing to start.";
                     _started = true;
                     _released.Set();
-                    return "ok";
                 }
 
+                return _hooks.Count == 0 ? "ok" : RunStartHooks();
             case "kill":
                 return Signal(int.Parse(argument, System.Globalization.CultureInfo.InvariantCulture)) ? "ok" : "error The container is not running.";
             case "killall":
                 if (!_started)
                     goto case "kill";
                 return _container!.SignalAll(int.Parse(argument, System.Globalization.CultureInfo.InvariantCulture)) > 0 ? "ok" : "error The container is not running.";
+            case "stats":
+                return _container is { } counted ? "ok " + OciResources.Event(_id, counted.Statistics) : "error The configuration has no process: there is nothing to tell.";
+            case "update":
+                return SetLimits(argument);
             case "pause":
                 _container?.Pause();
                 return "ok";
@@ -229,82 +249,16 @@ internal sealed class OciMonitor : IDisposable
         }
     }
 
-    /// <summary>Runs one more process for a session, whose connection carries its streams; it goes when the session does.</summary>
-    private void Execute(string json, Frames frames)
+    private string SetLimits(string resources)
     {
-        ContainerProcess process;
-        var input = new ContainerInput();
-        bool gone = false;
-
-        // A short program prints and ends before the caller was told that it runs: what it says waits for that.
-        var early = new List<(FrameKind Kind, byte[] Payload)>();
-        bool told = false;
         try
         {
-            if (!_started || _container is null)
-                throw new HypervisorException("The container is not running: start it first.");
-            ProcessSpec spec = ProcessSpec.Parse(System.Text.Encoding.UTF8.GetBytes(json));
-            process = _container.Execute(OciContainers.Process(spec) with
-            {
-                Input = input,
-                Output = bytes => Forward(FrameKind.Output, bytes),
-                Error = bytes => Forward(FrameKind.Error, bytes),
-                Ended = code => Forward(FrameKind.Exit, BitConverter.GetBytes(code)),
-            });
+            _container?.SetLimits(OciResources.Limits(OciResources.Parse(resources), _machineBytes));
+            return "ok";
         }
         catch (HypervisorException problem)
         {
-            frames.Send("error " + problem.Message);
-            return;
-        }
-
-        try
-        {
-            lock (early)
-            {
-                frames.Send("ok");
-                foreach ((FrameKind kind, byte[] payload) in early)
-                    frames.Send(kind, payload);
-                told = true;
-            }
-
-            while (frames.TryReceive(out FrameKind kind, out byte[] payload))
-            {
-                if (kind == FrameKind.Input && payload.Length == 0)
-                    input.Complete();
-                else if (kind == FrameKind.Input)
-                    input.Supply(payload);
-                else if (kind == FrameKind.Signal && payload.Length == 4)
-                    process.Signal(BitConverter.ToInt32(payload));
-                else if (kind == FrameKind.Resize && payload.Length == 4)
-                    process.ResizeTerminal(BitConverter.ToUInt16(payload), BitConverter.ToUInt16(payload, 2));
-            }
-        }
-        finally
-        {
-            gone = true;
-            input.Complete();
-            process.Signal(KillSignal);
-        }
-
-        void Forward(FrameKind kind, ReadOnlySpan<byte> bytes)
-        {
-            if (gone)
-                return;
-            try
-            {
-                lock (early)
-                {
-                    if (told)
-                        frames.Send(kind, bytes);
-                    else
-                        early.Add((kind, bytes.ToArray()));
-                }
-            }
-            catch (Exception problem) when (problem is IOException or ObjectDisposedException)
-            {
-                gone = true; // The session ended: nobody reads any more.
-            }
+            return "error " + problem.Message;
         }
     }
 

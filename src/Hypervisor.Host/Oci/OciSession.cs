@@ -51,8 +51,12 @@ internal static class OciSession
         string answer = frames.ReceiveText() ?? throw new HypervisorException($"Container '{id}' ended.");
         if (answer != "ok")
             throw new HypervisorException(answer["error ".Length..]);
-        isReady();
         List<PosixSignalRegistration> signals = ForwardSignals(frames);
+
+        // The terminal may have been given a size before anybody here heard of it.
+        if (consoleSocket is not null && HostTerminal.TryGetSize(out ushort rows, out ushort columns) && rows != 0)
+            frames.SendNumber(FrameKind.Resize, rows | columns << 16);
+        isReady();
         new Thread(() => CarryInput(frames)) { IsBackground = true, Name = "standard input" }.Start();
         try
         {

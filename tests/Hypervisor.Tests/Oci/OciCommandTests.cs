@@ -137,6 +137,76 @@ public sealed class OciCommandTests
         Assert.Contains("survived 137", output, StringComparison.Ordinal);
     }
 
+    [PeerFact("apt-get", "dpkg-deb")]
+    public void Limits_OfARunningContainer_AreChangedAndTold()
+    {
+        using var bundle = new OciBundle();
+        bundle.Configure("echo up; while true; do sleep 0.1; done", configuration => configuration["linux"]!["resources"] = JsonNode.Parse("""{ "memory": { "limit": 33554432 } }"""));
+        bundle.Create("u1", "output");
+        bundle.Run("start", "u1");
+        Assert.Equal(33554432, Data()["memory"]!["usage"]!["limit"]!.GetValue<long>());
+        bundle.Run("update", "--memory", "64m", "--pids-limit", "9", "--cpu-quota", "50000", "u1");
+        Assert.Equal((67108864, 9), (Data()["memory"]!["usage"]!["limit"]!.GetValue<long>(), Data()["pids"]!["limit"]!.GetValue<int>()));
+        File.WriteAllText(bundle["resources"], """{ "pids": { "limit": 12 } }""");
+        bundle.Run("update", "--resources", bundle["resources"], "u1");
+        Assert.Equal(12, Data()["pids"]!["limit"]!.GetValue<int>());
+        Assert.Equal(0, bundle.Try("exec", "--user", "5:6", "--additional-gids", "7", "--cap", "CAP_KILL", "u1", "sh", "-c", "[ \"$(id)\" = 'uid=5 gid=6 groups=7' ]").Code);
+        Assert.Contains("is no number", bundle.Try("update", "--memory", "much", "u1").Output, StringComparison.Ordinal);
+        Assert.Contains("something to change", bundle.Try("update", "u1").Output, StringComparison.Ordinal);
+        Assert.Contains("its machine has", bundle.Try("update", "--memory", "99999g", "u1").Output, StringComparison.Ordinal);
+        File.WriteAllText(bundle["resources"], """{ "pids": { "limit": "many" } }""");
+        Assert.Contains("pids.limit: must be a whole number", bundle.Try("update", "--resources", bundle["resources"], "u1").Output, StringComparison.Ordinal);
+
+        JsonNode Data() => JsonNode.Parse(bundle.Run("events", "--stats", "u1"))!["data"]!;
+    }
+
+    [PeerFact("apt-get", "dpkg-deb")]
+    public void Hooks_OfTheContainerItself_RunInsideBeforeItsProgram()
+    {
+        using var bundle = new OciBundle();
+        bundle.Configure("cat /made; ps | wc -l", configuration => configuration["hooks"] = Hook("cat > /state; echo made > /made"));
+        Assert.Equal((0, "made\n4\n"), bundle.Try("run", "--bundle", bundle.Root, "h1"));
+        Assert.Equal("created", JsonNode.Parse(File.ReadAllText(bundle["rootfs/state"]))!["status"]!.GetValue<string>());
+        bundle.Configure("echo never", configuration => configuration["hooks"] = Hook("exit 3"));
+        (int code, string output) = bundle.Try("run", "--bundle", bundle.Root, "h2");
+        Assert.NotEqual(0, code);
+        Assert.Contains("failed with exit code 3", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("never", output, StringComparison.Ordinal);
+
+        static JsonNode Hook(string script) => new JsonObject { ["startContainer"] = new JsonArray(new JsonObject { ["path"] = "/bin/sh", ["args"] = new JsonArray("sh", "-c", script), ["env"] = new JsonArray("PATH=/bin") }) };
+    }
+
+    [PeerFact("apt-get", "dpkg-deb")]
+    public void Network_OfTheHost_IsThereWhereTheConfigurationHasNoneOfItsOwn()
+    {
+        using var bundle = new OciBundle();
+        bundle.Configure("busybox nc -l -p 18733 < /bin/ls | wc -c; busybox nc -w 1 10.1.2.3 1 || true; echo x > /done");
+        bundle.Create("n1", "output");
+        bundle.Run("start", "n1");
+        long end = Environment.TickCount64 + 60_000;
+        long received = 0;
+        while (received == 0 && Environment.TickCount64 < end)
+        {
+            try
+            {
+                using var client = new System.Net.Sockets.TcpClient("127.0.0.1", 18733);
+                using var bytes = new MemoryStream();
+                client.GetStream().CopyTo(bytes);
+                received = bytes.Length;
+            }
+            catch (System.Net.Sockets.SocketException)
+            {
+                Thread.Sleep(50); // It does not listen yet.
+            }
+        }
+
+        Assert.Equal(new FileInfo(bundle["rootfs/bin/busybox"]).Length, received);
+        bundle.Configure("busybox nc -w 1 10.1.2.3 1", configuration => configuration["linux"]!["namespaces"]!.AsArray().Add(new JsonObject { ["type"] = "network" }));
+        Assert.Contains("unreachable", bundle.Try("run", "--bundle", bundle.Root, "n2").Output, StringComparison.Ordinal);
+        bundle.Configure("true", configuration => configuration["linux"]!["namespaces"]!.AsArray().Add(new JsonObject { ["type"] = "network", ["path"] = "/no/such" }));
+        Assert.Contains("no network namespace '/no/such'", bundle.Try("run", "--bundle", bundle.Root, "n3").Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Features_AndSpec_AreJsonThatCanBeRead()
     {

@@ -75,6 +75,50 @@ public sealed class PodmanTests
         Assert.Contains("33 99", output, StringComparison.Ordinal);
     }
 
+    [PodmanFact]
+    public void Podman_WithOurRuntime_CopiesIntoARunningContainer()
+    {
+        using var podman = new Podman();
+        Directory.CreateDirectory(podman["volume"]);
+        File.WriteAllText(podman["copied"], "copied\n");
+        podman.Run("run", "-d", "--name", "busy", "--network", "none", "-v", podman["volume"] + ":/v", "--health-cmd", "test -e /copied", "--health-interval", "disable",
+            "local/busybox", "sh", "-c", "echo made > /made; while true; do sleep 0.1; done");
+        Assert.NotEqual(0, podman.Try("healthcheck", "run", "busy").Code);
+        podman.Run("cp", podman["copied"], "busy:/copied");
+        podman.Run("cp", podman["copied"], "busy:/v/there");
+        Assert.Equal("copied\ncopied\n", podman.Run("exec", "busy", "cat", "/copied", "/v/there"));
+        Assert.Equal("copied\n", File.ReadAllText(podman["volume/there"]));
+        podman.Run("healthcheck", "run", "busy");
+        podman.WaitFor("made", "exec", "busy", "cat", "/made");
+        podman.Run("cp", "busy:/made", podman["back"]);
+        Assert.Equal("made\n", File.ReadAllText(podman["back"]));
+        Assert.False(File.Exists("/copied"));
+        if (Directory.Exists("/sys/fs/cgroup"))
+            Assert.Contains("busy", podman.Run("stats", "--no-stream", "busy"), StringComparison.Ordinal);
+        podman.Run("rm", "-f", "-t", "0", "busy");
+    }
+
+    [PodmanFact]
+    public void Podman_WithOurRuntime_PutsContainersIntoItsNetworks()
+    {
+        using var podman = new Podman();
+        podman.Run("run", "-d", "--name", "web", "local/busybox", "sh", "-c", "echo served > /page; busybox httpd -f -p 80 -h /");
+        string address = podman.Run("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "web").Trim();
+        string fetch = $"i=0; while ! busybox wget -q -O - http://{address}/page; do i=$((i+1)); [ $i -lt 100 ] || exit 1; sleep 0.2; done";
+        Assert.Equal("served\n", podman.Run("run", "--rm", "local/busybox", "sh", "-c", fetch));
+        Assert.NotEqual(0, podman.Try("run", "--rm", "--network", "none", "local/busybox", "busybox", "wget", "-q", "-O", "-", $"http://{address}/page").Code);
+        podman.Run("rm", "-f", "-t", "0", "web");
+    }
+
+    [PodmanFact]
+    public void Podman_WithOurRuntime_HandsOnWhatItsOptionsSay()
+    {
+        using var podman = new Podman();
+        Assert.Equal("uid=1000(1000) gid=100(100) groups=100(100),5\nhh\n100\nCapEff:\t0000000000000000\n7\nread-only\n", podman.Run("run", "--rm", "--network", "none", "--read-only", "--user", "1000:100",
+            "--group-add", "5", "--cap-drop", "all", "--hostname", "hh", "--ulimit", "nofile=100", "--sysctl", "net.core.somaxconn=7", "--device-write-bps", "/dev/null:1mb", "--device-read-iops", "/dev/null:1000", "--tmpfs", "/tmp",
+            "local/busybox", "sh", "-c", "id; hostname; ulimit -n; grep CapEff /proc/self/status; cat /proc/sys/net/core/somaxconn; touch /tmp/x && touch /x 2>/dev/null || echo read-only"));
+    }
+
     private sealed class Podman : IDisposable
     {
         private readonly OciBundle _bundle = new();

@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace Hypervisor.Core.Network.Routing;
 
 /// <summary>
-/// A port of the host's loopback that leads to a port of a station: who connects to the one speaks with the other. Only
-/// programs of the host reach it.
+/// A port of the host that leads to a port of a station: who connects to the one speaks with the other. On the host's loopback,
+/// only programs of the host reach it.
 /// </summary>
 internal sealed class PublishedPort : IDisposable
 {
@@ -24,8 +24,9 @@ internal sealed class PublishedPort : IDisposable
     /// <param name="hostPort">The port of the host; 0 for any that is free.</param>
     /// <param name="target">The station's address.</param>
     /// <param name="port">The station's port.</param>
+    /// <param name="everywhere">Whether it is on all addresses of the host, not only on its loopback.</param>
     /// <exception cref="HypervisorException">The host's port cannot be had.</exception>
-    public PublishedPort(VirtualRouter router, RouterLeg leg, int hostPort, uint target, ushort port)
+    public PublishedPort(VirtualRouter router, RouterLeg leg, int hostPort, uint target, ushort port, bool everywhere = false)
     {
         _router = router;
         _leg = leg;
@@ -33,13 +34,13 @@ internal sealed class PublishedPort : IDisposable
         _port = port;
         try
         {
-            _listener.Bind(new IPEndPoint(IPAddress.Loopback, hostPort));
+            _listener.Bind(new IPEndPoint(everywhere ? IPAddress.Any : IPAddress.Loopback, hostPort));
             _listener.Listen(128);
         }
         catch (SocketException error)
         {
             _listener.Dispose();
-            throw new HypervisorException($"Port {hostPort} of the host's loopback cannot be published: {error.Message}. Choose another.", error);
+            throw new HypervisorException($"Port {hostPort} of {(everywhere ? "the host" : "the host's loopback")} cannot be published: {error.Message}. Choose another.", error);
         }
 
         HostPort = ((IPEndPoint)_listener.LocalEndPoint!).Port;

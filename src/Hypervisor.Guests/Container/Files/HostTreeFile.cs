@@ -74,6 +74,7 @@ internal sealed class HostTreeFile : Inode, IHostEntry, IFileContent
                 total += count;
             }
 
+            Volume.Store.Io?.Charge(isWrite: false, total);
             return total;
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
@@ -85,7 +86,10 @@ internal sealed class HostTreeFile : Inode, IHostEntry, IFileContent
     public int Write(ReadOnlySpan<byte> data, long offset)
     {
         int error = TryHandle(forWriting: true, out SafeFileHandle? handle);
-        return error != 0 ? error : WriteTo(handle!, data, offset);
+        if (error != 0)
+            return error;
+        Volume.Store.Io?.Charge(isWrite: true, data.Length);
+        return WriteTo(handle!, data, offset);
     }
 
     public int SetLength(long length)

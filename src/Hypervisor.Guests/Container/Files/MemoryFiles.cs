@@ -20,6 +20,9 @@ internal sealed class FileStore(Func<long> now, long capacityBytes, FileStore? w
     /// <summary>What pipes take their sizes from.</summary>
     public PipeBudget Pipes { get; } = whole?.Pipes ?? new PipeBudget();
 
+    /// <summary>Where reads and writes of the host's files are counted and held to their limits; null for nowhere.</summary>
+    public IoAccount? Io { get; set; }
+
     public ulong NextNumber() => _next++;
 
     public bool TryTake(long bytes)
@@ -39,7 +42,7 @@ internal sealed class FileStore(Func<long> now, long capacityBytes, FileStore? w
     /// <summary>A part of it with a limit of its own, for a file system that is one of several.</summary>
     public FileStore Part(long capacity)
     {
-        var part = new FileStore(now, Math.Min(capacity, Capacity), this) { Frames = Frames };
+        var part = new FileStore(now, Math.Min(capacity, Capacity), this) { Frames = Frames, Io = Io };
         _parts.Add(part);
         return part;
     }

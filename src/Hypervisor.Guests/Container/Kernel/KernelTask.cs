@@ -93,6 +93,9 @@ internal sealed unsafe class KernelTask : IWaiter
     /// <summary>Processor time that its container's limit has taken note of.</summary>
     public long BookedNanoseconds { get; set; }
 
+    /// <summary>It sleeps until what it read or wrote is within its container's limit.</summary>
+    public bool IsHeldForIo { get; set; }
+
     /// <summary>It must end at the next opportunity.</summary>
     public bool Killed { get; set; }
 

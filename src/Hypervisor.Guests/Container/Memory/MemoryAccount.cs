@@ -3,7 +3,7 @@ namespace Hypervisor.Guests.Container.Memory;
 /// <summary>The pages a container has in use, and its limit. A frame that several of its processes share counts once.</summary>
 internal sealed class MemoryAccount(long limitPages)
 {
-    public long Limit { get; } = limitPages;
+    public long Limit { get; set; } = limitPages;
 
     public long Used { get; private set; }
 

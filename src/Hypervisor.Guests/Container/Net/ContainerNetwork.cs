@@ -43,11 +43,18 @@ internal sealed class ContainerNetwork(Files.FileStore store)
         return 0;
     }
 
-    /// <summary>Takes connections from the network at a socket's port, or no more.</summary>
-    public void Listen(SocketFile socket, bool listens)
+    /// <summary>Asked before a port of its station listens, and told when it no longer does; whether it may.</summary>
+    public Func<ushort, bool, bool>? Listening { get; init; }
+
+    /// <summary>Takes connections from the network at a socket's port; 0 or a negated error.</summary>
+    public int Listen(SocketFile socket)
     {
-        if (Station is { } station && socket.Local is { Family: SocketKind.Internet, Port: not 0 } local && (local.Host == 0 || local.Host == station.Address))
-            station.Listen(local.Port, listens);
+        if (Station is not { } station || socket.Local is not { Family: SocketKind.Internet, Port: not 0 } local || (local.Host != 0 && local.Host != station.Address))
+            return 0;
+        if (!socket.IsListening && Listening?.Invoke(local.Port, true) == false)
+            return -Errno.EADDRINUSE;
+        station.Listen(local.Port, true);
+        return 0;
     }
 
     /// <summary>Handles what came from the network. Under the kernel's lock.</summary>
@@ -145,7 +152,10 @@ internal sealed class ContainerNetwork(Files.FileStore store)
             if (socket.Type == SocketKind.Datagram)
                 Station?.Bind(socket.Local.Port, isBound: false);
             else if (socket.IsListening)
+            {
                 Station?.Listen(socket.Local.Port, listens: false);
+                Listening?.Invoke(socket.Local.Port, false);
+            }
         }
 
         if (_names.GetValueOrDefault((socket.Type, socket.Local.Name)) == socket)

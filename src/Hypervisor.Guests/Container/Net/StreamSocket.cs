@@ -77,9 +77,10 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
     {
         if (IsConnected)
             return -Errno.EINVAL;
-        _backlog = Math.Clamp(backlog, 1, MostWaiting);
-        Network.Listen(this, listens: true);
-        return 0;
+        int error = Network.Listen(this);
+        if (error == 0)
+            _backlog = Math.Clamp(backlog, 1, MostWaiting);
+        return error;
     }
 
     public override int Connect(SocketAddress address, SocketFile? target)

@@ -39,6 +39,9 @@ internal sealed record MountSpec(string Destination, string Type, string Source,
 internal sealed record RuntimeSpec
 {
     private static readonly string[] s_namespaces = ["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"];
+    private static readonly string[] s_ipcParameters =
+        ["kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"];
+
     private static readonly string[] s_propagations = ["", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"];
 
     public required string Version { get; init; }
@@ -66,6 +69,12 @@ internal sealed record RuntimeSpec
     public IReadOnlyList<string> MaskedPaths { get; init; } = [];
 
     public IReadOnlyList<string> ReadOnlyPaths { get; init; } = [];
+
+    /// <summary>Where the caller keeps its control group; null where it keeps none.</summary>
+    public string? CgroupsPath { get; init; }
+
+    /// <summary>The network namespace to join: empty for one of its own, null for the host's.</summary>
+    public string? NetworkNamespace { get; init; } = "";
 
     /// <summary>The kinds of namespaces that are the container's own.</summary>
     public IReadOnlySet<string> Namespaces { get; init; } = new HashSet<string>();
@@ -126,6 +135,7 @@ internal sealed record RuntimeSpec
     private static RuntimeSpec ReadLinux(RuntimeSpec spec, SpecValue linux)
     {
         var namespaces = new HashSet<string>();
+        string? network = null;
         foreach (SpecValue item in linux.ItemsOf("namespaces"))
         {
             SpecValue type = item.Get("type");
@@ -133,7 +143,9 @@ internal sealed record RuntimeSpec
                 throw type.Wrong($"'{type.Text()}' is no kind of namespace; they are {string.Join(", ", s_namespaces)}.");
             if (!namespaces.Add(type.Text()))
                 throw type.Wrong($"'{type.Text()}' is named twice.");
-            _ = item.Find("path")?.AbsolutePath();
+            string path = item.Find("path")?.AbsolutePath() ?? "";
+            if (type.Text() == "network")
+                network = path;
         }
 
         if (spec.HostName is not null && !namespaces.Contains("uts"))
@@ -156,11 +168,40 @@ internal sealed record RuntimeSpec
         return spec with
         {
             Namespaces = namespaces,
+            NetworkNamespace = network,
+            CgroupsPath = linux.Find("cgroupsPath") is { } group ? CgroupOf(group) : null,
             Resources = linux.Find("resources") is { } resources ? ResourcesSpec.Read(resources) : new ResourcesSpec(),
             MaskedPaths = [.. linux.ItemsOf("maskedPaths").Select(item => item.AbsolutePath())],
             ReadOnlyPaths = [.. linux.ItemsOf("readonlyPaths").Select(item => item.AbsolutePath())],
-            Sysctl = Texts(linux.Find("sysctl")),
+            Sysctl = ParametersOf(linux.Find("sysctl"), namespaces),
         };
+    }
+
+    /// <summary>Kernel parameters, of which a container has its own only where a namespace keeps them.</summary>
+    private static Dictionary<string, string> ParametersOf(SpecValue? sysctl, HashSet<string> namespaces)
+    {
+        Dictionary<string, string> parameters = Texts(sysctl);
+        foreach (string name in parameters.Keys)
+        {
+            bool isName = name.Split('.') is { Length: > 1 } parts && parts.All(part => part.Length > 0 && part.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-'));
+            string? space = !isName ? null
+                : name.StartsWith("net.", StringComparison.Ordinal) ? "network"
+                : name.StartsWith("fs.mqueue.", StringComparison.Ordinal) || s_ipcParameters.Contains(name) ? "ipc"
+                : name is "kernel.domainname" or "kernel.hostname" ? "uts"
+                : null;
+            if (space is null)
+                throw sysctl!.Value.Wrong($"'{name}' is no parameter that a container has of its own.");
+            if (!namespaces.Contains(space))
+                throw sysctl!.Value.Wrong($"'{name}' is set, but linux.namespaces has no {space} namespace for it.");
+        }
+
+        return parameters;
+    }
+
+    private static string CgroupOf(SpecValue group)
+    {
+        string path = group.Text();
+        return path.Split('/').Contains("..") ? throw group.Wrong($"'{path}' leads out of the control groups' directory.") : path;
     }
 
     private static void CheckVersion(SpecValue version)

@@ -33,9 +33,10 @@ internal static class SystemCalls
         Container container = task.Process.Container;
         Span<byte> info = stackalloc byte[112];
         info.Clear();
+        ulong memory = (ulong)container.Account.Limit * Memory.AddressSpace.PageSize;
         BitConverter.TryWriteBytes(info, container.Host.Now / 1_000_000_000);
-        BitConverter.TryWriteBytes(info[32..], container.Options.MemoryLimit);
-        BitConverter.TryWriteBytes(info[40..], container.Options.MemoryLimit - Math.Min(container.MemoryInUse, container.Options.MemoryLimit));
+        BitConverter.TryWriteBytes(info[32..], memory);
+        BitConverter.TryWriteBytes(info[40..], memory - Math.Min(container.MemoryInUse, memory));
         BitConverter.TryWriteBytes(info[80..], (ushort)container.TaskCount);
         BitConverter.TryWriteBytes(info[104..], 1u);
         return task.TryWrite(a.A0, info) ? 0 : -Errno.EFAULT;

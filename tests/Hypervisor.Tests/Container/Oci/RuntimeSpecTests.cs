@@ -80,6 +80,20 @@ public sealed class RuntimeSpecTests
         { "linux.resources.unified", "{\"cpu.weight\":\"0\"}", "outside 1 to 10000" },
         { "linux.resources.devices", "[{\"access\":\"rwm\"}]", "allow is missing" },
         { "linux.resources.devices", "[{\"allow\":true,\"access\":\"rwx\"}]", "no access" },
+        { "linux.resources.unified", "{\"io.max\":\"sda rbps=1\"}", "does not begin with a device's numbers" },
+        { "linux.resources.unified", "{\"io.max\":\"8:0 rbps=fast\"}", "no whole number" },
+        { "linux.resources.unified", "{\"io.max\":\"8:0 speed=1\"}", "no limit of input and output" },
+        { "linux.resources.unified", "{\"cpu.max\":\"1 2 3\"}", "no quota and period" },
+        { "linux.resources.unified", "{\"memory.max\":\"-5\"}", "no whole number" },
+        { "linux.resources.blockIO", "{\"weight\":5}", "below 10" },
+        { "linux.resources.blockIO", "{\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0}]}", "rate is missing" },
+        { "linux.resources.blockIO", "{\"throttleReadBpsDevice\":[{\"major\":-8,\"minor\":0,\"rate\":1}]}", "lies outside" },
+        { "linux.resources.blockIO", "{\"throttleWriteIOPSDevice\":{}}", "must be an array" },
+        { "linux.cgroupsPath", "\"/a/../../b\"", "leads out" },
+        { "linux.sysctl", "{\"kernel.panic\":\"1\"}", "no parameter that a container has" },
+        { "linux.sysctl", "{\"net.ipv4.ip_forward\":\"1\"}", "no network namespace" },
+        { "linux.sysctl", "{\"net.../../x\":\"1\"}", "no parameter" },
+        { "linux.sysctl", "{\"kernel.domainname\":1}", "must be a string" },
         { "linux.maskedPaths", "[\"proc\"]", "must be an absolute path" },
         { "mounts", "[{\"type\":\"proc\"}]", "mounts[0].destination is missing" },
         { "hooks", "{\"prestart\":[{\"path\":\"relative\"}]}", "must be an absolute path" },
@@ -141,6 +155,22 @@ public sealed class RuntimeSpecTests
         Assert.Contains(complaint, problem.Message, StringComparison.Ordinal);
         Assert.StartsWith("config.json", problem.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("{\"memory\":{\"limit\":-1},\"cpu\":{\"quota\":-1},\"pids\":{\"limit\":-1}}", ulong.MaxValue, double.PositiveInfinity, 1 << 22)]
+    [InlineData("{\"unified\":{\"memory.max\":\"max\",\"cpu.max\":\"max 100000\",\"pids.max\":\"max\"}}", ulong.MaxValue, double.PositiveInfinity, 1 << 22)]
+    [InlineData("{\"memory\":{\"limit\":5000000},\"cpu\":{\"quota\":200000},\"pids\":{\"limit\":5},\"unified\":{\"pids.max\":\"6\"}}", 5000000UL, 2.0, 6)]
+    public void Resources_InEitherForm_AreLimits(string json, ulong memory, double cpus, int tasks)
+    {
+        ResourcesSpec spec = ResourcesSpec.Read(SpecValue.Parse(Encoding.UTF8.GetBytes(json), "resources.json"));
+        Assert.Equal((memory, cpus, tasks), (spec.Memory!.Value, spec.Cpus!.Value, spec.Tasks!.Value));
+    }
+
+    [Theory]
+    [InlineData("{\"blockIO\":{\"weight\":500,\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":600},{\"major\":8,\"minor\":16,\"rate\":500},{\"major\":9,\"minor\":0,\"rate\":0}],\"throttleWriteIOPSDevice\":[{\"major\":8,\"minor\":0,\"rate\":7}]}}")]
+    [InlineData("{\"unified\":{\"io.max\":\"8:0 rbps=600 wiops=7 wbps=max\\n8:16 rbps=500\"}}")]
+    public void InputAndOutput_InEitherForm_HaveTheTightestLimits(string json)
+        => Assert.Equal(new IoLimits(ReadBytes: 500, Writes: 7), ResourcesSpec.Read(SpecValue.Parse(Encoding.UTF8.GetBytes(json), "resources.json")).Io);
 
     [Theory]
     [MemberData(nameof(WrongMounts))]

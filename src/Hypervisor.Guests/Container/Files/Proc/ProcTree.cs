@@ -35,6 +35,8 @@ internal static class ProcTree
         tree.Add("interrupts", () => "           CPU0\n");
         tree.Add("modules", () => "");
         AddSettings(tree, container);
+        foreach ((string name, string value) in container.Options.KernelParameters)
+            tree.AddSetting($"sys/{name.Replace('.', '/')}", KernelText.FromHost(value));
         return tree.Build(
             name => int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
                 ? (container.FindProcess(id) ?? container.FindTask(id)?.Process) is { } process ? ProcessTree.Of(process) : null

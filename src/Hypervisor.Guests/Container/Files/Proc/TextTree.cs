@@ -26,19 +26,19 @@ internal sealed class TextTree(FileStore store)
         });
     }
 
-    /// <summary>Adds any file.</summary>
+    /// <summary>Adds any file, in the place of one that is there.</summary>
     public void Add(string path, Inode inode)
     {
         int slash = path.IndexOf('/', StringComparison.Ordinal);
         if (slash < 0)
         {
-            _entries.Add(path, inode);
+            _entries[path] = inode;
             return;
         }
 
         string first = path[..slash];
-        if (!_entries.TryGetValue(first, out Inode? directory))
-            _entries.Add(first, directory = new Branch(store).Directory);
+        if (!_entries.TryGetValue(first, out Inode? directory) || directory is not GeneratedDirectory { Builder: Branch })
+            _entries[first] = directory = new Branch(store).Directory;
         ((Branch)((GeneratedDirectory)directory).Builder!).Tree.Add(path[(slash + 1)..], inode);
     }
 
