@@ -30,7 +30,13 @@ public sealed partial class Container
         Account = new MemoryAccount((long)(options.MemoryLimit / AddressSpace.PageSize));
         Random = new Random(options.Seed);
         Store = new FileStore(() => host.Now + host.EpochNanoseconds, (long)options.FileLimit) { Frames = host.Frames };
-        Network = new ContainerNetwork(Store) { Station = options.Link is { } link ? new Core.Network.Routing.IpStation(link, host.Machine.Timers, options.Seed) : null, Listening = options.Listening };
+        Network = new ContainerNetwork(Store)
+        {
+            Station = options.Link is { } link ? new Core.Network.Routing.IpStation(link, host.Machine.Timers, options.Seed) : null,
+            Interfaces = options.Link is { } own ? [NetworkInterface.Loopback, NetworkInterface.OfStation(own)] : [NetworkInterface.Loopback],
+            Listening = options.Listening,
+            Caller = () => host.Current,
+        };
         if (Network.Station is { } station)
             station.Changed = () => host.HandleNetwork(this);
         Ptys = new PtyList(this);

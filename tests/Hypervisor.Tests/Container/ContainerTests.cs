@@ -34,7 +34,9 @@ public sealed class ContainerTests
     }
 
     [PeerTheory(Compiler, NativeCompiler)]
+    [InlineData("addresses")]
     [InlineData("files")]
+    [InlineData("hostile")]
     [InlineData("jobs")]
     [InlineData("readiness")]
     [InlineData("sharing")]

@@ -17,7 +17,11 @@ internal sealed class DescriptorTable
 
     public IEnumerable<int> Numbers => Enumerable.Range(0, _entries.Count).Where(fd => _entries[fd].File is not null);
 
-    public OpenFile? this[int fd] => (uint)fd < (uint)_entries.Count ? _entries[fd].File : null;
+    /// <summary>A file to do something with; null for none, and for one that was opened as a place only (O_PATH).</summary>
+    public OpenFile? this[int fd] => Any(fd) is { } file && (file.Flags & OpenFlags.PathOnly) == 0 ? file : null;
+
+    /// <summary>A file, be it a place only; null for none.</summary>
+    public OpenFile? Any(int fd) => (uint)fd < (uint)_entries.Count ? _entries[fd].File : null;
 
     /// <summary>Gives a file the lowest free number from a minimum on; takes over the caller's reference.</summary>
     public int Add(OpenFile file, bool closeOnExec, int minimum = 0)
@@ -48,7 +52,7 @@ internal sealed class DescriptorTable
 
     public int Close(int fd)
     {
-        if (this[fd] is not { } file)
+        if (Any(fd) is not { } file)
             return -Errno.EBADF;
         _entries[fd] = default;
         Drop(file);

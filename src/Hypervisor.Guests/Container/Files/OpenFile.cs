@@ -142,6 +142,8 @@ internal sealed class DirectoryFile(Inode inode, int flags, Inode parent) : Open
 
     public override int Read(Span<byte> buffer) => -Errno.EISDIR;
 
+    public override int ReadAt(Span<byte> buffer, long offset) => -Errno.EISDIR;
+
     public override int Write(ReadOnlySpan<byte> data) => -Errno.EBADF;
 
     /// <summary>Fills a buffer with <c>linux_dirent64</c> records from the position on; 0 at the end.</summary>

@@ -48,6 +48,7 @@ internal sealed class ReadinessSignal(OpenFile file) : IWaiter
         HostStreamFile stream => stream.Available,
         PtyMasterFile master => master.Pty.Available,
         TerminalFile terminal => terminal.Terminal.Available,
+        NotifyFile notify => notify.Available,
         _ => (int)Math.Clamp(file.Inode.Size - file.Position, 0, int.MaxValue),
     };
 

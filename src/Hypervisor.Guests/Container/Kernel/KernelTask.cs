@@ -126,6 +126,12 @@ internal sealed unsafe class KernelTask : IWaiter
     /// <summary>Bytes a vectored or long write moved before it blocked.</summary>
     public long Progress { get; set; }
 
+    /// <summary>Messages that a call for many of them has moved before it blocked, and until when it goes on.</summary>
+    public int MessagesDone { get; set; }
+
+    /// <inheritdoc cref="MessagesDone"/>
+    public long MessagesUntil { get; set; }
+
     /// <summary>Its hart may be in guest code, on some thread.</summary>
     public bool InGuest { get; set; }
 

@@ -1,4 +1,5 @@
 using Hypervisor.Core.Network.Routing;
+using Hypervisor.Guests.Container.Kernel;
 
 namespace Hypervisor.Guests.Container.Net;
 
@@ -9,33 +10,50 @@ namespace Hypervisor.Guests.Container.Net;
 /// <param name="store">Counts the inodes of its sockets.</param>
 internal sealed class ContainerNetwork(Files.FileStore store)
 {
-    private const int FirstEphemeral = 32768;
-    private const int LastEphemeral = 60999;
     private const uint Loopback = 127u << 24;
 
-    private readonly Dictionary<(int Type, ushort Port), SocketFile> _ports = [];
+    private readonly PortTable _ports = new();
     private readonly Dictionary<(int Type, string Name), SocketFile> _names = [];
+    private readonly Dictionary<uint, SocketFile> _netlinks = [];
     private readonly Dictionary<StationConnection, RemoteEnd> _remotes = [];
-    private ushort _last = FirstEphemeral;
 
     /// <summary>Counts the inodes of its sockets.</summary>
     public Files.FileStore Store => store;
 
+    /// <summary>Who makes the call that is being served; null for nobody.</summary>
+    public required Func<KernelTask?> Caller { get; init; }
+
+    /// <summary>Who sends what is being sent (SCM_CREDENTIALS).</summary>
+    public SenderIdentity Sender => Caller()?.Process is { } process ? new SenderIdentity(process.Id, process.Credentials.Uid, process.Credentials.Gid) : SenderIdentity.None;
+
+    /// <summary>Who makes a connection, as its other end is told (SO_PEERCRED).</summary>
+    public SenderIdentity Owner => Caller()?.Process is { } process ? new SenderIdentity(process.Id, process.Credentials.EffectiveUid, process.Credentials.EffectiveGid) : SenderIdentity.None;
+
     /// <summary>Its station in a network; null where it has its loopback only.</summary>
     public IpStation? Station { get; init; }
 
-    /// <summary>Whether an address is the container's own.</summary>
-    public bool IsOwn(uint host) => host == 0 || (host & 0xFF00_0000) == Loopback || host == Station?.Address;
+    /// <summary>Its interfaces: the loopback, and its link to a network if it has one.</summary>
+    public required IReadOnlyList<NetworkInterface> Interfaces { get; init; }
+
+    /// <summary>Whether an address is the container's own, or of no host in particular.</summary>
+    public bool IsOwn(SocketAddress address) => address.Family == SocketKind.Internet6
+        ? address.Host6 <= 1
+        : address.Host == 0 || (address.Host & 0xFF00_0000) == Loopback || address.Host == Station?.Address;
+
+    /// <summary>Where somebody who is bound to no host sends from, to an address.</summary>
+    public SocketAddress SourceFor(SocketAddress to)
+        => to.Family == SocketKind.Internet6 ? new SocketAddress(SocketKind.Internet6, Host6: 1)
+            : SocketAddress.Of4(Station is { } station && (!IsOwn(to) || to.Host == station.Address) ? station.Address : 0x7F00_0001);
 
     /// <summary>Asks somebody in the network for a connection, which the socket has once it is there; 0 or a negated error.</summary>
     public int Connect(StreamSocket socket, SocketAddress address, out RemoteEnd? remote)
     {
         remote = null;
-        if (Station is not { } station)
+        if (Station is not { } station || address.Family != SocketKind.Internet)
             return -Errno.ENETUNREACH;
-        if (socket.Local.Port == 0 && Bind(socket, new SocketAddress(SocketKind.Internet)) is < 0 and int error)
+        if (socket.Local.Port == 0 && Bind(socket, SocketAddress.Of4(0)) is < 0 and int error)
             return error;
-        socket.Local = socket.Local with { Host = station.Address };
+        socket.Local = SocketAddress.Of4(station.Address, socket.Local.Port);
         if (station.Connect(address.Host, address.Port, socket.Local.Port) is not { } connection)
             return -Errno.EADDRNOTAVAIL;
         remote = new RemoteEnd(socket, connection);
@@ -49,12 +67,21 @@ internal sealed class ContainerNetwork(Files.FileStore store)
     /// <summary>Takes connections from the network at a socket's port; 0 or a negated error.</summary>
     public int Listen(SocketFile socket)
     {
-        if (Station is not { } station || socket.Local is not { Family: SocketKind.Internet, Port: not 0 } local || (local.Host != 0 && local.Host != station.Address))
+        if (Station is not { } station || !IsReached(socket))
             return 0;
-        if (!socket.IsListening && Listening?.Invoke(local.Port, true) == false)
+        if (!socket.IsListening && Listening?.Invoke(socket.Local.Port, true) == false)
             return -Errno.EADDRINUSE;
-        station.Listen(local.Port, true);
+        station.Listen(socket.Local.Port, true);
         return 0;
+    }
+
+    /// <summary>Takes connections for a socket no more.</summary>
+    public void Unlisten(SocketFile socket)
+    {
+        if (!socket.IsListening || !IsReached(socket))
+            return;
+        Station?.Listen(socket.Local.Port, listens: false);
+        Listening?.Invoke(socket.Local.Port, false);
     }
 
     /// <summary>Handles what came from the network. Under the kernel's lock.</summary>
@@ -65,9 +92,8 @@ internal sealed class ContainerNetwork(Files.FileStore store)
         (List<StationConnection> changed, List<StationConnection> offered, List<StationDatagram> datagrams) = station.TakeNews();
         foreach (StationConnection connection in offered)
         {
-            var end = Find(SocketKind.Stream, new SocketAddress(SocketKind.Internet, "", station.Address, connection.LocalPort)) is StreamSocket { IsListening: true } listener
-                ? listener.Offer(new SocketAddress(SocketKind.Internet, "", station.Address, connection.LocalPort), new SocketAddress(SocketKind.Internet, "", connection.Remote, connection.RemotePort))
-                : null;
+            SocketAddress local = SocketAddress.Of4(station.Address, connection.LocalPort);
+            StreamSocket? end = (Find(SocketKind.Tcp, local) as StreamSocket)?.Offer(local, SocketAddress.Of4(connection.Remote, connection.RemotePort));
             if (end is null)
             {
                 connection.Abort();
@@ -88,34 +114,42 @@ internal sealed class ContainerNetwork(Files.FileStore store)
         }
 
         foreach (StationDatagram datagram in datagrams)
-            (Find(SocketKind.Datagram, new SocketAddress(SocketKind.Internet, "", station.Address, datagram.TargetPort)) as DatagramSocket)?
-                .Arrive(datagram.Data, new SocketAddress(SocketKind.Internet, "", datagram.Source, datagram.SourcePort));
+        {
+            SocketAddress to = SocketAddress.Of4(station.Address, datagram.TargetPort), from = SocketAddress.Of4(datagram.Source, datagram.SourcePort);
+            (Find(SocketKind.Udp, to, from) as DatagramSocket)?.Arrive(datagram.Data, to, from);
+        }
     }
 
     /// <summary>Binds to a port, 0 for any that is free; 0 or a negated error.</summary>
     public int Bind(SocketFile socket, SocketAddress address)
     {
-        if (!IsOwn(address.Host))
+        if (!IsOwn(address))
             return -Errno.EADDRNOTAVAIL;
-        ushort port = address.Port;
-        if (port == 0)
-        {
-            for (int tries = FirstEphemeral; tries <= LastEphemeral && port == 0; tries++)
-            {
-                _last = (ushort)(_last == LastEphemeral ? FirstEphemeral : _last + 1);
-                if (!_ports.ContainsKey((socket.Type, _last)))
-                    port = _last;
-            }
+        int error = _ports.Bind(socket, address);
+        if (error == 0 && socket.Protocol == SocketKind.Udp && IsReached(socket))
+            Station?.Bind(socket.Local.Port, isBound: true);
+        return error;
+    }
 
-            if (port == 0)
-                return -Errno.EADDRINUSE;
+    /// <summary>Whether a socket may listen at the port it has.</summary>
+    public bool MayListen(SocketFile socket) => _ports.MayListen(socket);
+
+    /// <summary>Gives a netlink socket its number: its process's where nobody has that, or the one it asks for.</summary>
+    public int BindNetlink(SocketFile socket, SocketAddress address)
+    {
+        uint number = address.Host;
+        if (socket.Local.Host != 0)
+            return number == 0 || number == socket.Local.Host ? 0 : -Errno.EINVAL;
+        if (number == 0)
+        {
+            number = (uint)(Caller()?.Process.Id ?? 0);
+            for (uint other = uint.MaxValue; number == 0 || _netlinks.ContainsKey(number); other--)
+                number = other;
         }
 
-        if (!_ports.TryAdd((socket.Type, port), socket))
+        if (!_netlinks.TryAdd(number, socket))
             return -Errno.EADDRINUSE;
-        socket.Local = address with { Port = port };
-        if (socket.Type == SocketKind.Datagram && (address.Host == 0 || address.Host == Station?.Address))
-            Station?.Bind(port, isBound: true);
+        socket.Local = new SocketAddress(SocketKind.Netlink, Host: number, Scope: address.Scope);
         return 0;
     }
 
@@ -135,30 +169,33 @@ internal sealed class ContainerNetwork(Files.FileStore store)
         return 0;
     }
 
-    /// <summary>Who is bound to an address; null for nobody.</summary>
-    public SocketFile? Find(int type, SocketAddress address) => address.Family == SocketKind.Internet
-        ? _ports.GetValueOrDefault((type, address.Port))
-        : _names.GetValueOrDefault((type, address.Name));
+    /// <summary>Who gets what is sent to an address; null for nobody.</summary>
+    public SocketFile? Find(int protocol, SocketAddress to, SocketAddress? from = null) => _ports.Find(protocol, to, from);
+
+    /// <summary>Who has a name that no directory has; null for nobody.</summary>
+    public SocketFile? FindName(int type, string name) => _names.GetValueOrDefault((type, name));
 
     /// <summary>Sockets that have a port or a name.</summary>
-    public IEnumerable<SocketFile> Bound => _ports.Values.Concat(_names.Values);
+    public IEnumerable<SocketFile> Bound => _ports.Sockets.Concat(_names.Values);
 
     /// <summary>Gives back what a socket was bound to.</summary>
     public void Unbind(SocketFile socket)
     {
-        if (_ports.GetValueOrDefault((socket.Type, socket.Local.Port)) == socket)
+        if (_ports.Unbind(socket) && IsReached(socket))
         {
-            _ports.Remove((socket.Type, socket.Local.Port));
-            if (socket.Type == SocketKind.Datagram)
+            if (socket.Protocol == SocketKind.Udp)
                 Station?.Bind(socket.Local.Port, isBound: false);
-            else if (socket.IsListening)
-            {
-                Station?.Listen(socket.Local.Port, listens: false);
-                Listening?.Invoke(socket.Local.Port, false);
-            }
+            else
+                Unlisten(socket);
         }
 
+        if (socket.Family == SocketKind.Netlink && _netlinks.GetValueOrDefault(socket.Local.Host) == socket)
+            _netlinks.Remove(socket.Local.Host);
         if (_names.GetValueOrDefault((socket.Type, socket.Local.Name)) == socket)
             _names.Remove((socket.Type, socket.Local.Name));
     }
+
+    /// <summary>Whether what the network brings for its port is a bound socket's.</summary>
+    private bool IsReached(SocketFile socket) => Station is not null && socket.Local is { Port: not 0 } local
+        && (local.Family == SocketKind.Internet ? local.Host == 0 || local.Host == Station?.Address : local.IsAnyHost && socket.IsDual);
 }

@@ -3,25 +3,28 @@ using Hypervisor.Guests.Container.Files;
 namespace Hypervisor.Guests.Container.Net;
 
 /// <summary>A stream socket, Unix or TCP over the loopback: two pipes between two ends, or a queue of ends that wait to be accepted.</summary>
-internal sealed class StreamSocket(Inode inode, int flags, int family, ContainerNetwork network) : SocketFile(inode, flags, family, SocketKind.Stream, network)
+internal sealed class StreamSocket(Inode inode, int flags, int family, int protocol, ContainerNetwork network) : SocketFile(inode, flags, family, SocketKind.Stream, protocol, network)
 {
-    private const int MostWaiting = 4096;
-
-    private readonly Queue<StreamSocket> _waiting = new();
-    private Queue<PassedFiles> _passed = new();
+    private Queue<Mark> _marks = new();
     private Pipe? _in;
     private Pipe? _out;
     private StreamSocket? _other;
-    private int _backlog = -1;
+    private ListenQueue? _listener;
+    private SenderIdentity _markedSender = SenderIdentity.None;
+    private SenderIdentity _sender = SenderIdentity.None;
     private long _read;
     private long _written;
     private bool _readsShut;
     private bool _writesShut;
     private bool _wasTold;
+    private bool _wasLost;
+
+    /// <summary>A place in the bytes of a Unix stream from which on they are of a sender, or at which files came.</summary>
+    private readonly record struct Mark(long At, OpenFile[]? Files, SenderIdentity Sender);
 
     public override int Available => _in?.Available ?? 0;
 
-    public override bool IsListening => _backlog >= 0;
+    public override bool IsListening => _listener is not null;
 
     public bool IsConnected => _in is not null;
 
@@ -30,9 +33,6 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
 
     /// <summary>What came and what goes, for whoever carries it.</summary>
     public (Pipe? Incoming, Pipe? Outgoing) Pipes => (_in, _out);
-
-    /// <summary>Why the connection it asked for did not come, as a negated error; taken by whoever asks.</summary>
-    public int Failure { get; set; }
 
     /// <summary>The connection it asked for is there.</summary>
     public (Pipe Incoming, Pipe Outgoing) JoinRemote()
@@ -54,10 +54,11 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
     /// <summary>A connection from the network for a listener; null where too many wait.</summary>
     public StreamSocket? Offer(SocketAddress local, SocketAddress peer)
     {
-        if (_waiting.Count > _backlog)
+        if (_listener is not { IsFull: false })
             return null;
-        var end = new StreamSocket(new NamelessInode(Network.Store, InodeMode.Socket | 0x1FF), 0, Family, Network) { Local = local, Peer = peer };
-        _waiting.Enqueue(end);
+        StreamSocket end = MakeEnd(local);
+        end.Peer = peer;
+        _listener.Add(end);
         Ready.WakeAll();
         return end;
     }
@@ -77,55 +78,66 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
     {
         if (IsConnected)
             return -Errno.EINVAL;
-        int error = Network.Listen(this);
-        if (error == 0)
-            _backlog = Math.Clamp(backlog, 1, MostWaiting);
-        return error;
+        if (IsInternet && !IsListening && !Network.MayListen(this))
+            return -Errno.EADDRINUSE;
+        if (Network.Listen(this) is < 0 and int error)
+            return error;
+        _listener ??= new ListenQueue();
+        _listener.Backlog = backlog;
+        PeerIdentity = Network.Owner;
+        return 0;
     }
 
     public override int Connect(SocketAddress address, SocketFile? target)
     {
-        if (Family == SocketKind.Internet && !Network.IsOwn(address.Host))
+        if (IsListening)
+            return IsInternet ? -Errno.EISCONN : -Errno.EINVAL;
+        if (IsInternet && !Network.IsOwn(address))
             return ConnectRemote(address);
         if (IsConnected)
             return -Errno.EISCONN;
-        if (IsListening)
-            return -Errno.EOPNOTSUPP;
-        if (target is not StreamSocket { IsListening: true } listener || listener.Family != Family)
+        if (target is not StreamSocket { _listener: { } queue } listener)
             return -Errno.ECONNREFUSED;
-        if (listener._waiting.Count > listener._backlog)
+        if (queue.IsFull)
             return -Errno.EAGAIN;
-        if (Family == SocketKind.Internet)
+        if (IsInternet)
         {
-            if (Local.Port == 0 && Network.Bind(this, new SocketAddress(Family, "", address.Host == 0 ? 0x7F00_0001 : address.Host)) is < 0 and int error)
+            if (Local.Port == 0 && Network.Bind(this, Network.SourceFor(address)) is < 0 and int error)
                 return error;
-            if (Local.Host == 0)
-                Local = Local with { Host = 0x7F00_0001 };
+            if (Local.IsAnyHost)
+                Local = Network.SourceFor(address) with { Port = Local.Port };
         }
 
-        var end = new StreamSocket(new NamelessInode(Network.Store, InodeMode.Socket | 0x1FF), 0, Family, Network)
-        {
-            Local = Family == SocketKind.Internet ? address with { Host = address.Host == 0 ? 0x7F00_0001 : address.Host } : listener.Local,
-        };
+        StreamSocket end = listener.MakeEnd(IsInternet ? address.OrLoopback : listener.Local);
+        (end.PeerIdentity, PeerIdentity) = (Network.Owner, listener.PeerIdentity);
         Join(this, end);
-        listener._waiting.Enqueue(end);
+        queue.Add(end);
         listener.Ready.WakeAll();
         Ready.WakeAll();
+        return 0;
+    }
+
+    /// <summary>A connection is given up as if it had been lost; a listener listens no more.</summary>
+    public override int Disconnect()
+    {
+        if (Family == SocketKind.Unix)
+            return -Errno.EINVAL;
+        DropWaiting();
+        Network.Unlisten(this);
+        _listener = null;
+        Hang(resets: true);
+        (_in, _out, _other, Peer) = (null, null, null, null);
+        (_readsShut, _writesShut, _wasTold, _wasLost) = (false, false, false, false);
+        Remote?.Connection.Abort();
+        Remote = null;
         return 0;
     }
 
     /// <summary>Asks for a connection in the network; EAGAIN while the answer is not there, 0 for who waited for it.</summary>
     private int ConnectRemote(SocketAddress address)
     {
-        if (IsListening)
-            return -Errno.EOPNOTSUPP;
         if (Failure != 0)
-        {
-            int failure = Failure;
-            Failure = 0;
-            return failure;
-        }
-
+            return TakeFailure();
         if (Remote is not null && Peer == address)
             return IsConnected ? _wasTold ? -Errno.EISCONN : Told() : -Errno.EAGAIN;
         if (IsConnected)
@@ -143,10 +155,10 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
         return 0;
     }
 
-    /// <summary>The listener's queue, on which a connection that found it full waits.</summary>
-    public override StreamSocket? Accept(int flags)
+    /// <summary>Takes from the queue, on which a connection that found it full waits.</summary>
+    public override SocketFile? Accept(int flags)
     {
-        if (!_waiting.TryDequeue(out StreamSocket? end))
+        if (_listener?.Take() is not { } end)
             return null;
         end.Flags = (end.Flags & ~OpenFlags.NonBlock) | (flags & OpenFlags.NonBlock);
         Ready.WakeAll();
@@ -156,8 +168,18 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
     public override int Shutdown(bool reads, bool writes)
     {
         if (!IsConnected)
-            return -Errno.ENOTCONN;
+        {
+            if (!IsListening || !IsInternet)
+                return IsListening ? 0 : -Errno.ENOTCONN;
+            if (reads)
+                Disconnect();
+            Ready.WakeAll();
+            return 0;
+        }
+
         _readsShut |= reads;
+        if (reads && Family == SocketKind.Unix && _in is not null)
+            _in.Readers = 0;
         if (writes && !_writesShut)
         {
             _writesShut = true;
@@ -168,12 +190,12 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
         return 0;
     }
 
-    public override int Send(ReadOnlySpan<byte> data, SocketAddress? to, SocketFile? target, OpenFile[]? files)
+    public override int Send(ReadOnlySpan<byte> data, in Outgoing with)
     {
+        if (IsInternet && Failure != 0 && Remote is null)
+            return TakeFailure();
         if (_out is null)
-            return _backlog >= 0 || Family == SocketKind.Unix ? -Errno.ENOTCONN : -Errno.EPIPE;
-        if (to is not null)
-            return -Errno.EISCONN;
+            return IsListening && Family != SocketKind.Unix ? -Errno.EPIPE : Family == SocketKind.Unix ? -Errno.ENOTCONN : -Errno.EPIPE;
         if (_writesShut)
             return -Errno.EPIPE;
         if (data.IsEmpty)
@@ -181,46 +203,90 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
 
         // A stream takes what fits: it has no writes that are whole or not at all.
         int written = _out.WritePart(data);
+        if (written == -Errno.EPIPE && IsInternet && Remote is null && !_wasLost)
+        {
+            // TCP learns that nobody is there by what it sent: that is lost, and only the next finds out.
+            _wasLost = true;
+            return data.Length;
+        }
+
         if (written <= 0)
             return written;
-        if (files is not null && _other is { } other)
-            other._passed.Enqueue(new PassedFiles(_written, files));
+        if (Family == SocketKind.Unix && _other is { } other)
+            MarkSent(other, in with);
         _written += written;
         Tell();
         return written;
     }
 
-    public override int Receive(Span<byte> buffer, bool peek, out SocketAddress? from, out int whole, out OpenFile[]? files)
+    private void MarkSent(StreamSocket other, in Outgoing with)
     {
-        from = Family == SocketKind.Internet ? null : Peer;
-        whole = 0;
-        files = null;
+        bool tells = with.Sender is not null || Has(SocketOption.Socket, SocketOption.PassIdentity) || other.Has(SocketOption.Socket, SocketOption.PassIdentity);
+        SenderIdentity sender = !tells ? SenderIdentity.None : with.Sender ?? Network.Sender;
+        if (with.Files is null && sender == _markedSender)
+            return;
+        _markedSender = sender;
+        other._marks.Enqueue(new Mark(_written, with.Files?.Send(), sender));
+    }
+
+    public override int Receive(Span<byte> buffer, bool peek, out Incoming with)
+    {
+        with = default;
         if (_in is null)
-            return Family == SocketKind.Unix ? -Errno.EINVAL : -Errno.ENOTCONN;
-        if (_readsShut && _in.Available == 0)
+            return Failure != 0 ? TakeFailure() : Family == SocketKind.Unix ? -Errno.EINVAL : -Errno.ENOTCONN;
+        if (_in.Available == 0 && Failure != 0)
+            return TakeFailure();
+        if (_in.Available == 0 && _readsShut)
             return 0;
 
-        // Files come with the byte they were sent with, and one read gives one lot of them.
-        if (_passed.TryPeek(out PassedFiles? next) && next.At > _read && next.At - _read < buffer.Length)
-            buffer = buffer[..(int)(next.At - _read)];
+        // What is marked comes with the byte it was sent with, and one read crosses no mark.
+        SenderIdentity sender = _sender;
+        OpenFile[]? files = null;
+        bool marked = false;
+        foreach (Mark mark in _marks)
+        {
+            if (mark.At <= _read)
+            {
+                (sender, files, marked) = (mark.Sender, mark.Files, true);
+                continue;
+            }
+
+            if (mark.At - _read < buffer.Length)
+                buffer = buffer[..(int)(mark.At - _read)];
+            break;
+        }
+
         int count = peek ? _in.Peek(buffer) : _in.Read(buffer);
+        if (count < 0)
+            return count;
         if (count > 0 && !peek)
         {
-            if (next is not null && next.At < _read + count)
-                files = _passed.Dequeue().Files;
+            if (marked)
+            {
+                _sender = sender;
+                _marks.Dequeue();
+            }
+
             _read += count;
             Tell();
         }
+        else if (files is not null)
+        {
+            // Who only looks gets the files, too, and they stay.
+            foreach (OpenFile file in count > 0 ? files : [])
+                file.Acquire();
+            files = count > 0 ? files : null;
+        }
 
-        whole = Math.Max(0, count);
+        with = new Incoming { From = Family == SocketKind.Unix && Peer is { Name.Length: > 0 } ? Peer : null, Whole = count, Files = files, Sender = sender };
         return count;
     }
 
     public override PollEvents Poll()
     {
-        if (IsListening)
-            return _waiting.Count > 0 ? PollEvents.In : PollEvents.None;
-        if (Failure != 0)
+        if (_listener is not null)
+            return _listener.Count > 0 ? PollEvents.In : PollEvents.None;
+        if (Failure != 0 && _in is null)
             return PollEvents.In | PollEvents.Out | PollEvents.Error | PollEvents.HangUp;
         if (Remote is not null && _in is null)
             return PollEvents.None; // Asked, and not answered yet.
@@ -231,32 +297,58 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, Container
         return (_in.Available > 0 || ended ? PollEvents.In : PollEvents.None)
             | (ended ? PollEvents.ReadHangUp : PollEvents.None)
             | (ended && broken ? PollEvents.HangUp : PollEvents.None)
+            | (Failure != 0 ? PollEvents.Error : PollEvents.None)
             | (broken || _out.HasRoom ? PollEvents.Out : PollEvents.None);
     }
 
     protected override void Closed()
     {
         base.Closed();
-        foreach (StreamSocket end in _waiting)
-            end.Release();
-        _waiting.Clear();
-        foreach (PassedFiles passed in _passed)
+        DropWaiting();
+        if (Remote is not null && (_in is null || Aborts))
+            Remote.Connection.Abort();
+        Hang(resets: _in is { Available: > 0 } || Aborts);
+        foreach (Mark mark in _marks)
         {
-            foreach (OpenFile file in passed.Files)
+            foreach (OpenFile file in mark.Files ?? [])
                 file.Release();
         }
 
-        _passed = new Queue<PassedFiles>();
-        if (Remote is not null && _in is null)
-            Remote.Connection.Abort();
-        if (_in is not null && _out is not null)
-        {
-            _in.Readers = 0;
-            _out.Writers = 0;
-            Tell();
-        }
-
+        _marks = new Queue<Mark>();
         Ready.WakeAll();
+    }
+
+    /// <summary>Whether closing gives up what was not sent yet, and says so (SO_LINGER of no time).</summary>
+    private bool Aborts => IsInternet && Options.TryGetValue((SocketOption.Socket, SocketOption.Linger), out int seconds) && seconds == 0;
+
+    private StreamSocket MakeEnd(SocketAddress local)
+    {
+        var end = new StreamSocket(new NamelessInode(Network.Store, InodeMode.Socket | 0x1FF), 0, Family, Protocol, Network) { Local = local };
+        foreach (((int, int) option, int value) in Options)
+            end.Options[option] = value;
+        return end;
+    }
+
+    /// <summary>Ends that nobody accepted are lost to those who connected them.</summary>
+    private void DropWaiting()
+    {
+        while (_listener?.Take() is StreamSocket end)
+        {
+            end.Hang(resets: true);
+            end.Release();
+        }
+    }
+
+    /// <summary>Ends the bytes in both directions; who had some that were not read is told that they were lost.</summary>
+    private void Hang(bool resets)
+    {
+        if (_in is null || _out is null)
+            return;
+        if (resets && _other is { _in.Writers: > 0 } other)
+            (other.Failure, other._wasLost) = (-Errno.ECONNRESET, true);
+        _in.Readers = 0;
+        _out.Writers = 0;
+        Tell();
     }
 
     private void Tell()

@@ -52,6 +52,7 @@ internal static class Blocking
         task.Deadline = long.MaxValue;
         task.Restarted = false;
         task.Progress = 0;
+        task.MessagesDone = 0;
         task.WaitsForLock = null;
         task.AwaitedSignals = 0;
         task.Held?.Release();

@@ -10,6 +10,8 @@ internal static class DescriptorCalls
     {
         if (task.Process.Files[a.Fd] is not { } file)
             return -Errno.EBADF;
+        if (file is EventFile or EpollFile or TimerFile or SignalFile or NotifyFile)
+            return 0; // They have one place, and are there.
         if (!file.CanSeek)
             return -Errno.ESPIPE;
         const ulong seekData = 3, seekHole = 4;
@@ -52,7 +54,7 @@ internal static class DescriptorCalls
 
     public static long Duplicate(KernelTask task, in SyscallArguments a)
     {
-        if (task.Process.Files[a.Fd] is not { } file)
+        if (task.Process.Files.Any(a.Fd) is not { } file)
             return -Errno.EBADF;
         file.Acquire();
         return task.Process.Files.Add(file, closeOnExec: false);
@@ -60,7 +62,7 @@ internal static class DescriptorCalls
 
     public static long Duplicate3(KernelTask task, in SyscallArguments a)
     {
-        if (task.Process.Files[a.Fd] is not { } file)
+        if (task.Process.Files.Any(a.Fd) is not { } file)
             return -Errno.EBADF;
         if (a.A0 == a.A1)
             return -Errno.EINVAL;
@@ -76,7 +78,9 @@ internal static class DescriptorCalls
     public static long Control(KernelTask task, in SyscallArguments a)
     {
         DescriptorTable files = task.Process.Files;
-        if (files[a.Fd] is not { } file)
+        if (files.Any(a.Fd) is not { } file)
+            return -Errno.EBADF;
+        if ((file.Flags & OpenFlags.PathOnly) != 0 && (int)a.A1 is not (0 or 1 or 2 or 3 or 1030))
             return -Errno.EBADF;
         const int Changeable = OpenFlags.Append | OpenFlags.NonBlock | OpenFlags.Asynchronous | 0x40000 | 0x4000;
         switch ((int)a.A1)
@@ -98,7 +102,7 @@ internal static class DescriptorCalls
                 ReadinessSignal.Update(task, file, a.Fd);
                 return 0;
             case 5 or 6 or 7 or 36 or 37 or 38:
-                return (file.Flags & OpenFlags.PathOnly) != 0 ? -Errno.EBADF : LockCalls.Control(task, file, a.A1, a.A2);
+                return LockCalls.Control(task, file, a.A1, a.A2);
             case 8 or 9 or 10 or 11 or 15 or 16:
                 return OwnerCalls.Control(task, file, (int)a.A1, a.A2);
             case 1031: // F_SETPIPE_SZ
@@ -164,6 +168,10 @@ internal static class DescriptorCalls
         {
             case 0x541B: // FIONREAD
             {
+                if (file is EpollFile)
+                    return -Errno.EINVAL;
+                if (file is not (PipeFile or Net.SocketFile or HostStreamFile or NotifyFile) && !file.IsTerminal && !file.Inode.IsRegular)
+                    return -Errno.ENOTTY;
                 return task.TryWrite(a.A2, ReadinessSignal.Available(file)) ? 0 : -Errno.EFAULT;
             }
 
@@ -189,6 +197,8 @@ internal static class DescriptorCalls
                 return 0;
         }
 
+        if (file is Net.SocketFile asked)
+            return InterfaceCalls.Control(task, asked, a.A1, a.A2);
         return file.IsTerminal ? TerminalCalls.Control(task, file, a.A1, a.A2) : -Errno.ENOTTY;
     }
 

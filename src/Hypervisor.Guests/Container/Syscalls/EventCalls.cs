@@ -72,6 +72,8 @@ internal static class EventCalls
             return -Errno.EFAULT;
         if (task.Process.Files[a.Fd] is not { } open || task.Process.Files[fd] is not { } file)
             return -Errno.EBADF;
+        if (file.Inode.IsRegular || file.Inode.IsDirectory)
+            return -Errno.EPERM; // They are always ready: there is nothing to wait for.
         if (open is not EpollFile epoll)
             return -Errno.EINVAL;
         return a.A1 switch

@@ -83,7 +83,7 @@ internal static class FileEventCalls
             return -Errno.ESRCH;
         if (file.Process != task.Process && !task.Process.Credentials.Has(Capability.Trace))
             return -Errno.EPERM;
-        if (file.Process.Files[(int)a.A1] is not { } taken)
+        if (file.Process.Files.Any((int)a.A1) is not { } taken)
             return -Errno.EBADF;
         taken.Acquire();
         return task.Process.Files.Add(taken, closeOnExec: true);

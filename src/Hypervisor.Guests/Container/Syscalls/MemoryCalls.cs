@@ -232,6 +232,8 @@ internal static class MemoryCalls
     {
         ulong start = a.A0 & ~(Page - 1);
         ulong length = a.A1 + (a.A0 - start);
+        if (start + PageUp(length) < start)
+            return -Errno.EINVAL;
         return IsRange(start, length) && task.Process.Space.IsMapped(start, start + PageUp(length)) ? 0 : -Errno.ENOMEM;
     }
 

@@ -51,7 +51,7 @@ internal static unsafe class ProcessCalls
         {
             if ((flags & UserPaths.EmptyPath) == 0)
                 return -Errno.ENOENT;
-            if (task.Process.Files[a.Fd] is null)
+            if (task.Process.Files.Any(a.Fd) is null)
                 return -Errno.EBADF;
             path = $"/proc/self/fd/{a.Fd}";
         }

@@ -116,6 +116,8 @@ internal static class ReadWriteCalls
 
     public static long ReadAt(KernelTask task, in SyscallArguments a)
     {
+        if (HasNoPlaces(task, a.Fd))
+            return -Errno.ESPIPE;
         if (task.Process.Files[a.Fd] is not { CanRead: true } file)
             return -Errno.EBADF;
         if ((long)a.A3 < 0)
@@ -149,6 +151,8 @@ internal static class ReadWriteCalls
 
     public static long WriteAt(KernelTask task, in SyscallArguments a)
     {
+        if (HasNoPlaces(task, a.Fd))
+            return -Errno.ESPIPE;
         if (task.Process.Files[a.Fd] is not { CanWrite: true } file)
             return -Errno.EBADF;
         if ((long)a.A3 < 0)
@@ -205,10 +209,15 @@ internal static class ReadWriteCalls
         return count > 0 ? count : Blocking.Wait(task, file, count);
     }
 
+    /// <summary>Whether a file's bytes have no places to be read from or written at.</summary>
+    private static bool HasNoPlaces(KernelTask task, int fd) => task.Process.Files[fd] is PipeFile or Net.SocketFile;
+
     private const ulong KnownFlags = 0x1 | 0x2 | 0x4 | 0x8 | 0x10;
 
     private static long ReadTo(KernelTask task, int fd, ulong address, ulong count, long offset)
     {
+        if (offset >= 0 && HasNoPlaces(task, fd))
+            return -Errno.ESPIPE;
         if (task.Process.Files[fd] is not { CanRead: true } file)
             return -Errno.EBADF;
         long error = UserVectors.TryRead(task, address, count, out UserVectors vectors);
@@ -244,6 +253,8 @@ internal static class ReadWriteCalls
 
     private static long WriteFrom(KernelTask task, int fd, ulong address, ulong count, long offset)
     {
+        if (offset >= 0 && HasNoPlaces(task, fd))
+            return -Errno.ESPIPE;
         if (task.Process.Files[fd] is not { CanWrite: true } file)
             return -Errno.EBADF;
         long error = UserVectors.TryRead(task, address, count, out UserVectors vectors);

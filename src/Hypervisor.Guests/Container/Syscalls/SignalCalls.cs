@@ -89,7 +89,9 @@ internal static class SignalCalls
         {
             if (!task.TryRead(a.A0, out ulong start) || !task.TryRead(a.A0 + 8, out int flags) || !task.TryRead(a.A0 + 16, out ulong size))
                 return -Errno.EFAULT;
-            if ((flags & Disable) == 0 && size < 2048)
+            if (start == oldBase && size == oldSize && flags == 0)
+                size = oldSize; // Nothing is asked to change.
+            else if ((flags & Disable) == 0 && size < 2048)
                 return -Errno.ENOMEM;
             task.AlternateStack = start;
             task.AlternateStackSize = (flags & Disable) != 0 ? 0 : size;
@@ -145,12 +147,12 @@ internal static class SignalCalls
         long error = ReadInfo(task, a.A2, (int)a.A1, out SignalInfo info);
         if (error != 0)
             return error;
+        if (info.Code >= 0 && (int)a.A0 != task.Process.Id)
+            return -Errno.EPERM;
         Container container = task.Process.Container;
         Process? target = container.FindProcess((int)a.A0) ?? container.FindTask((int)a.A0)?.Process;
         if (target is null)
             return -Errno.ESRCH;
-        if (info.Code >= 0 && target != task.Process)
-            return -Errno.EPERM;
         if (!task.Process.MaySignal(target))
             return -Errno.EPERM;
         if ((int)a.A1 != 0)

@@ -18,7 +18,7 @@ internal static class StatCalls
     }
 
     public static long StatOpen(KernelTask task, in SyscallArguments a)
-        => task.Process.Files[a.Fd] is { } file ? Write(task, a.A1, new NamedFile(file.Inode, file.Mount)) : -Errno.EBADF;
+        => task.Process.Files.Any(a.Fd) is { } file ? Write(task, a.A1, new NamedFile(file.Inode, file.Mount)) : -Errno.EBADF;
 
     public static long StatExtended(KernelTask task, in SyscallArguments a)
     {
@@ -87,7 +87,7 @@ internal static class StatCalls
     }
 
     public static long StatFileSystemOf(KernelTask task, in SyscallArguments a)
-        => task.Process.Files[a.Fd] is not { } file ? -Errno.EBADF : WriteFileSystem(task, a.A1, file.Mount);
+        => task.Process.Files.Any(a.Fd) is not { } file ? -Errno.EBADF : WriteFileSystem(task, a.A1, file.Mount);
 
     /// <summary>The number of the device that a mounted tree shows as.</summary>
     public static int DeviceOf(MountedTree? mount) => mount?.Device ?? NamelessDevice;

@@ -198,14 +198,16 @@ internal static unsafe class SyscallTable
         t[203] = &SocketCalls.Connect;
         t[204] = &SocketCalls.GetName;
         t[205] = &SocketCalls.GetPeer;
-        t[206] = &SocketCalls.SendTo;
-        t[207] = &SocketCalls.ReceiveFrom;
-        t[208] = &SocketCalls.SetOption;
-        t[209] = &SocketCalls.GetOption;
+        t[206] = &SocketTransfers.SendTo;
+        t[207] = &SocketTransfers.ReceiveFrom;
+        t[208] = &SocketOptions.Set;
+        t[209] = &SocketOptions.Get;
         t[210] = &SocketCalls.Shutdown;
-        t[211] = &SocketCalls.SendMessage;
-        t[212] = &SocketCalls.ReceiveMessage;
+        t[211] = &SocketTransfers.SendMessage;
+        t[212] = &SocketTransfers.ReceiveMessage;
         t[242] = &SocketCalls.Accept4;
+        t[243] = &SocketTransfers.ReceiveMany;
+        t[269] = &SocketTransfers.SendMany;
 
         t[93] = &ProcessCalls.Exit;
         t[94] = &ProcessCalls.ExitGroup;

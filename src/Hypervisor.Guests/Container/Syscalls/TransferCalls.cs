@@ -20,7 +20,7 @@ internal static class TransferCalls
             return -Errno.EFAULT;
         if (offset < 0)
             return -Errno.EINVAL;
-        if (output is RegularFile && (output.Flags & OpenFlags.Append) != 0)
+        if (output is EventFile || (output is RegularFile && (output.Flags & OpenFlags.Append) != 0))
             return -Errno.EINVAL;
         byte[] buffer = ArrayPool<byte>.Shared.Rent(Chunk);
         try

@@ -32,7 +32,7 @@ internal static class UserPaths
         }
 
         if (path.Length == 0 && (flags & EmptyPath) != 0)
-            return FindOpen(task, fd, out found);
+            return FindOpen(task, fd, out found, orPlace: true);
         int missing = Locate(task, fd, path, (flags & NoFollow) == 0, out PathResult at);
         if (missing != 0)
             return missing;
@@ -42,8 +42,8 @@ internal static class UserPaths
         return 0;
     }
 
-    /// <summary>The file behind a descriptor, or the working directory.</summary>
-    public static int FindOpen(KernelTask task, int fd, out NamedFile found)
+    /// <summary>The file behind a descriptor, or the working directory; one that was opened as a place only where that is enough.</summary>
+    public static int FindOpen(KernelTask task, int fd, out NamedFile found, bool orPlace = false)
     {
         found = default;
         if (fd == CurrentDirectory)
@@ -52,7 +52,7 @@ internal static class UserPaths
             return 0;
         }
 
-        if (task.Process.Files[fd] is not { } file)
+        if ((orPlace ? task.Process.Files.Any(fd) : task.Process.Files[fd]) is not { } file)
             return -Errno.EBADF;
         found = new NamedFile(file.Inode, file.Mount);
         return 0;
@@ -91,7 +91,7 @@ internal static class UserPaths
     public static int PlaceOf(KernelTask task, int fd, out Place? place)
     {
         place = null;
-        if (task.Process.Files[fd] is not { } file)
+        if (task.Process.Files.Any(fd) is not { } file)
             return -Errno.EBADF;
         place = file.Place;
         return !file.Inode.IsDirectory || place is null ? -Errno.ENOTDIR : 0;

@@ -22,6 +22,15 @@ internal sealed class UserVectors
     /// <summary>Bytes of all of them, at most what one call moves.</summary>
     public long Total { get; }
 
+    /// <summary>One buffer; 0 or a negated error.</summary>
+    public static long TryMake(ulong start, ulong length, out UserVectors vectors)
+    {
+        length = Math.Min(length, MostBytes);
+        bool isThere = length == 0 || (start < AddressSpace.Limit && length <= AddressSpace.Limit - start);
+        vectors = new UserVectors(isThere ? [(start, length)] : [], isThere ? (long)length : 0);
+        return isThere ? 0 : -Errno.EFAULT;
+    }
+
     /// <summary>Reads them; 0 or a negated error.</summary>
     public static long TryRead(KernelTask task, ulong address, ulong count, out UserVectors vectors)
     {

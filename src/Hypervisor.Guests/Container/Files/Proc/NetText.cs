@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
 using Hypervisor.Guests.Container.Net;
@@ -11,8 +12,9 @@ internal static class NetText
 
     public static void Add(TextTree tree, Container container)
     {
-        tree.Add("net/dev", () => "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n");
-        tree.Add("net/route", () => "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT                                                       \n");
+        tree.Add("net/dev", () => "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n"
+            + string.Concat(container.Network.Interfaces.Select(link => $"{link.Name,6}:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n")));
+        tree.Add("net/route", () => "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT                                                       \n" + string.Concat(container.Network.Interfaces.Where(link => !link.Loops).Select(Routes)));
         tree.Add("net/if_inet6", () => "00000000000000000000000000000001 01 80 10 80       lo\n");
         tree.Add("net/arp", () => "IP address       HW type     Flags       HW address            Mask     Device\n");
         tree.Add("net/tcp", () => Sockets(container, SocketKind.Stream, isVersion6: false));
@@ -25,22 +27,39 @@ internal static class NetText
 
     private static string Sockets(Container container, int type, bool isVersion6)
     {
-        var text = new StringBuilder("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n");
+        var text = new StringBuilder(isVersion6
+            ? "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+            : "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n");
         int line = 0;
-        foreach (SocketFile socket in container.Network.Bound.Where(socket => socket.Type == type && socket.Local.Port != 0 && (socket.Family == SocketKind.Internet6) == isVersion6))
+        IEnumerable<SocketFile> sockets = container.Network.Bound
+            .Where(socket => socket.IsInternet && socket.Type == type && socket.Protocol != SocketKind.UdpLite && socket.Family == SocketKind.Internet6 == isVersion6);
+        foreach (SocketFile socket in sockets)
         {
             int state = socket.IsListening ? Listening : socket.Peer is not null ? Established : Unconnected;
-            text.Append(CultureInfo.InvariantCulture, $"{line++,4}: {Address(socket.Local, isVersion6)} {Address(socket.Peer ?? default, isVersion6)} {state:X2} 00000000:00000000 00:00000000 00000000 {socket.Inode.Uid,5}        0 {socket.Inode.Number} 1 0000000000000000 100 0 0 10 0\n");
+            SocketAddress none = new(socket.Family);
+            text.Append(CultureInfo.InvariantCulture, $"{line++,4}: {Address(socket.Local, socket.Family)} {Address(socket.Peer ?? none, socket.Family)} {state:X2} 00000000:00000000 00:00000000 00000000 {socket.Inode.Uid,5}        0 {socket.Inode.Number} 1 0000000000000000 100 0 0 10 0\n");
         }
 
         return text.ToString();
     }
 
-    private static string Address(SocketAddress address, bool isVersion6)
+    /// <summary>Addresses are told as the words of four bytes that they are in memory.</summary>
+    private static string Address(SocketAddress address, int family)
     {
-        uint host = System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(address.Host);
-        string text = !isVersion6 ? $"{host:X8}" : address.Host == 0 ? new string('0', 32) : "00000000000000000000000001000000";
-        return $"{text}:{address.Port:X4}";
+        address = address.SeenBy(family);
+        if (family == SocketKind.Internet)
+            return $"{BinaryPrimitives.ReverseEndianness(address.Host):X8}:{address.Port:X4}";
+        var text = new StringBuilder();
+        for (int word = 3; word >= 0; word--)
+            text.Append(CultureInfo.InvariantCulture, $"{BinaryPrimitives.ReverseEndianness((uint)(address.Host6 >> (32 * word))):X8}");
+        return text.Append(CultureInfo.InvariantCulture, $":{address.Port:X4}").ToString();
+    }
+
+    private static string Routes(NetworkInterface link)
+    {
+        string mask = $"{BinaryPrimitives.ReverseEndianness(link.Mask):X8}", network = $"{BinaryPrimitives.ReverseEndianness(link.Address & link.Mask):X8}";
+        string other = link.Gateway == 0 ? "" : $"{link.Name}\t00000000\t{BinaryPrimitives.ReverseEndianness(link.Gateway):X8}\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
+        return other + $"{link.Name}\t{network}\t00000000\t0001\t0\t0\t0\t{mask}\t0\t0\t0\n";
     }
 
     private static string Unix(Container container)

@@ -82,7 +82,7 @@ internal static class ProcessTree
     }
 
     private static OpenFile? Descriptor(Process process, string name)
-        => int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? process.Files[number] : null;
+        => int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? process.Files.Any(number) : null;
 
     /// <summary>Strings from where they stand in the process's memory, which may have changed them, or as they were given.</summary>
     private static string Strings(Process process, (ulong Start, ulong End) place, IReadOnlyList<string> given)
