@@ -62,6 +62,8 @@ internal sealed class Cyclic : Policy
 
     public override string Name => "cyclic";
 
+    internal override bool GivesTime => true;
+
     protected override void Reserve(int capacity)
     {
     }
@@ -166,7 +168,7 @@ internal sealed class Cyclic : Policy
             int best = -1;
             for (int cpu = 0; cpu < _windows.Length; cpu++)
             {
-                if (MayRun(vcpu, cpu) && (best < 0 || End(cpu) < End(best)))
+                if (Parameters(vcpu).Affinity.Contains(cpu) && (best < 0 || End(cpu) < End(best)))
                     best = cpu;
             }
 

@@ -21,8 +21,9 @@ namespace Hypervisor.Core.Scheduling;
 /// </remarks>
 internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights = true) : Policy(cpus, slice)
 {
-    // Units of virtual time for one nanosecond at weight 1.
-    private const long Scale = 64;
+    // Units of virtual time for one nanosecond at a weight of 1: shares are weights times the unit on several CPUs.
+    private readonly long _unit = cpus > 1 ? FeasibleWeights.Unit : 1;
+    private readonly long _scale = cpus > 1 ? 64 * FeasibleWeights.Unit : 64;
 
     // The number of no entry in a heap.
     private const uint None = 0;
@@ -32,13 +33,9 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     private Func<int, uint, bool>? _isCurrent;
     private uint _entry;
     private int _stale;
-    private readonly int _cpus = cpus;
-    private readonly HeapOrder? _heaviest = cpus > 1 && lowersInfeasibleWeights ? new HeapOrder() : null;
-    private readonly List<int> _infeasible = [];
+    private readonly FeasibleWeights? _feasible = lowersInfeasibleWeights ? FeasibleWeights.For(cpus) : null;
     private Client[] _clients = [];
     private long _weights;
-    private long _rawWeights;
-    private int _competing;
 
     // Σ w·(v − base). Every pick moves the base to V, so that the moment stays small.
     private Int128 _moment;
@@ -54,7 +51,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         // Nanoseconds left of the request that the deadline is of.
         public long Rest;
 
-        // What it was owed when it left, in Scale-ths of a nanosecond.
+        // What it was owed when it left, as a share times virtual time.
         public long Lag;
 
         // What a whole slice is at its weight, and the rest of that division: most charges and requests are of whole slices.
@@ -78,36 +75,28 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     {
         ref Client client = ref _clients[vcpu];
         double ahead = (double)Moment(now) / _weights;
-        return ((ahead - (client.Virtual - _base)) * client.Share / Scale, (_base + ahead) / Scale);
+        return ((ahead - (client.Virtual - _base)) * client.Share / _scale, (_base + ahead) * _unit / _scale);
     }
 
     protected override void Reserve(int capacity)
     {
         if (capacity > _clients.Length)
             Array.Resize(ref _clients, capacity);
-        _heaviest?.Reserve(capacity);
+        _feasible?.Reserve(capacity);
     }
 
     protected override void Added(int vcpu, RemovalToken arriving, long now)
-        => _clients[vcpu] = new Client { Lag = Bounded((Int128)arriving.Lag * Scale) };
+        => _clients[vcpu] = new Client { Lag = Bounded((Int128)arriving.Lag * _scale) };
 
     protected override void Changed(int vcpu, in SchedulingParameters old, long now)
     {
         if (IsAsleep(vcpu))
             return;
-        long weight = Weight(vcpu);
-        if (old.Weight != weight)
+        if (old.Weight != Weight(vcpu))
         {
-            _rawWeights += weight - old.Weight;
-            if (_heaviest is not null)
-            {
-                _heaviest.Rekey(vcpu, -weight);
-                Readjust(vcpu, now);
-            }
-            else
-            {
-                Reweigh(vcpu, weight, now);
-            }
+            _feasible?.Change(vcpu, Weight(vcpu), Width(vcpu));
+            Reweigh(vcpu, Weight(vcpu) * _unit, now);
+            Balance(now);
         }
 
         if (old.SliceNanoseconds != Parameters(vcpu).SliceNanoseconds)
@@ -118,11 +107,19 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         }
     }
 
+    protected override void WidthChanged(int vcpu, long now)
+    {
+        if (_feasible is null || IsAsleep(vcpu))
+            return;
+        _feasible.Change(vcpu, Weight(vcpu), Width(vcpu));
+        Balance(now);
+    }
+
     protected override void Join(int vcpu, long now)
     {
         ref Client client = ref _clients[vcpu];
-        long weight = Weight(vcpu);
-        long limit = 2 * _longestSlice * Scale;
+        long weight = Weight(vcpu) * _unit;
+        long limit = 2 * _longestSlice * _scale;
         Int128 lag = Math.Clamp(client.Lag, -limit, limit);
         client.Virtual = _weights == 0
             ? _virtualAtIdle
@@ -132,15 +129,10 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         client.Span = 0;
         Request(vcpu);
         _weights += weight;
-        _rawWeights += weight;
-        _competing++;
         _moment += (Int128)(client.Virtual - _base) * weight;
         Enter(vcpu, ref client);
-        if (_heaviest is not null)
-        {
-            _heaviest.Add(vcpu, -weight);
-            Readjust(-1, now);
-        }
+        _feasible?.Add(vcpu, Weight(vcpu), Width(vcpu));
+        Balance(now);
     }
 
     protected override void Requeue(int vcpu, StopReason reason, long now)
@@ -163,17 +155,12 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         long mean = Mean(now);
         client.Lag = Bounded((Int128)(mean - client.Virtual) * client.Share);
         _weights -= client.Share;
-        _rawWeights -= Weight(vcpu);
-        _competing--;
         _moment -= (Int128)(client.Virtual - _base) * client.Share;
         client.Share = 0;
         if (_weights == 0)
             _virtualAtIdle = Math.Max(_virtualAtIdle, mean);
-        if (_heaviest is not null)
-        {
-            _heaviest.Remove(vcpu);
-            Readjust(-1, now);
-        }
+        _feasible?.Remove(vcpu);
+        Balance(now);
     }
 
     protected override int Choose(int cpu, long now)
@@ -261,14 +248,14 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
                 step++;
             }
         }
-        else if (used is >= 0 and < long.MaxValue / Scale - int.MaxValue)
+        else if (used is >= 0 and < 1L << 50)
         {
-            (step, long rest) = Math.DivRem((used * Scale) + client.Remainder, client.Share);
+            (step, long rest) = Math.DivRem((used * _scale) + client.Remainder, client.Share);
             client.Remainder = (int)rest;
         }
         else
         {
-            Int128 due = ((Int128)used * Scale) + client.Remainder;
+            Int128 due = ((Int128)used * _scale) + client.Remainder;
             step = (long)FloorDivide(due, client.Share);
             client.Remainder = (int)(due - ((Int128)step * client.Share));
         }
@@ -307,7 +294,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
 
     protected override RemovalToken Removed(int vcpu, long now)
     {
-        var token = new RemovalToken(_clients[vcpu].Lag / Scale);
+        var token = new RemovalToken(_clients[vcpu].Lag / _scale);
         _clients[vcpu] = default;
         return token;
     }
@@ -323,7 +310,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         {
             // Slices are an hour at most: far below what overflows.
             _longestSlice = Math.Max(_longestSlice, client.Rest);
-            (client.Span, long rest) = Math.DivRem(client.Rest * Scale, client.Share);
+            (client.Span, long rest) = Math.DivRem(client.Rest * _scale, client.Share);
             client.SpanRest = (int)rest;
         }
 
@@ -331,7 +318,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     }
 
     /// <summary>Σ w·(v − base), with what those that run have run and were not charged for.</summary>
-    private Int128 Moment(long now) => _moment + ((Int128)UnchargedOfAll(now) * Scale);
+    private Int128 Moment(long now) => _moment + ((Int128)UnchargedOfAll(now) * _scale);
 
     // Floors toward minus infinity: v ≤ V exactly where v ≤ ⌊V⌋.
     private long Mean(long now) => _weights == 0 ? _virtualAtIdle : _base + (long)FloorDivide(Moment(now), _weights);
@@ -407,39 +394,12 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         _stale = 0;
     }
 
-    /// <summary>
-    /// Lowers weights above what one CPU can give: going down from the heaviest, one is infeasible while its weight times the CPUs
-    /// left exceeds the weight left. At most one less than there are CPUs are.
-    /// </summary>
-    private void Readjust(int changed, long now)
+    /// <summary>Has infeasible weights count as what they can use.</summary>
+    private void Balance(long now)
     {
-        int cpusLeft = Math.Min(_cpus, _competing);
-        bool none = cpusLeft == 0 || (Int128)(-_heaviest!.FirstKey) * cpusLeft <= _rawWeights;
-        if (changed >= 0)
-            Reweigh(changed, Weight(changed), now);
-        if (none && _infeasible.Count == 0)
+        if (_feasible is null)
             return;
-        foreach (int vcpu in _infeasible)
-        {
-            if (_clients[vcpu].Share != 0)
-                Reweigh(vcpu, Weight(vcpu), now);
-        }
-
-        _infeasible.Clear();
-        if (none)
-            return;
-        long left = _rawWeights;
-        while (cpusLeft > 1 && (Int128)(-_heaviest!.FirstKey) * cpusLeft > left)
-        {
-            _infeasible.Add(_heaviest.First);
-            left += _heaviest.FirstKey;
-            _heaviest.PassOver();
-            cpusLeft--;
-        }
-
-        _heaviest!.PutBack();
-        long most = Math.Max(1, left / cpusLeft);
-        foreach (int vcpu in _infeasible)
-            Reweigh(vcpu, most, now);
+        foreach ((int vcpu, long share) in _feasible.Balance())
+            Reweigh(vcpu, share, now);
     }
 }

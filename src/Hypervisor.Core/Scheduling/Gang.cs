@@ -14,9 +14,12 @@ namespace Hypervisor.Core.Scheduling;
 /// CPUs that are left take gangs that wake and fit, until the round ends; who wakes in a gang that runs joins it where a CPU is free.</para>
 /// <para>A CPU kept for a gang's vCPU that went to sleep stays idle to the round's end, and others idle where no gang fits: that is the
 /// exception to work conservation. A gang is charged for the CPUs it was given for the time it had them. A vCPU in no group is a gang of
-/// one. Limits and reservations of groups, and groups in groups, play no part.</para>
+/// one.</para>
+/// <para>In groups the gang is the group that a vCPU names, and what that lies in are groups around gangs: <see cref="Grouped"/> over the
+/// inner policy, with gangs for its vCPUs. A limit is then of the CPU time that gangs were given; a gang whose limit leaves it less than a
+/// round leaves before the round ends. Weights that a gang, or the gangs of a group, could not use up count as what they can.</para>
 /// </remarks>
-internal sealed class Gang : Policy, IRunFilter
+internal sealed class Gang : Policy, IGangFilter
 {
     private readonly int _cpus;
     private readonly string _name;
@@ -32,6 +35,8 @@ internal sealed class Gang : Policy, IRunFilter
     private readonly Team?[] _running;
     private Team?[] _ofVCpu = [];
     private long _end;
+    private long _innerNextEvent = long.MaxValue;
+    private readonly bool _inGroups;
 
     private sealed class Team(int number, SchedulingGroup? group)
     {
@@ -43,22 +48,24 @@ internal sealed class Gang : Policy, IRunFilter
         public int Users;
         public int Slot = -1;
         public long Since;
+        public long End;
         public int Given;
         public long Owes;
-        public SchedulingParameters Parameters;
     }
 
-    public Gang(string policy, int cpus, long slice)
+    public Gang(string policy, int cpus, long slice, bool inGroups)
         : base(cpus, slice)
     {
         _cpus = cpus;
+        _inGroups = inGroups;
         _name = Schedulers.GangPrefix + policy;
-
-        // A gang uses as many CPUs as it has vCPUs: no weight is infeasible because one CPU could not give it.
-        _policy = policy == "eevdf" ? new Eevdf(cpus, slice, lowersInfeasibleWeights: false) : Schedulers.Make(policy, cpus, slice, seed: 1);
-        if (_policy is Reservation or Cyclic)
+        if (Schedulers.Names.Contains(policy) && Schedulers.GivesTime(policy))
             throw new HypervisorException($"Gangs cannot follow '{policy}', which gives time instead of shares or turns.");
-        _policy.Filter = this;
+        if (policy.Contains(':', StringComparison.Ordinal))
+            throw new HypervisorException($"Gangs cannot follow '{policy}': they need all CPUs under one policy.");
+        _policy = inGroups ? new Grouped(policy, cpus, slice, this) : Schedulers.Make(policy, cpus, slice, seed: 1);
+        if (!inGroups)
+            _policy.Filter = this;
         _kept = new int[cpus];
         _match = new int[cpus];
         Array.Fill(_kept, -1);
@@ -79,30 +86,43 @@ internal sealed class Gang : Policy, IRunFilter
         return free == all || Match(_teams[team]!, free) == Match(_teams[team]!, all);
     }
 
+    int IGangFilter.MostCpus(int team) => Math.Min(_cpus, _teams[team]!.Users);
+
     protected override void Check(int vcpu, in SchedulingParameters parameters, bool isNew, RemovalToken arriving, long now)
     {
         if (!isNew && parameters.Group != Parameters(vcpu).Group)
             throw new HypervisorException($"vCPU {vcpu} is to change its gang; a vCPU stays in the gang it began in.");
         parameters.Group?.Validate(_cpus);
+        if (!_inGroups && parameters.Group is { } alone && (alone.Parent is not null || !alone.Limit.IsNone || !alone.Reservation.IsNone))
+            throw new HypervisorException($"Group '{alone.Name}' lies in another or has a limit or a reservation; this '{Name}' was made without groups around its gangs.");
         Reserve(Math.Max(vcpu + 1, _ofVCpu.Length));
         Team? team = isNew ? null : _ofVCpu[vcpu];
-        if (isNew && (parameters.Group is null || !_groups.TryGetValue(parameters.Group, out team)))
+        bool isFirst = isNew && (parameters.Group is null || !_groups.TryGetValue(parameters.Group, out team));
+        if (isFirst)
         {
-            if (!_freeTeams.TryPop(out int number))
-            {
-                number = _teams.Count;
-                _teams.Add(null);
-            }
-
-            team = _teams[number] = new Team(number, parameters.Group);
-            if (parameters.Group is not null)
-                _groups.Add(parameters.Group, team);
+            int number = _freeTeams.TryPeek(out int free) ? free : _teams.Count;
+            team = new Team(number, parameters.Group);
         }
 
-        team!.Users += isNew ? 1 : 0;
+        // What is refused leaves nothing behind.
+        SchedulingGroup? group = parameters.Group;
+        var ofTeam = new SchedulingParameters(group is null ? parameters.Weight : _inGroups ? SchedulingParameters.Default.Weight : group.Weight, group?.SliceNanoseconds ?? parameters.SliceNanoseconds, CpuSet.All)
+        {
+            Group = _inGroups ? group : null,
+        };
+        _policy.Set(team!.Number, in ofTeam, now);
+        if (isFirst)
+        {
+            if (_freeTeams.TryPop(out _))
+                _teams[team.Number] = team;
+            else
+                _teams.Add(team);
+            if (group is not null)
+                _groups.Add(group, team);
+        }
+
+        team.Users += isNew ? 1 : 0;
         _ofVCpu[vcpu] = team;
-        team.Parameters = new SchedulingParameters(parameters.Group?.Weight ?? parameters.Weight, parameters.Group?.SliceNanoseconds ?? parameters.SliceNanoseconds, CpuSet.All);
-        _policy.Set(team.Number, team.Parameters, now);
     }
 
     protected override void Reserve(int capacity)
@@ -128,16 +148,19 @@ internal sealed class Gang : Policy, IRunFilter
     {
         Team team = _ofVCpu[vcpu]!;
         team.Active.Add(vcpu);
+        NoteWidth(team, now);
         if (team.Slot < 0)
         {
             if (team.Active.Count == 1)
                 _policy.Ready(team.Number, ReadyReason.Woken, now);
         }
-        else if (now < _end && !IsKept(vcpu))
+        else if (now < team.End && !IsKept(vcpu))
         {
             Keep(team, now);
         }
     }
+
+    private void NoteWidth(Team team, long now) => _policy.SetWidth(team.Number, Math.Clamp(team.Active.Count, 1, _cpus), now);
 
     protected override void Requeue(int vcpu, StopReason reason, long now)
     {
@@ -181,6 +204,7 @@ internal sealed class Gang : Policy, IRunFilter
     {
         Team team = _ofVCpu[vcpu]!;
         team.Active.Remove(vcpu);
+        NoteWidth(team, now);
         if (team.Active.Count > 0)
         {
             // Its CPU stays its own to the end of the round, unless another of the gang has none.
@@ -195,20 +219,17 @@ internal sealed class Gang : Policy, IRunFilter
         }
 
         if (team.Slot < 0)
-            Withdraw(team, now);
+            _policy.Sleep(team.Number, now);
         else
             Finish(team, now);
     }
 
     protected override int Choose(int cpu, long now)
     {
-        if (now >= _end)
+        foreach (Team? team in _running)
         {
-            foreach (Team? team in _running)
-            {
-                if (team is not null)
-                    Finish(team, now);
-            }
+            if (team is not null && now >= team.End)
+                Finish(team, now);
         }
 
         int kept = _kept[cpu];
@@ -225,9 +246,19 @@ internal sealed class Gang : Policy, IRunFilter
     {
     }
 
-    protected override long Quantum(int vcpu, long now) => Math.Max(1, _end - now);
+    protected override long Quantum(int vcpu, long now) => Math.Max(1, _ofVCpu[vcpu]!.End - now);
 
-    protected override long NextEvent(long now) => Array.Exists(_running, team => team is not null) ? Math.Max(now + 1, _end) : long.MaxValue;
+    protected override long NextEvent(long now)
+    {
+        long next = _innerNextEvent;
+        foreach (Team? team in _running)
+        {
+            if (team is not null)
+                next = Math.Min(next, team.End);
+        }
+
+        return next == long.MaxValue ? next : Math.Max(now + 1, next);
+    }
 
     protected override RemovalToken Removed(int vcpu, long now)
     {
@@ -251,6 +282,7 @@ internal sealed class Gang : Policy, IRunFilter
     private void Fill(long now)
     {
         bool isNew = !Array.Exists(_running, team => team is not null);
+        _innerNextEvent = long.MaxValue;
         for (int slot = 0; slot < _cpus; slot++)
         {
             if (_running[slot] is not null)
@@ -259,7 +291,11 @@ internal sealed class Gang : Policy, IRunFilter
                 return;
             PickResult pick = _policy.Pick(slot, now);
             if (pick.VCpu < 0)
+            {
+                _innerNextEvent = pick.NextEvent;
                 return;
+            }
+
             Team team = _teams[pick.VCpu]!;
             team.Slot = slot;
             team.Since = now;
@@ -269,6 +305,7 @@ internal sealed class Gang : Policy, IRunFilter
             if (isNew)
                 _end = pick.RunUntil;
             isNew = false;
+            team.End = Math.Min(_end, pick.RunUntil);
             Keep(team, now);
         }
     }
@@ -387,12 +424,5 @@ internal sealed class Gang : Policy, IRunFilter
         }
 
         return false;
-    }
-
-    /// <summary>The inner policy is to forget that a team is ready.</summary>
-    private void Withdraw(Team team, long now)
-    {
-        RemovalToken token = _policy.Remove(team.Number, now);
-        _policy.Set(team.Number, team.Parameters, now, token);
     }
 }

@@ -20,11 +20,15 @@ internal sealed class GroupNode : IRunFilter
     private readonly long[] _grantPeriods;
     private Member[] _members = new Member[4];
     private int _memberCount;
+    private readonly IGangFilter? _gangs;
     private int _unrestricted;
     private int[]? _restricted;
 
-    public GroupNode(SchedulingGroup? group, GroupNode? parent, Policy policy, int number, int cpus)
+    public GroupNode(SchedulingGroup? group, GroupNode? parent, Policy policy, int number, int cpus, IGangFilter? gangs)
     {
+        _gangs = gangs;
+        if (gangs is not null)
+            policy.Filter = this;
         Group = group;
         Parent = parent;
         Policy = policy;
@@ -91,12 +95,44 @@ internal sealed class GroupNode : IRunFilter
     public bool IsRaised { get; set; }
 
     /// <summary>How many CPUs a group in it may use at once: policies that give time rather than shares have one server, or window, for it.</summary>
-    public int SlotsForChildren => Policy is Reservation or Cyclic ? 1 : _cpus;
+    public int SlotsForChildren => Policy.GivesTime ? 1 : _cpus;
 
     public ref readonly Member this[int member] => ref _members[member];
 
-    /// <summary>Whether something ready in a group may run on a CPU.</summary>
-    public bool MayRun(int member, int cpu) => _members[member].Child is not { } child || child.HasReadyFor(cpu);
+    /// <summary>How many CPUs its active members use at once together, and how many its slots count for in the parent's policy; followed for gangs only.</summary>
+    public int Width { get; set; }
+
+    public int SlotWidths { get; private set; }
+
+    /// <summary>Whether a vCPU, or something ready in a group, may run on a CPU.</summary>
+    public bool MayRun(int member, int cpu)
+    {
+        GroupNode? child = _members[member].Child;
+        if (_gangs is null)
+            return child is null || child.HasReadyFor(cpu);
+        if (child is null)
+            return _gangs.MayRun(_members[member].VCpu, cpu);
+
+        // Which gangs fit changes with every one that is taken: they are looked through.
+        for (int each = 0; each < child._memberCount; each++)
+        {
+            if (child.Policy.IsReady(each) && child.MayRun(each, cpu))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Divides the CPUs that its members use among its slots.</summary>
+    public void SpreadWidth(long now)
+    {
+        ulong used = ReadySlots | RunningSlots;
+        int slots = BitOperations.PopCount(used);
+        int each = slots == 0 ? 0 : Math.Clamp((Width + slots - 1) / slots, 1, _cpus);
+        SlotWidths = each * slots;
+        for (ulong rest = used; rest != 0; rest &= rest - 1)
+            Parent!.Policy.SetWidth(_slotMembers[BitOperations.TrailingZeroCount(rest)], each, now);
+    }
 
     public int AddMember(Member member)
     {
@@ -159,8 +195,7 @@ internal sealed class GroupNode : IRunFilter
         int slot = BitOperations.Log2(ReadySlots);
         ReadySlots &= ~(1UL << slot);
         Parent!.ReadyMembers--;
-        RemovalToken token = Parent.Policy.Remove(_slotMembers[slot], now);
-        Parent.Policy.Set(_slotMembers[slot], SlotParameters(_slotWeights[slot]), now, token);
+        Parent.Policy.Sleep(_slotMembers[slot], now);
         Reweigh(now);
     }
 
@@ -211,6 +246,25 @@ internal sealed class GroupNode : IRunFilter
         }
     }
 
+    /// <summary>Makes the one slot of a group whose parent's policy gives time: it is admitted or refused before anything runs.</summary>
+    public void MakeOnlySlot(long now)
+    {
+        int member = Parent!.AddMember(new Member { VCpu = -1, Child = this, Slot = 0 });
+        int weight = Parent.Scaled(Group!.Weight);
+        try
+        {
+            Parent.Policy.Set(member, SlotParameters(weight), now);
+        }
+        catch (HypervisorException refusal)
+        {
+            Parent.RemoveMember(member);
+            throw new HypervisorException($"Group '{Group.Name}' is not admitted: {refusal.Message}", refusal);
+        }
+
+        _slotMembers[0] = member;
+        _slotWeights[0] = weight;
+    }
+
     /// <summary>Room for weights to be divided among slots: none is needed with one CPU.</summary>
     public int Scaled(int weight) => _cpus == 1 ? weight : weight * MostSlots;
 
@@ -237,8 +291,8 @@ internal sealed class GroupNode : IRunFilter
         LimitPeriod = period;
     }
 
-    /// <summary>How long a member may run within the limit.</summary>
-    public long Grantable(long now) => Math.Max(1, Math.Min(LimitLeft, ((LimitPeriod + 1) * Group!.Limit.Period) - now));
+    /// <summary>How long a member may run within the limit on so many CPUs.</summary>
+    public long Grantable(int cpus, long now) => Math.Max(1, Math.Min(LimitLeft / cpus, ((LimitPeriod + 1) * Group!.Limit.Period) - now));
 
     public void Grant(int cpu, long time)
     {
@@ -263,7 +317,7 @@ internal sealed class GroupNode : IRunFilter
 
     private SchedulingParameters SlotParameters(int weight) => new(weight, Group!.SliceNanoseconds, CpuSet.All)
     {
-        Reservation = Parent!.Policy is Reservation ? Group.Reservation : default,
+        Reservation = Parent!.Policy.GivesTime ? Group.Reservation : default,
     };
 
     private bool HasReadyFor(int cpu) => _unrestricted > 0 || (_restricted is not null && _restricted[cpu] > 0);

@@ -32,11 +32,7 @@ internal sealed partial class Grouped
         node.RemoveMember(place.Member);
         node.Users--;
         if (wasReady)
-        {
-            node.ReadyMembers--;
-            node.CountReady(Parameters(vcpu).Affinity, -1);
-            Arrange(node, now);
-        }
+            NoLongerReady(vcpu, node, now);
 
         Drop(node, now);
         return token;

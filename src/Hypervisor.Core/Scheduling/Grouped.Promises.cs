@@ -8,13 +8,13 @@ internal sealed partial class Grouped
         if (group.Reservation.IsNone)
             return;
         double own = SchedulingGroup.Rate(group.Reservation);
-        if (parent.Policy is Cyclic or RoundRobin)
+        if (parent.Policy.Kind is Cyclic or RoundRobin || parent.Policy is Partitioned { GivesTime: false })
             throw new HypervisorException($"Group '{group.Name}' has a reservation; the policy '{parent.Policy.Name}' promises none.");
-        if (parent.Policy is Reservation && own > 1)
+        if (parent.Policy.GivesTime && own > 1)
             throw new HypervisorException($"Group '{group.Name}' has a reservation of {own:0.###} CPUs; under the policy '{parent.Policy.Name}' a group uses one CPU at a time.");
         double most = Capacity(parent);
         double sum = own + parent.Reserved.Sum(each => SchedulingGroup.Rate(each.Group!.Reservation));
-        if (parent.Policy is not Reservation && sum > most + 1e-9)
+        if (!parent.Policy.GivesTime && sum > most + 1e-9)
         {
             throw new HypervisorException(FormattableString.Invariant(
                 $"Group '{group.Name}' asks for {own:0.###} CPUs, which makes {sum:0.###} reserved {(parent.Group is { } above ? $"in group '{above.Name}', which was promised" : "of")} {most:0.###}: {sum - most:0.###} too much."));
@@ -24,7 +24,7 @@ internal sealed partial class Grouped
     /// <summary>CPUs that a group's members can be promised.</summary>
     private double Capacity(GroupNode node) => node.Group is null ? _cpus : SchedulingGroup.Rate(node.Group.Reservation);
 
-    private static bool MayBeRaised(GroupNode node) => !node.Group!.Reservation.IsNone && node.Parent!.Policy is not Reservation;
+    private static bool MayBeRaised(GroupNode node) => !node.Group!.Reservation.IsNone && !node.Parent!.Policy.GivesTime;
 
     /// <summary>Gives groups whose weight would earn less than what they were promised the weight that earns it.</summary>
     private void Raise(GroupNode parent, long now)
@@ -65,21 +65,21 @@ internal sealed partial class Grouped
         }
     }
 
-    private void TakeFromLimits(GroupNode leaf, int cpu, long now)
+    private void TakeFromLimits(GroupNode leaf, int cpu, int cpus, long now)
     {
         for (GroupNode? node = leaf; node.Parent is not null; node = node.Parent)
         {
             if (!node.HasLimit)
                 continue;
             node.Refill(now);
-            _until = Math.Min(_until, now + node.Grantable(now));
+            _until = Math.Min(_until, now + node.Grantable(cpus, now));
         }
 
         for (GroupNode? node = leaf; node.Parent is not null; node = node.Parent)
         {
             if (!node.HasLimit)
                 continue;
-            node.Grant(cpu, _until - now);
+            node.Grant(cpu, cpus * (_until - now));
             CheckLimit(node, now);
         }
     }
@@ -88,7 +88,7 @@ internal sealed partial class Grouped
     private void CheckLimit(GroupNode node, long now)
     {
         node.Refill(now);
-        bool exhausted = node.LimitLeft <= 0;
+        bool exhausted = node.LimitLeft < _leastGrant;
         if (exhausted && !_releases.Contains(node.Number))
             _releases.Add(node.Number, node.NextRelease, _sequence++);
         if (exhausted == node.IsExhausted)

@@ -41,6 +41,10 @@ internal sealed partial class Grouped : Policy
     private CpuSet _wishes;
     private int _serial;
 
+    // Where gangs are scheduled: what fits, and the least of a limit that is worth a run, a nanosecond on each CPU.
+    private readonly IGangFilter? _gangs;
+    private readonly long _leastGrant;
+
     private struct Place
     {
         public GroupNode Node;
@@ -53,13 +57,15 @@ internal sealed partial class Grouped : Policy
         public bool Moves;
     }
 
-    public Grouped(string policy, int cpus, long slice)
+    public Grouped(string policy, int cpus, long slice, IGangFilter? gangs = null)
         : base(cpus, slice)
     {
         _cpus = cpus;
         _slice = slice;
-        _root = new GroupNode(null, null, Make(policy), -1, cpus);
-        _inside = _root.SlotsForChildren == 1 && _root.Policy is Reservation or Cyclic ? "eevdf" : policy;
+        _gangs = gangs;
+        _leastGrant = gangs is null ? 1 : cpus;
+        _root = new GroupNode(null, null, Make(policy), -1, cpus, gangs);
+        _inside = _root.Policy.GivesTime ? "eevdf" : _root.Policy.Kind.Name;
     }
 
     public override string Name => _root.Policy.Name;
@@ -111,6 +117,15 @@ internal sealed partial class Grouped : Policy
         _wishes = new CpuSet(_wishes.Bits | place.Node.Policy.Ready(place.Member, ReadyReason.Woken, now).Bits);
         BecameReady(vcpu, place.Node, Parameters(vcpu).Affinity, now);
         ChangeActiveWeight(place.Node, Parameters(vcpu).Weight, now);
+        Widen(place.Node, Width(vcpu), now);
+    }
+
+    protected override void WidthChanged(int vcpu, long now)
+    {
+        GroupNode node = _places[vcpu].Node;
+        int before = node.Policy.SetWidth(_places[vcpu].Member, Width(vcpu), now);
+        if (!IsAsleep(vcpu))
+            Widen(node, Width(vcpu) - before, now);
     }
 
     protected override CpuSet Preempt(int vcpu, long now) => _wishes;
@@ -124,9 +139,19 @@ internal sealed partial class Grouped : Policy
 
     protected override void Leave(int vcpu, long now)
     {
+        GroupNode node = _places[vcpu].Node;
         if (_places[vcpu].Runs)
+        {
             Stop(vcpu, StopReason.Blocked, now);
-        ChangeActiveWeight(_places[vcpu].Node, -Parameters(vcpu).Weight, now);
+        }
+        else
+        {
+            node.Policy.Sleep(_places[vcpu].Member, now);
+            NoLongerReady(vcpu, node, now);
+        }
+
+        ChangeActiveWeight(node, -Parameters(vcpu).Weight, now);
+        Widen(node, -Width(vcpu), now);
         if (_places[vcpu].Moves)
             FinishMove(vcpu, now);
     }
@@ -172,7 +197,7 @@ internal sealed partial class Grouped : Policy
 
         node.CountReady(Parameters(vcpu).Affinity, -1);
         _places[vcpu].Runs = true;
-        TakeFromLimits(node, cpu, now);
+        TakeFromLimits(node, cpu, _gangs?.MostCpus(vcpu) ?? 1, now);
         return vcpu;
     }
 
@@ -213,7 +238,8 @@ internal sealed partial class Grouped : Policy
         if (group.Depth >= DeepestGroup)
             throw new HypervisorException($"Group '{group.Name}' lies in {group.Depth} others; the deepest lies in {DeepestGroup - 1}.");
         string inside = group.Inside ?? _inside;
-        if (!Schedulers.Names.Contains(inside) || inside is "reservation" or "rtds" or "cyclic")
+        string kind = inside.StartsWith(Schedulers.PartitionedPrefix, StringComparison.Ordinal) ? inside[Schedulers.PartitionedPrefix.Length..] : inside;
+        if (!Schedulers.Names.Contains(kind) || Schedulers.GivesTime(kind))
             throw new HypervisorException($"Group '{group.Name}' is to follow '{inside}' inside; a group follows a policy of shares or turns: eevdf, stride, sfq, credit2, lottery or round-robin.");
         GroupNode parent = NodeOf(group.Parent, now);
         try
@@ -230,7 +256,9 @@ internal sealed partial class Grouped : Policy
                 }
             }
 
-            node = new GroupNode(group, parent, Make(inside), number, _cpus);
+            node = new GroupNode(group, parent, Make(inside), number, _cpus, _gangs);
+            if (parent.Policy.GivesTime)
+                node.MakeOnlySlot(now);
         }
         catch (HypervisorException)
         {
@@ -295,8 +323,34 @@ internal sealed partial class Grouped : Policy
         }
     }
 
+    private void NoLongerReady(int vcpu, GroupNode node, long now)
+    {
+        node.ReadyMembers--;
+        node.CountReady(Parameters(vcpu).Affinity, -1);
+        Arrange(node, now);
+    }
+
+    /// <summary>What is active in a group uses so many more CPUs at once, or the group has other slots: what that makes of it above.</summary>
+    private void Widen(GroupNode start, int change, long now)
+    {
+        if (_gangs is null)
+            return;
+        for (GroupNode node = start; ; node = node.Parent)
+        {
+            node.Width += change;
+            if (node.Parent is null)
+                return;
+            int before = node.SlotWidths;
+            node.SpreadWidth(now);
+            change = node.SlotWidths - before;
+            if (change == 0)
+                return;
+        }
+    }
+
     private void NoteActivity(GroupNode node, bool wasActive, long now)
     {
+        Widen(node, 0, now);
         if (node.IsActive != wasActive)
             ChangeActiveWeight(node.Parent!, wasActive ? -node.Group!.Weight : node.Group!.Weight, now);
     }

@@ -6,3 +6,10 @@ internal interface IRunFilter
     /// <summary>Whether one may run on a CPU now.</summary>
     bool MayRun(int vcpu, int cpu);
 }
+
+/// <summary>For policies whose entities use several CPUs at once.</summary>
+internal interface IGangFilter : IRunFilter
+{
+    /// <summary>The most CPUs that one may come to use in a run.</summary>
+    int MostCpus(int vcpu);
+}

@@ -198,16 +198,16 @@ public static class Schedulers
     }
 
     /// <summary>Makes a policy whose vCPUs may be in groups (<see cref="SchedulingParameters.Group"/>).</summary>
-    /// <param name="name">The policy among groups, and vCPUs in none: one of <see cref="Names"/>.</param>
+    /// <param name="name">The policy among groups, and vCPUs in none: any that <see cref="Create"/> knows. Behind <see cref="GangPrefix"/> the group that a vCPU names is its gang, and groups lie around gangs.</param>
     /// <param name="cpus">Physical CPUs, 1 to 64.</param>
     /// <param name="sliceNanoseconds">The default slice.</param>
     /// <exception cref="HypervisorException">No such policy, or a number out of its range.</exception>
     public static IScheduler CreateGrouped(string name, int cpus, long sliceNanoseconds = 1_000_000)
     {
         Validate(cpus, sliceNanoseconds);
-        if (!Names.Contains(name) && IsKnown(name))
-            throw new HypervisorException($"Groups lie around a scheduler of its own, not around '{name}'; choose from {string.Join(", ", Names)}.");
-        return new Grouped(name, cpus, sliceNanoseconds);
+        return name.StartsWith(GangPrefix, StringComparison.Ordinal)
+            ? new Gang(name[GangPrefix.Length..], cpus, sliceNanoseconds, inGroups: true)
+            : new Grouped(name, cpus, sliceNanoseconds);
     }
 
     /// <summary>Makes a policy.</summary>
@@ -218,19 +218,23 @@ public static class Schedulers
     public static IScheduler Create(string name, int cpus, long sliceNanoseconds = 1_000_000)
     {
         Validate(cpus, sliceNanoseconds);
-        return name.StartsWith(PartitionedPrefix, StringComparison.Ordinal) ? new Partitioned(name[PartitionedPrefix.Length..], cpus, sliceNanoseconds)
-            : name.StartsWith(GangPrefix, StringComparison.Ordinal) ? new Gang(name[GangPrefix.Length..], cpus, sliceNanoseconds)
+        return name.StartsWith(GangPrefix, StringComparison.Ordinal)
+            ? new Gang(name[GangPrefix.Length..], cpus, sliceNanoseconds, inGroups: false)
             : Make(name, cpus, sliceNanoseconds, seed: 1);
     }
 
     /// <summary>Whether <see cref="Create"/> makes a policy of this name.</summary>
     public static bool IsKnown(string name)
         => name.StartsWith(PartitionedPrefix, StringComparison.Ordinal) ? Names.Contains(name[PartitionedPrefix.Length..])
-            : name.StartsWith(GangPrefix, StringComparison.Ordinal) ? Names.Contains(name[GangPrefix.Length..]) && name[GangPrefix.Length..] is not ("reservation" or "rtds" or "cyclic")
+            : name.StartsWith(GangPrefix, StringComparison.Ordinal) ? Names.Contains(name[GangPrefix.Length..]) && !GivesTime(name[GangPrefix.Length..])
             : Names.Contains(name);
+
+    /// <summary>Whether a policy gives time at given moments instead of shares or turns, so that it serves neither gangs nor the inside of groups.</summary>
+    internal static bool GivesTime(string name) => name is "reservation" or "rtds" or "cyclic";
 
     internal static Policy Make(string name, int cpus, long slice, ulong seed) => name switch
     {
+        _ when name.StartsWith(PartitionedPrefix, StringComparison.Ordinal) && !name.AsSpan(PartitionedPrefix.Length).Contains(':') => new Partitioned(name[PartitionedPrefix.Length..], cpus, slice, seed),
         "round-robin" => new RoundRobin(cpus, slice),
         "stride" => new Stride(cpus, slice),
         "eevdf" => new Eevdf(cpus, slice),
@@ -240,7 +244,7 @@ public static class Schedulers
         "rtds" => new Reservation(cpus, slice, deferrable: true),
         "cyclic" => new Cyclic(cpus, slice),
         "credit2" => new Credit2(cpus, slice),
-        _ => throw new HypervisorException($"There is no scheduler '{name}'; known are {string.Join(", ", Names)}."),
+        _ => throw new HypervisorException($"There is no scheduler '{name}'; known are {string.Join(", ", Names)}, alone or behind {PartitionedPrefix} or {GangPrefix}."),
     };
 
     private static void Validate(int cpus, long slice)

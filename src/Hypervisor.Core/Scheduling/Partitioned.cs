@@ -33,6 +33,12 @@ internal sealed class Partitioned : Policy
         public long Used;
     }
 
+    /// <summary>What may run where, asked by a queue that knows one CPU and numbers of its own.</summary>
+    private sealed class QueueFilter(Partitioned all, int cpu) : IRunFilter
+    {
+        public bool MayRun(int member, int first) => all.MayRun(all._queues[cpu].VCpus[member], cpu);
+    }
+
     private sealed class Queue(Policy policy, LinkedOrder waiting)
     {
         public readonly Policy Policy = policy;
@@ -45,7 +51,7 @@ internal sealed class Partitioned : Policy
         public long BalancesAt;
     }
 
-    public Partitioned(string policy, int cpus, long slice)
+    public Partitioned(string policy, int cpus, long slice, ulong seed)
         : base(cpus, slice)
     {
         _queues = new Queue[cpus];
@@ -54,15 +60,41 @@ internal sealed class Partitioned : Policy
         {
             var waiting = new LinkedOrder(first);
             first ??= waiting;
-            _queues[cpu] = new Queue(Schedulers.Make(policy, 1, slice, (ulong)cpu + 1), waiting);
+            _queues[cpu] = new Queue(Schedulers.Make(policy, 1, slice, seed + (ulong)cpu), waiting);
         }
 
         _name = Schedulers.PartitionedPrefix + policy;
         _balanceInterval = slice * SlicesPerBalance;
-        _moves = _queues[0].Policy is not (Reservation or Cyclic);
+        _moves = !_queues[0].Policy.GivesTime;
     }
 
     public override string Name => _name;
+
+    internal override bool GivesTime => !_moves;
+
+    internal override Policy Kind => _queues[0].Policy;
+
+    internal override IRunFilter? Filter
+    {
+        get => base.Filter;
+        set
+        {
+            base.Filter = value;
+            for (int cpu = 0; cpu < _queues.Length; cpu++)
+                _queues[cpu].Policy.Filter = value is null ? null : new QueueFilter(this, cpu);
+        }
+    }
+
+    internal override int WeightLimit
+    {
+        get => base.WeightLimit;
+        set
+        {
+            base.WeightLimit = value;
+            foreach (Queue queue in _queues)
+                queue.Policy.WeightLimit = value;
+        }
+    }
 
     protected override bool HandsYieldsOn => true;
 
@@ -156,9 +188,12 @@ internal sealed class Partitioned : Policy
 
     protected override void Leave(int vcpu, long now)
     {
+        Queue queue = _queues[_places[vcpu].Cpu];
         if (_places[vcpu].Runs)
             Stop(vcpu, StopReason.Blocked, now);
-        _queues[_places[vcpu].Cpu].Weight -= Weight(vcpu);
+        else
+            queue.Policy.Sleep(_places[vcpu].Member, now);
+        queue.Weight -= Weight(vcpu);
     }
 
     protected override int Choose(int cpu, long now)

@@ -77,6 +77,9 @@ internal abstract partial class Policy : IScheduler
         public SchedulingParameters Parameters;
         public long CapLeft;
         public long CapPeriod;
+
+        // How many CPUs it uses at once where that is not 1.
+        public int Width;
     }
 
     public abstract string Name { get; }
@@ -85,10 +88,16 @@ internal abstract partial class Policy : IScheduler
     protected ReadOnlySpan<int> Running => _running;
 
     /// <summary>Refuses CPUs to some beyond their affinity; null for none.</summary>
-    internal IRunFilter? Filter { get; set; }
+    internal virtual IRunFilter? Filter { get; set; }
 
     /// <summary>The largest weight it takes.</summary>
-    internal int WeightLimit { get; set; } = SchedulingParameters.MaximumWeight;
+    internal virtual int WeightLimit { get; set; } = SchedulingParameters.MaximumWeight;
+
+    /// <summary>Whether it gives time at given moments, instead of shares or turns: of a group it then knows one server, or window.</summary>
+    internal virtual bool GivesTime => false;
+
+    /// <summary>The policy that decides: this one, or the one that it has for each of several queues.</summary>
+    internal virtual Policy Kind => this;
 
     /// <summary>Whether its vCPUs may be in groups.</summary>
     protected virtual bool KnowsGroups => false;
@@ -233,21 +242,36 @@ internal abstract partial class Policy : IScheduler
         ref Entity entity = ref Known(vcpu);
         if (entity.Activity == Activity.Running)
             throw new UnreachableException($"vCPU {vcpu} is running");
-        if (entity.Activity == Activity.Ready)
-        {
-            Dequeue(vcpu);
-            entity.Activity = Activity.Asleep;
-            Leave(vcpu, now);
-        }
+        Withdraw(vcpu, ref entity, now);
 
-        if (entity.Activity == Activity.Throttled)
-            _throttled.Remove(vcpu);
         // Whoever gets its number next was not meant by a yield to this one.
         _favoured.AsSpan().Replace(vcpu, -1);
         RemovalToken token = Removed(vcpu, now) with { CapPeriod = _terms[vcpu].CapPeriod, CapUsed = _terms[vcpu].Parameters.Cap.Budget - _terms[vcpu].CapLeft };
         entity = default;
         _terms[vcpu] = default;
         return token;
+    }
+
+    /// <summary>One that is ready goes to sleep without having run, and keeps what it is owed.</summary>
+    internal void Sleep(int vcpu, long now)
+    {
+        ref Entity entity = ref Known(vcpu);
+        if (entity.Activity is Activity.Running or Activity.Asleep)
+            throw new UnreachableException($"vCPU {vcpu} is not ready");
+        Withdraw(vcpu, ref entity, now);
+    }
+
+    /// <summary>How many CPUs one uses at once, where it is not 1: gangs use several.</summary>
+    /// <returns>How many it was before.</returns>
+    internal int SetWidth(int vcpu, int width, long now)
+    {
+        int before = Width(vcpu);
+        if (before == width)
+            return before;
+        Settle(vcpu, now);
+        _terms[vcpu].Width = width;
+        WidthChanged(vcpu, now);
+        return before;
     }
 
     /// <summary>A refusal of parameters that this policy cannot keep; nothing has changed yet.</summary>
@@ -263,6 +287,11 @@ internal abstract partial class Policy : IScheduler
 
     /// <summary>Parameters changed; what it ran until now is charged.</summary>
     protected virtual void Changed(int vcpu, in SchedulingParameters old, long now)
+    {
+    }
+
+    /// <summary>One uses more or fewer CPUs at once; what it ran until now is charged.</summary>
+    protected virtual void WidthChanged(int vcpu, long now)
     {
     }
 
@@ -302,6 +331,9 @@ internal abstract partial class Policy : IScheduler
     protected long Slice(int vcpu) => _entities[vcpu].Slice;
 
     protected int Weight(int vcpu) => _entities[vcpu].Weight;
+
+    /// <summary>How many CPUs one uses at once.</summary>
+    protected int Width(int vcpu) => Math.Max(1, _terms[vcpu].Width);
 
     protected ref readonly SchedulingParameters Parameters(int vcpu) => ref _terms[vcpu].Parameters;
 
@@ -370,6 +402,18 @@ internal abstract partial class Policy : IScheduler
 
         Int128 quotient = a / b;
         return a < 0 && quotient * b != a ? quotient - 1 : quotient;
+    }
+
+    private void Withdraw(int vcpu, ref Entity entity, long now)
+    {
+        Activity before = entity.Activity;
+        if (before == Activity.Ready)
+            Dequeue(vcpu);
+        else if (before == Activity.Throttled)
+            _throttled.Remove(vcpu);
+        entity.Activity = Activity.Asleep;
+        if (before == Activity.Ready)
+            Leave(vcpu, now);
     }
 
     private void Agree(ref Entity entity, ref Terms terms, in SchedulingParameters parameters)

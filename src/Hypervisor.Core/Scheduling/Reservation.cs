@@ -34,6 +34,8 @@ internal sealed class Reservation(int cpus, long slice, bool deferrable) : Polic
 
     public override string Name => deferrable ? "rtds" : "reservation";
 
+    internal override bool GivesTime => true;
+
     protected override void Check(int vcpu, in SchedulingParameters parameters, bool isNew, RemovalToken arriving, long now)
     {
         if (parameters.Reservation.IsNone)

@@ -7,10 +7,10 @@ namespace Hypervisor.Core.Scheduling;
 /// of the domain, so that sleeping earns nothing. Two vCPUs that are ready all the time differ in weighted service by at
 /// most one slice each. The domain's pass is the smallest of any vCPU that is ready or running, and never goes back.
 /// </summary>
-internal sealed class Stride(int cpus, long slice) : Policy(cpus, slice)
+internal sealed class Stride(int cpus, long slice, bool lowersInfeasibleWeights = true) : Policy(cpus, slice)
 {
     private readonly HeapOrder _ready = new();
-    private WeightedTags _passes = new();
+    private readonly WeightedTags _passes = new(cpus, lowersInfeasibleWeights);
     private long _domainPass;
 
     public override string Name => "stride";
@@ -22,15 +22,21 @@ internal sealed class Stride(int cpus, long slice) : Policy(cpus, slice)
     }
 
     protected override void Added(int vcpu, RemovalToken arriving, long now)
-        => _passes.PlaceOwed(vcpu, _domainPass, arriving.Lag, Weight(vcpu));
+        => _passes.Enter(vcpu, _domainPass, arriving.Lag, Weight(vcpu));
 
     protected override void Changed(int vcpu, in SchedulingParameters old, long now)
     {
         if (old.Weight == Weight(vcpu))
             return;
-        _passes.Reweigh(vcpu, _domainPass, old.Weight, Weight(vcpu));
-        if (IsReady(vcpu))
-            _ready.Rekey(vcpu, _passes[vcpu]);
+        Reweigh(vcpu, _passes.ShareOf(Weight(vcpu)), now);
+        if (!IsAsleep(vcpu))
+            Balance(_passes.Change(vcpu, Weight(vcpu), Width(vcpu)), now);
+    }
+
+    protected override void WidthChanged(int vcpu, long now)
+    {
+        if (!IsAsleep(vcpu))
+            Balance(_passes.Change(vcpu, Weight(vcpu), Width(vcpu)), now);
     }
 
     protected override void Join(int vcpu, long now)
@@ -39,6 +45,7 @@ internal sealed class Stride(int cpus, long slice) : Policy(cpus, slice)
         if (_passes[vcpu] < _domainPass)
             _passes.Place(vcpu, _domainPass);
         _ready.Add(vcpu, _passes[vcpu]);
+        Balance(_passes.Join(vcpu, Weight(vcpu), Width(vcpu)), now);
     }
 
     protected override void Requeue(int vcpu, StopReason reason, long now)
@@ -49,17 +56,36 @@ internal sealed class Stride(int cpus, long slice) : Policy(cpus, slice)
 
     protected override void Dequeue(int vcpu) => _ready.Remove(vcpu);
 
-    protected override void Leave(int vcpu, long now) => AdvanceDomain();
+    protected override void Leave(int vcpu, long now)
+    {
+        AdvanceDomain();
+        Reweigh(vcpu, _passes.ShareOf(Weight(vcpu)), now);
+        Balance(_passes.Leave(vcpu), now);
+    }
 
     protected override int Choose(int cpu, long now) => TakeFirst(_ready, cpu);
 
     protected override bool MayFavour(int vcpu, long now)
-        => _passes.IsAheadWithin(vcpu, _domainPass, Slice(vcpu), Weight(vcpu));
+        => _passes.IsAheadWithin(vcpu, _domainPass, Slice(vcpu));
 
-    protected override void Charge(int vcpu, long used, long now) => _passes.Advance(vcpu, used, Weight(vcpu));
+    protected override void Charge(int vcpu, long used, long now) => _passes.Advance(vcpu, used);
 
     protected override RemovalToken Removed(int vcpu, long now)
-        => new(_passes.Lag(vcpu, _domainPass, Weight(vcpu)));
+        => new(_passes.Lag(vcpu, _domainPass));
+
+    /// <summary>Some have another share from now on.</summary>
+    private void Balance(List<(int VCpu, long Share)> changes, long now)
+    {
+        foreach ((int vcpu, long share) in changes)
+            Reweigh(vcpu, share, now);
+    }
+
+    private void Reweigh(int vcpu, long share, long now)
+    {
+        Settle(vcpu, now);
+        if (_passes.Reweigh(vcpu, _domainPass, share) && IsReady(vcpu))
+            _ready.Rekey(vcpu, _passes[vcpu]);
+    }
 
     private void AdvanceDomain()
     {
