@@ -116,6 +116,7 @@ public sealed partial class HypervisorHost
                     end = SliceEnd.Expired;
                 if (end == SliceEnd.Expired)
                     vcpu.Rate = Math.Clamp(vcpu.Rate * 0.5 + 0.5 * retired / used, 0.001, 20);
+                Book(cpu, vcpu, used);
                 CloseSlice(cpu, vcpu, end, used, now);
             }
         }

@@ -2,9 +2,11 @@ namespace Hypervisor.Core.Machine;
 
 /// <summary>Virtual time: a discrete-event loop on the caller's thread.</summary>
 /// <remarks>
-/// Each physical CPU has a time of its own; the one that is furthest behind always goes first and runs one slice as a whole,
-/// cut short by the next timer. With one CPU events therefore happen exactly when they are due; with several, what one does
-/// to another is seen at the other's next slice edge, at the latest a slice later, and always in the same way.
+/// Each physical CPU has a time of its own; the one that is furthest behind always goes first and runs up to the end of its slice or
+/// the next timer. Of several at the same moment those whose slices ended are told to the policy first, then those pick that have
+/// nobody, and then guest code runs: the order in which the simulator does it, so that the same input gives the same schedule in both. A
+/// timer interrupts a slice and does not end it. With one CPU events happen exactly when they are due; with several, what one
+/// does to another that is ahead of it is seen at the other's next edge, at the latest a slice later, and always in the same way.
 /// </remarks>
 public sealed partial class HypervisorHost
 {
@@ -31,11 +33,15 @@ public sealed partial class HypervisorHost
         if (_realClock is not null)
             throw new HypervisorException("This host keeps real time: start it with Start and wait for its machines.");
         if (_machines.Count == 0)
+        {
+            CloseSlices();
             return false;
+        }
+
         PhysicalCpu? next = null;
         foreach (PhysicalCpu cpu in _cpus)
         {
-            if (!cpu.IsIdle && (next is null || cpu.LocalTime < next.LocalTime))
+            if (!cpu.IsIdle && (next is null || cpu.LocalTime < next.LocalTime || (cpu.LocalTime == next.LocalTime && Turn(cpu) < Turn(next))))
                 next = cpu;
         }
 
@@ -54,13 +60,21 @@ public sealed partial class HypervisorHost
         if (next.LocalTime >= limit)
             return Reach(limit);
         _now = Math.Max(_now, next.LocalTime);
-        RunSlice(next, Math.Min(limit, timer));
+        if (next.Current is not { } vcpu)
+            PickFor(next, next.LocalTime);
+        else if (next.EndedBy is { } end)
+            CloseSlice(next, vcpu, end, next.SliceUsed, next.LocalTime);
+        else
+            Continue(next, vcpu, Math.Min(limit, timer));
         return true;
+
+        static int Turn(PhysicalCpu cpu) => cpu.Current is null ? 1 : cpu.EndedBy is null ? 2 : 0;
     }
 
     private bool Reach(long limit)
     {
         _now = Math.Max(_now, limit);
+        CloseSlices();
         foreach (PhysicalCpu cpu in _cpus)
         {
             if (cpu.IsIdle && cpu.LocalTime < _now)
@@ -74,18 +88,32 @@ public sealed partial class HypervisorHost
         return false;
     }
 
-    private void RunSlice(PhysicalCpu cpu, long horizon)
+    /// <summary>Whoever looks at a host that stands finds no vCPU in the middle of a slice.</summary>
+    private void CloseSlices()
     {
-        long start = cpu.LocalTime;
-        VCpu? vcpu = PickFor(cpu, start);
-        if (vcpu is null)
+        foreach (PhysicalCpu cpu in _cpus)
+        {
+            if (cpu.Current is { } vcpu)
+                CloseSlice(cpu, vcpu, cpu.EndedBy ?? SliceEnd.Attention, cpu.SliceUsed, cpu.LocalTime);
+        }
+    }
+
+    /// <summary>Runs guest code up to a moment, or to the end of the slice.</summary>
+    private void Continue(PhysicalCpu cpu, VCpu vcpu, long horizon)
+    {
+        if (cpu.LocalTime >= cpu.StopAt || vcpu.Machine.Exit is not null)
+        {
+            cpu.EndedBy = SliceEnd.Attention;
             return;
-        horizon = Math.Min(horizon, cpu.SliceEnd);
-        cpu.SliceEnd = horizon;
+        }
+
+        long start = cpu.LocalTime;
+        cpu.Horizon = Math.Min(horizon, Math.Min(cpu.SliceEnd, cpu.StopAt));
         long rate = _options.PicosecondsPerInstruction;
-        long budget = (long)Int128.Min(long.MaxValue / 4, ((Int128)(horizon - start) * 1000 - cpu.LocalPicoseconds + rate - 1) / rate);
+        long budget = (long)Int128.Min(long.MaxValue / 4, ((Int128)(cpu.Horizon - start) * 1000 - cpu.LocalPicoseconds + rate - 1) / rate);
         vcpu.Hart.TimeAtEntry = start;
         vcpu.Processor = cpu.Number;
+        vcpu.WakePending = false;
         _active = cpu;
         SliceEnd end = vcpu.RunSlice(Math.Max(1, budget), vcpu.Machine.CodeCacheFor(0), out long retired);
         _active = null;
@@ -95,7 +123,24 @@ public sealed partial class HypervisorHost
         long used = (long)(picoseconds / 1000);
         cpu.LocalPicoseconds = (long)(picoseconds % 1000);
         cpu.LocalTime = start + used;
-        CloseSlice(cpu, vcpu, end, used, cpu.LocalTime);
+        cpu.SliceUsed += used;
+        Book(cpu, vcpu, used);
+        if (end is not (SliceEnd.Expired or SliceEnd.Attention))
+            cpu.EndedBy = end;
+        else if (cpu.LocalTime >= cpu.SliceEnd)
+            cpu.EndedBy = SliceEnd.Expired;
+        else if (cpu.LocalTime >= cpu.StopAt)
+            cpu.EndedBy = SliceEnd.Attention;
+    }
+
+    /// <summary>The policy wants a CPU to stop what it runs. Under the lock.</summary>
+    private void StopVirtual(PhysicalCpu cpu, VCpu vcpu, long now)
+    {
+        cpu.StopAt = Math.Min(cpu.StopAt, now);
+        if (cpu == _active)
+            vcpu.Kick();
+        else if (cpu.LocalTime == now && cpu.EndedBy is null)
+            CloseSlice(cpu, vcpu, SliceEnd.Attention, cpu.SliceUsed, now);
     }
 
     /// <summary>A timer was armed: the slice in progress must end by then. Under the lock.</summary>
@@ -107,7 +152,7 @@ public sealed partial class HypervisorHost
             return;
         }
 
-        if (_active is { Current: { } vcpu } cpu && deadline < cpu.SliceEnd)
+        if (_active is { Current: { } vcpu } cpu && deadline < cpu.Horizon)
             vcpu.Kick();
     }
 }

@@ -27,6 +27,7 @@ public sealed partial class HypervisorHost : IDisposable
     private readonly Stack<int> _freeIds = new();
     private int _vcpuCount;
     private long _now;
+    private long _told;
 
     /// <summary>Makes a host with no machines.</summary>
     /// <exception cref="HypervisorException">An option is out of its range.</exception>
@@ -119,7 +120,7 @@ public sealed partial class HypervisorHost : IDisposable
                 return;
             long now = CurrentTime();
             parameters = parameters with { Group = GroupOf(vcpu, vcpu.Machine.Group) };
-            Kick(_scheduler.Set(vcpu.SchedulingId, in parameters, now), now);
+            Kick(_scheduler.Set(vcpu.SchedulingId, in parameters, Told(now)), now);
         }
     }
 
@@ -165,7 +166,7 @@ public sealed partial class HypervisorHost : IDisposable
             long now = CurrentTime();
             try
             {
-                _scheduler.Set(id, in parameters, now);
+                _scheduler.Set(id, in parameters, Told(now));
             }
             catch (HypervisorException)
             {
@@ -184,7 +185,7 @@ public sealed partial class HypervisorHost : IDisposable
                 return;
             vcpu.Status = VCpuStatus.Runnable;
             vcpu.WaitingSince = now;
-            Kick(_scheduler.Ready(id, ReadyReason.Started, now), now);
+            Kick(_scheduler.Ready(id, ReadyReason.Started, Told(now)), now);
         }
     }
 
@@ -204,7 +205,7 @@ public sealed partial class HypervisorHost : IDisposable
             long now = CurrentTime();
             vcpu.Status = VCpuStatus.Runnable;
             vcpu.WaitingSince = now;
-            Kick(_scheduler.Ready(vcpu.SchedulingId, ReadyReason.Woken, now), now);
+            Kick(_scheduler.Ready(vcpu.SchedulingId, ReadyReason.Woken, Told(now)), now);
         }
     }
 
@@ -227,9 +228,12 @@ public sealed partial class HypervisorHost : IDisposable
 
                 Signal(cpu);
             }
-            else
+            else if (cpu.Current is { } running)
             {
-                cpu.Current?.Kick();
+                if (_realClock is not null)
+                    running.Kick();
+                else
+                    StopVirtual(cpu, running, now);
             }
         }
     }
@@ -247,7 +251,8 @@ public sealed partial class HypervisorHost : IDisposable
     /// <summary>Takes the next vCPU for a CPU. Under the lock.</summary>
     private VCpu? PickFor(PhysicalCpu cpu, long now)
     {
-        PickResult pick = _scheduler.Pick(cpu.Number, now);
+        long told = Told(now);
+        PickResult pick = _scheduler.Pick(cpu.Number, told);
         if (cpu.LooksAgain)
         {
             _timers.Disarm(cpu.LookTimer);
@@ -272,17 +277,25 @@ public sealed partial class HypervisorHost : IDisposable
         vcpu.WakePending = false;
         vcpu.Meter.WaitNanoseconds += Math.Max(0, now - vcpu.WaitingSince);
         cpu.Current = vcpu;
-        cpu.SliceEnd = pick.RunUntil;
+        cpu.SliceEnd = pick.RunUntil - (told - now);
+        cpu.SliceUsed = 0;
+        cpu.StopAt = long.MaxValue;
         return vcpu;
     }
 
-    /// <summary>Closes a slice: books, and what becomes of the vCPU. Under the lock.</summary>
+    /// <summary>Books what a CPU ran.</summary>
+    private static void Book(PhysicalCpu cpu, VCpu vcpu, long used)
+    {
+        cpu.BusyNanoseconds += used;
+        vcpu.Meter.RunNanoseconds += used;
+    }
+
+    /// <summary>Closes a slice: what becomes of the vCPU. Under the lock.</summary>
     private void CloseSlice(PhysicalCpu cpu, VCpu vcpu, SliceEnd end, long used, long now)
     {
         cpu.Current = null;
-        cpu.BusyNanoseconds += used;
+        cpu.EndedBy = null;
         cpu.Slices++;
-        vcpu.Meter.RunNanoseconds += used;
         vcpu.WaitingSince = now;
         bool stopped = end == SliceEnd.Stopped || vcpu.Machine.Exit is not null;
         bool sleeps = !stopped && (end is SliceEnd.Blocked or SliceEnd.Held);
@@ -296,7 +309,7 @@ public sealed partial class HypervisorHost : IDisposable
             _ => StopReason.Blocked,
         };
         vcpu.Status = stopped ? VCpuStatus.Stopped : reason == StopReason.Blocked ? VCpuStatus.Blocked : VCpuStatus.Runnable;
-        Kick(_scheduler.Stopped(cpu.Number, vcpu.SchedulingId, used, reason, TakeYieldTarget(vcpu, reason), now), now);
+        Kick(_scheduler.Stopped(cpu.Number, vcpu.SchedulingId, used, reason, TakeYieldTarget(vcpu, reason), Told(now)), now);
         if (stopped)
             Forget(vcpu, now);
     }
@@ -311,7 +324,7 @@ public sealed partial class HypervisorHost : IDisposable
 
     private void Forget(VCpu vcpu, long now)
     {
-        _scheduler.Remove(vcpu.SchedulingId, now);
+        _scheduler.Remove(vcpu.SchedulingId, Told(now));
         _vcpus[vcpu.SchedulingId] = null;
         _freeIds.Push(vcpu.SchedulingId);
         _vcpuCount--;
@@ -336,6 +349,9 @@ public sealed partial class HypervisorHost : IDisposable
             }
         }
     }
+
+    /// <summary>The time as a policy is told it, which never goes back: in virtual time CPUs are apart by up to a slice.</summary>
+    private long Told(long now) => _told = Math.Max(_told, now);
 
     private long CurrentTime()
     {

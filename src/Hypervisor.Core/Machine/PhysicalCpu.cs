@@ -35,4 +35,16 @@ public sealed class PhysicalCpu
 
     /// <summary>When the slice in progress ends at the latest.</summary>
     internal long SliceEnd { get; set; }
+
+    /// <summary>In virtual time, what was run of the slice in progress: timers interrupt a slice and do not end it.</summary>
+    internal long SliceUsed { get; set; }
+
+    /// <summary>In virtual time, how the slice ended, where that has not been told to the policy yet.</summary>
+    internal SliceEnd? EndedBy { get; set; }
+
+    /// <summary>In virtual time, when the policy wants the slice in progress to end.</summary>
+    internal long StopAt { get; set; }
+
+    /// <summary>In virtual time, up to when the vCPU in guest code may go on.</summary>
+    internal long Horizon { get; set; }
 }

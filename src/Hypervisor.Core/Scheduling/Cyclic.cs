@@ -159,7 +159,6 @@ internal sealed class Cyclic : Policy
     private void Arrange(long now)
     {
         _isStale = false;
-        _epoch = now;
         _frame = 0;
         foreach (List<CyclicWindow> windows in _windows)
             windows.Clear();

@@ -140,6 +140,8 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         // Whoever yields gives up the rest of its request.
         if (reason == StopReason.Yielded)
             Request(vcpu);
+        if (_feasible is not null)
+            Bound(ref _clients[vcpu]);
         Enter(vcpu, ref _clients[vcpu]);
     }
 
@@ -190,7 +192,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
             {
                 Enter(vcpu, ref client);
             }
-            else if (MayRun(vcpu, cpu))
+            else if (MayRunNext(vcpu, cpu))
             {
                 chosen = vcpu;
                 client.Entry = None;
@@ -392,6 +394,22 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         _early.Sweep(_isCurrent);
         _eligible.Sweep(_isCurrent);
         _stale = 0;
+    }
+
+    /// <summary>
+    /// Cuts what one is owed or ahead to four of the longest slices. On several CPUs affinities, and gangs that do not fit, can keep one from
+    /// what it is due, or have one run while others may not, without end; were that counted without end, others would wait for as long later.
+    /// </summary>
+    private void Bound(ref Client client)
+    {
+        long most = 4 * _longestSlice * _scale;
+        Int128 ahead = (Int128)(client.Virtual - _base) * client.Share;
+        if (ahead <= most && ahead >= -most)
+            return;
+        long change = _base + ((ahead > 0 ? most : -most) / client.Share) - client.Virtual;
+        client.Virtual += change;
+        client.Deadline += change;
+        _moment += (Int128)change * client.Share;
     }
 
     /// <summary>Has infeasible weights count as what they can use.</summary>

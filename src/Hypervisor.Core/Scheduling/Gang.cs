@@ -9,8 +9,8 @@ namespace Hypervisor.Core.Scheduling;
 /// </summary>
 /// <remarks>
 /// <para>Time goes in rounds of a slice. When one begins the inner policy names gangs in its order as long as they fit into the CPUs left,
-/// affinities kept by a bipartite matching; those that do not fit are passed over in that order, and the first is never refused, so that
-/// none waits for ever. A gang larger than all CPUs runs as many as fit, by turns. All of a round begin at one moment and end at one.
+/// affinities kept by a bipartite matching; those that do not fit are passed over in that order, the first is never refused, and one that was
+/// next and did not fit for sixteen slices begins a round, so that none waits for ever. A gang larger than all CPUs runs as many as fit, by turns. All of a round begin at one moment and end at one.
 /// CPUs that are left take gangs that wake and fit, until the round ends; who wakes in a gang that runs joins it where a CPU is free.</para>
 /// <para>A CPU kept for a gang's vCPU that went to sleep stays idle to the round's end, and others idle where no gang fits: that is the
 /// exception to work conservation. A gang is charged for the CPUs it was given for the time it had them. A vCPU in no group is a gang of
@@ -21,6 +21,8 @@ namespace Hypervisor.Core.Scheduling;
 /// </remarks>
 internal sealed class Gang : Policy, IGangFilter
 {
+    private const int LongestRefusal = 16;
+
     private readonly int _cpus;
     private readonly string _name;
     private readonly Policy _policy;
@@ -38,6 +40,13 @@ internal sealed class Gang : Policy, IGangFilter
     private long _innerNextEvent = long.MaxValue;
     private readonly bool _inGroups;
 
+    // Teams that were next and did not fit, and since when; and the one that a round begins with because it was refused for too long. Beside
+    // a group whose other gangs fit, it might never be the first of all by itself.
+    private readonly Queue<(Team Team, long Since)> _refused = new();
+    private readonly long _longestRefusal;
+    private Team? _overdue;
+    private long _now;
+
     private sealed class Team(int number, SchedulingGroup? group)
     {
         public readonly int Number = number;
@@ -47,9 +56,13 @@ internal sealed class Gang : Policy, IGangFilter
         public readonly List<int> Active = [];
         public int Users;
         public int Slot = -1;
+        public bool IsRefused;
         public long Since;
         public long End;
         public int Given;
+
+        // How many CPUs it may be given in this run: for so many its limit has room.
+        public int Most;
         public long Owes;
     }
 
@@ -58,6 +71,7 @@ internal sealed class Gang : Policy, IGangFilter
     {
         _cpus = cpus;
         _inGroups = inGroups;
+        _longestRefusal = LongestRefusal * slice;
         _name = Schedulers.GangPrefix + policy;
         if (Schedulers.Names.Contains(policy) && Schedulers.GivesTime(policy))
             throw new HypervisorException($"Gangs cannot follow '{policy}', which gives time instead of shares or turns.");
@@ -79,11 +93,30 @@ internal sealed class Gang : Policy, IGangFilter
     protected override bool HandsYieldsOn => true;
 
     /// <summary>Whether a team fits into the CPUs that are left.</summary>
-    bool IRunFilter.MayRun(int team, int cpu)
+    bool IRunFilter.MayRun(int number, int cpu)
     {
+        Team team = _teams[number]!;
+        if (Fits(number))
+            return true;
+        if (_overdue is null && !team.IsRefused)
+        {
+            team.IsRefused = true;
+            _refused.Enqueue((team, _now));
+        }
+
+        return false;
+    }
+
+    bool IGangFilter.Fits(int vcpu) => Fits(vcpu);
+
+    private bool Fits(int number)
+    {
+        Team team = _teams[number]!;
+        if (_overdue is not null)
+            return team == _overdue;
         ulong free = FreeCpus;
         ulong all = CpuSet.First(_cpus).Bits;
-        return free == all || Match(_teams[team]!, free) == Match(_teams[team]!, all);
+        return free == all || Match(team, free) == Match(team, all);
     }
 
     int IGangFilter.MostCpus(int team) => Math.Min(_cpus, _teams[team]!.Users);
@@ -110,7 +143,7 @@ internal sealed class Gang : Policy, IGangFilter
         {
             Group = _inGroups ? group : null,
         };
-        _policy.Set(team!.Number, in ofTeam, now);
+        _policy.Set(team!.Number, in ofTeam, now, isFirst ? new RemovalToken(arriving.Lag) : default);
         if (isFirst)
         {
             if (_freeTeams.TryPop(out _))
@@ -268,12 +301,11 @@ internal sealed class Gang : Policy, IGangFilter
         _ofVCpu[vcpu] = null;
         if (--team.Users > 0)
             return default;
-        _policy.Remove(team.Number, now);
         _teams[team.Number] = null;
         _freeTeams.Push(team.Number);
         if (team.Group is not null)
             _groups.Remove(team.Group);
-        return default;
+        return new RemovalToken(_policy.Remove(team.Number, now).Lag);
     }
 
     private bool MayRunHere(int vcpu, int cpu) => Parameters(vcpu).Affinity.Contains(cpu);
@@ -283,6 +315,8 @@ internal sealed class Gang : Policy, IGangFilter
     {
         bool isNew = !Array.Exists(_running, team => team is not null);
         _innerNextEvent = long.MaxValue;
+        _now = now;
+        _overdue = isNew ? NextOverdue(now) : null;
         for (int slot = 0; slot < _cpus; slot++)
         {
             if (_running[slot] is not null)
@@ -290,6 +324,14 @@ internal sealed class Gang : Policy, IGangFilter
             if (!Array.Exists(_kept, kept => kept < 0))
                 return;
             PickResult pick = _policy.Pick(slot, now);
+            if (_overdue is not null)
+            {
+                // Where its group's limit keeps it from running, the round begins with another.
+                _overdue = null;
+                if (pick.VCpu < 0)
+                    pick = _policy.Pick(slot, now);
+            }
+
             if (pick.VCpu < 0)
             {
                 _innerNextEvent = pick.NextEvent;
@@ -298,8 +340,10 @@ internal sealed class Gang : Policy, IGangFilter
 
             Team team = _teams[pick.VCpu]!;
             team.Slot = slot;
+            team.IsRefused = false;
             team.Since = now;
             team.Given = 0;
+            team.Most = Math.Min(_cpus, team.Users);
             team.Owes = 0;
             _running[slot] = team;
             if (isNew)
@@ -310,6 +354,20 @@ internal sealed class Gang : Policy, IGangFilter
         }
     }
 
+    private Team? NextOverdue(long now)
+    {
+        while (_refused.TryPeek(out (Team Team, long Since) first) && now - first.Since >= _longestRefusal)
+        {
+            _refused.Dequeue();
+            bool isWaiting = first.Team.IsRefused && first.Team.Active.Count > 0 && _teams[first.Team.Number] == first.Team;
+            first.Team.IsRefused = false;
+            if (isWaiting)
+                return first.Team;
+        }
+
+        return null;
+    }
+
     /// <summary>Keeps CPUs for those of a team that have none, as far as they go; the team pays for them from now on.</summary>
     private void Keep(Team team, long now)
     {
@@ -317,7 +375,7 @@ internal sealed class Gang : Policy, IGangFilter
         Match(team, FreeCpus);
         for (int cpu = 0; cpu < _cpus; cpu++)
         {
-            if (_match[cpu] < 0)
+            if (_match[cpu] < 0 || team.Given == team.Most)
                 continue;
             _kept[cpu] = _match[cpu];
             team.Given++;

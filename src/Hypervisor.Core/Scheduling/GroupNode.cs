@@ -21,13 +21,15 @@ internal sealed class GroupNode : IRunFilter
     private Member[] _members = new Member[4];
     private int _memberCount;
     private readonly IGangFilter? _gangs;
+    private ulong _common = ulong.MaxValue;
+    private long _owed;
     private int _unrestricted;
     private int[]? _restricted;
 
     public GroupNode(SchedulingGroup? group, GroupNode? parent, Policy policy, int number, int cpus, IGangFilter? gangs)
     {
         _gangs = gangs;
-        if (gangs is not null)
+        if (cpus > 1)
             policy.Filter = this;
         Group = group;
         Parent = parent;
@@ -51,6 +53,7 @@ internal sealed class GroupNode : IRunFilter
         public int VCpu;
         public GroupNode? Child;
         public int Slot;
+        public bool IsRefused;
     }
 
     public SchedulingGroup? Group { get; }
@@ -108,6 +111,8 @@ internal sealed class GroupNode : IRunFilter
     public bool MayRun(int member, int cpu)
     {
         GroupNode? child = _members[member].Child;
+        if ((OnlyChild is not null && child != OnlyChild) || (OnlyMember >= 0 && member != OnlyMember))
+            return false;
         if (_gangs is null)
             return child is null || child.HasReadyFor(cpu);
         if (child is null)
@@ -116,7 +121,7 @@ internal sealed class GroupNode : IRunFilter
         // Which gangs fit changes with every one that is taken: they are looked through.
         for (int each = 0; each < child._memberCount; each++)
         {
-            if (child.Policy.IsReady(each) && child.MayRun(each, cpu))
+            if (child.Policy.IsReady(each) && (child._members[each].Child is null ? _gangs.Fits(child._members[each].VCpu) : child.MayRun(each, cpu)))
                 return true;
         }
 
@@ -134,6 +139,27 @@ internal sealed class GroupNode : IRunFilter
             Parent!.Policy.SetWidth(_slotMembers[BitOperations.TrailingZeroCount(rest)], each, now);
     }
 
+    /// <summary>A member that was the next here and may not run on the CPU that picked.</summary>
+    public void Refused(int member)
+    {
+        if (_gangs is not null || Parent is null || _members[member].IsRefused || OnlyMember >= 0 || OnlyChild is not null)
+            return;
+        _members[member].IsRefused = true;
+        Refusals!.Enqueue((this, member, Now()));
+    }
+
+    /// <summary>Where refusals are noted.</summary>
+    public required Queue<(GroupNode Node, int Member, long Since)>? Refusals { get; init; }
+
+    public required Func<long> Now { get; init; }
+
+    /// <summary>The one that a pick is to come to, while it is made; else null and -1.</summary>
+    public GroupNode? OnlyChild { get; set; }
+
+    public int OnlyMember { get; set; } = -1;
+
+    public void ClearRefusal(int member) => _members[member].IsRefused = false;
+
     public int AddMember(Member member)
     {
         if (!_freeMembers.TryPop(out int number))
@@ -143,8 +169,6 @@ internal sealed class GroupNode : IRunFilter
                 Array.Resize(ref _members, number * 2);
         }
 
-        if (member.Child is not null)
-            Policy.Filter = this;
         _members[number] = member;
         return number;
     }
@@ -242,15 +266,17 @@ internal sealed class GroupNode : IRunFilter
             else if (_slotWeights[slot] == share)
                 continue;
             _slotWeights[slot] = share;
-            Parent!.Policy.Set(_slotMembers[slot], SlotParameters(share), now);
+            Parent!.Policy.Set(_slotMembers[slot], SlotParameters(share), now, new RemovalToken(_owed));
+            _owed = 0;
         }
     }
 
     /// <summary>Makes the one slot of a group whose parent's policy gives time: it is admitted or refused before anything runs.</summary>
-    public void MakeOnlySlot(long now)
+    public void MakeOnlySlot(CpuSet affinity, long now)
     {
         int member = Parent!.AddMember(new Member { VCpu = -1, Child = this, Slot = 0 });
         int weight = Parent.Scaled(Group!.Weight);
+        _common = affinity.Bits & _cpuMask;
         try
         {
             Parent.Policy.Set(member, SlotParameters(weight), now);
@@ -265,19 +291,58 @@ internal sealed class GroupNode : IRunFilter
         _slotWeights[0] = weight;
     }
 
+    /// <summary>Its only slot may use these CPUs from now on, which all in it may use.</summary>
+    /// <exception cref="HypervisorException">There are none, or the parent's policy refuses them.</exception>
+    public void BindTo(ulong common, long now)
+    {
+        if (common == _common)
+            return;
+        if (common == 0)
+            throw new HypervisorException($"Under '{Parent!.Policy.Name}' group '{Group!.Name}' uses one CPU at a time; give all vCPUs in it a CPU in common.");
+        ulong before = _common;
+        _common = common;
+        try
+        {
+            Parent!.Policy.Set(_slotMembers[0], SlotParameters(_slotWeights[0]), now);
+        }
+        catch (HypervisorException)
+        {
+            _common = before;
+            throw;
+        }
+    }
+
+    /// <summary>CPUs that all in it may use, where it uses one at a time.</summary>
+    public ulong Common => _common;
+
     /// <summary>Room for weights to be divided among slots: none is needed with one CPU.</summary>
     public int Scaled(int weight) => _cpus == 1 ? weight : weight * MostSlots;
 
     /// <summary>Takes its slots out of the parent's policy.</summary>
-    public void Leave(long now)
+    /// <returns>What it is owed, and what is left of its limit, should it come back.</returns>
+    public Rest Leave(long now)
     {
+        long lag = 0;
         foreach (int member in _slotMembers)
         {
             if (member < 0)
                 continue;
-            Parent!.Policy.Remove(member, now);
+            lag += Parent!.Policy.Remove(member, now).Lag;
             Parent.RemoveMember(member);
         }
+
+        return new Rest(lag, LimitLeft, LimitPeriod);
+    }
+
+    /// <summary>What a group leaves behind with its last vCPU.</summary>
+    public sealed record Rest(long Lag, long LimitLeft, long LimitPeriod);
+
+    /// <summary>It was here before.</summary>
+    public void Restore(Rest rest)
+    {
+        _owed = rest.Lag;
+        LimitLeft = rest.LimitLeft;
+        LimitPeriod = rest.LimitPeriod;
     }
 
     /// <summary>Begins the period of the limit that a moment lies in.</summary>
@@ -315,7 +380,7 @@ internal sealed class GroupNode : IRunFilter
 
     private int[] Restricted => _restricted ??= new int[_cpus];
 
-    private SchedulingParameters SlotParameters(int weight) => new(weight, Group!.SliceNanoseconds, CpuSet.All)
+    private SchedulingParameters SlotParameters(int weight) => new(weight, Group!.SliceNanoseconds, new CpuSet(_common))
     {
         Reservation = Parent!.Policy.GivesTime ? Group.Reservation : default,
     };

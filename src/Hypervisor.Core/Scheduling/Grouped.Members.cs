@@ -9,6 +9,7 @@ internal sealed partial class Grouped
         node.Users++;
         try
         {
+            Bind(vcpu, node, parameters.Affinity, now);
             node.Policy.Set(member, Inner(node, in parameters), now, arriving);
         }
         catch (HypervisorException)
@@ -41,6 +42,8 @@ internal sealed partial class Grouped
     private void Update(int vcpu, in SchedulingParameters parameters, long now)
     {
         ref Place place = ref _places[vcpu];
+        if (parameters.Affinity != Parameters(vcpu).Affinity)
+            Bind(vcpu, place.Node, parameters.Affinity, now);
         place.Moves = false;
         place.Node.Policy.Set(place.Member, Inner(place.Node, in parameters), now);
         SchedulingParameters old = Parameters(vcpu);
@@ -74,6 +77,32 @@ internal sealed partial class Grouped
     {
         SchedulingGroup? next = _places[vcpu].Next;
         SchedulingParameters parameters = Parameters(vcpu);
-        Move(vcpu, NodeOf(next, now), in parameters, now);
+        Move(vcpu, NodeOf(next, parameters.Affinity, now), in parameters, now);
+    }
+
+    /// <summary>
+    /// Where groups use one CPU at a time, that must be one that all in the group may use: else somebody could wait for a CPU that the
+    /// group never gets.
+    /// </summary>
+    private void Bind(int vcpu, GroupNode node, CpuSet affinity, long now)
+    {
+        if (!_root.Policy.GivesTime || node.Parent is null)
+            return;
+        GroupNode outermost = Outermost(node);
+        ulong common = affinity.Bits & CpuSet.First(_cpus).Bits;
+        for (int other = 0; other < _places.Length; other++)
+        {
+            if (other != vcpu && _places[other].Node is { Parent: not null } its && Outermost(its) == outermost)
+                common &= Parameters(other).Affinity.Bits;
+        }
+
+        outermost.BindTo(common, now);
+    }
+
+    private static GroupNode Outermost(GroupNode node)
+    {
+        while (node.Parent!.Parent is not null)
+            node = node.Parent;
+        return node;
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Hypervisor.Core.Time;
 
 namespace Hypervisor.Core.Scheduling;
@@ -25,6 +26,7 @@ namespace Hypervisor.Core.Scheduling;
 internal sealed partial class Grouped : Policy
 {
     private const int DeepestGroup = 16;
+    private const int LongestRefusal = 16;
     private const int MostInnerWeight = SchedulingParameters.MaximumWeight * GroupNode.MostSlots;
 
     private readonly int _cpus;
@@ -32,6 +34,10 @@ internal sealed partial class Grouped : Policy
     private readonly string _inside;
     private readonly GroupNode _root;
     private readonly Dictionary<SchedulingGroup, GroupNode> _nodes = [];
+
+    // Of groups that nobody is in for now: what they were owed and what is left of their limits, so that ending and beginning anew
+    // gains nothing.
+    private readonly ConditionalWeakTable<SchedulingGroup, GroupNode.Rest> _rests = [];
     private readonly List<GroupNode?> _limited = [];
     private readonly IndexedHeap _releases = new();
     private Place[] _places = [];
@@ -40,6 +46,11 @@ internal sealed partial class Grouped : Policy
     private long _rootsNextEvent = long.MaxValue;
     private CpuSet _wishes;
     private int _serial;
+
+    // Members of groups that were next and may not run on the CPU that picked. Their group may have its share on other CPUs for ever, so that
+    // nothing above shows that they wait: after sixteen slices a CPU that they may use comes to them.
+    private readonly Queue<(GroupNode Node, int Member, long Since)> _refusals = new();
+    private long _pickedAt;
 
     // Where gangs are scheduled: what fits, and the least of a limit that is worth a run, a nanosecond on each CPU.
     private readonly IGangFilter? _gangs;
@@ -64,7 +75,7 @@ internal sealed partial class Grouped : Policy
         _slice = slice;
         _gangs = gangs;
         _leastGrant = gangs is null ? 1 : cpus;
-        _root = new GroupNode(null, null, Make(policy), -1, cpus, gangs);
+        _root = new GroupNode(null, null, Make(policy), -1, cpus, gangs) { Refusals = _refusals, Now = () => _pickedAt };
         _inside = _root.Policy.GivesTime ? "eevdf" : _root.Policy.Kind.Name;
     }
 
@@ -82,9 +93,19 @@ internal sealed partial class Grouped : Policy
             return;
         }
 
-        GroupNode node = NodeOf(parameters.Group, now);
+        GroupNode node = NodeOf(parameters.Group, parameters.Affinity, now);
         if (!isNew && IsRunning(vcpu))
         {
+            try
+            {
+                Bind(vcpu, node, parameters.Affinity, now);
+            }
+            catch (HypervisorException)
+            {
+                Drop(node, now);
+                throw;
+            }
+
             // It is moved when it stops. What it is to be in the meantime counts from now.
             Update(vcpu, in parameters, now);
             (_places[vcpu].Next, _places[vcpu].Moves) = (parameters.Group, true);
@@ -170,12 +191,21 @@ internal sealed partial class Grouped : Policy
             CheckLimit(released, now);
         }
 
+        _pickedAt = now;
+        GroupNode? overdue = _refusals.Count > 0 ? NextOverdue(cpu, now) : null;
         GroupNode node = _root;
         _until = long.MaxValue;
         int vcpu = -1;
         while (vcpu < 0)
         {
             PickResult pick = node.Policy.Pick(cpu, now);
+            if (pick.VCpu < 0 && node == _root && overdue is not null)
+            {
+                Only(overdue, -1);
+                overdue = null;
+                pick = node.Policy.Pick(cpu, now);
+            }
+
             if (pick.VCpu < 0)
             {
                 if (node != _root)
@@ -186,6 +216,7 @@ internal sealed partial class Grouped : Policy
 
             _until = Math.Min(_until, pick.RunUntil);
             node.ReadyMembers--;
+            node.ClearRefusal(pick.VCpu);
             GroupNode.Member member = node[pick.VCpu];
             vcpu = member.VCpu;
             if (member.Child is { } child)
@@ -195,6 +226,8 @@ internal sealed partial class Grouped : Policy
             }
         }
 
+        if (overdue is not null)
+            Only(overdue, -1);
         node.CountReady(Parameters(vcpu).Affinity, -1);
         _places[vcpu].Runs = true;
         TakeFromLimits(node, cpu, _gangs?.MostCpus(vcpu) ?? 1, now);
@@ -228,7 +261,7 @@ internal sealed partial class Grouped : Policy
         return made;
     }
 
-    private GroupNode NodeOf(SchedulingGroup? group, long now)
+    private GroupNode NodeOf(SchedulingGroup? group, CpuSet affinity, long now)
     {
         if (group is null)
             return _root;
@@ -241,7 +274,7 @@ internal sealed partial class Grouped : Policy
         string kind = inside.StartsWith(Schedulers.PartitionedPrefix, StringComparison.Ordinal) ? inside[Schedulers.PartitionedPrefix.Length..] : inside;
         if (!Schedulers.Names.Contains(kind) || Schedulers.GivesTime(kind))
             throw new HypervisorException($"Group '{group.Name}' is to follow '{inside}' inside; a group follows a policy of shares or turns: eevdf, stride, sfq, credit2, lottery or round-robin.");
-        GroupNode parent = NodeOf(group.Parent, now);
+        GroupNode parent = NodeOf(group.Parent, affinity, now);
         try
         {
             Admit(group, parent);
@@ -256,9 +289,11 @@ internal sealed partial class Grouped : Policy
                 }
             }
 
-            node = new GroupNode(group, parent, Make(inside), number, _cpus, _gangs);
+            node = new GroupNode(group, parent, Make(inside), number, _cpus, _gangs) { Refusals = _refusals, Now = _root.Now };
+            if (_rests.TryGetValue(group, out GroupNode.Rest? rest))
+                node.Restore(rest);
             if (parent.Policy.GivesTime)
-                node.MakeOnlySlot(now);
+                node.MakeOnlySlot(affinity, now);
         }
         catch (HypervisorException)
         {
@@ -269,7 +304,7 @@ internal sealed partial class Grouped : Policy
         if (node.HasLimit)
         {
             _limited[node.Number] = node;
-            node.Refill(now);
+            CheckLimit(node, now);
         }
 
         if (MayBeRaised(node))
@@ -284,7 +319,7 @@ internal sealed partial class Grouped : Policy
     {
         while (node.Parent is { } parent && node.Users == 0)
         {
-            node.Leave(now);
+            _rests.AddOrUpdate(node.Group!, node.Leave(now));
             if (node.HasLimit)
             {
                 if (_releases.Contains(node.Number))
@@ -321,6 +356,39 @@ internal sealed partial class Grouped : Policy
                 node.SleepSlot(now);
             NoteActivity(node, wasActive, now);
         }
+    }
+
+    /// <summary>The group of one that was refused for too long and may run on this CPU, with the way there the only one; null for none.</summary>
+    private GroupNode? NextOverdue(int cpu, long now)
+    {
+        while (_refusals.TryPeek(out (GroupNode Node, int Member, long Since) first))
+        {
+            (GroupNode node, int member, long since) = first;
+            bool isWaiting = node[member].IsRefused && node.Policy.IsReady(member);
+            for (GroupNode each = node; isWaiting && each.Parent is not null; each = each.Parent)
+                isWaiting = each.ReadySlots != 0;
+            if (isWaiting && (now - since < LongestRefusal * _slice || !MayRunIn(node, member, cpu)))
+                return null;
+            _refusals.Dequeue();
+            node.ClearRefusal(member);
+            if (!isWaiting)
+                continue;
+            Only(node, member);
+            return node;
+        }
+
+        return null;
+    }
+
+    private bool MayRunIn(GroupNode node, int member, int cpu)
+        => node[member].Child is null ? Parameters(node[member].VCpu).Affinity.Contains(cpu) : node.MayRun(member, cpu);
+
+    /// <summary>Has picks come to one member of a group only, or to all again.</summary>
+    private static void Only(GroupNode node, int member)
+    {
+        node.OnlyMember = member;
+        for (GroupNode each = node; each.Parent is { } parent; each = parent)
+            parent.OnlyChild = member >= 0 ? each : null;
     }
 
     private void NoLongerReady(int vcpu, GroupNode node, long now)

@@ -5,11 +5,19 @@ internal interface IRunFilter
 {
     /// <summary>Whether one may run on a CPU now.</summary>
     bool MayRun(int vcpu, int cpu);
+
+    /// <summary>One that is the next in order may not run on a CPU.</summary>
+    void Refused(int vcpu)
+    {
+    }
 }
 
 /// <summary>For policies whose entities use several CPUs at once.</summary>
 internal interface IGangFilter : IRunFilter
 {
+    /// <summary>The same, of one that is not the next in order.</summary>
+    bool Fits(int vcpu);
+
     /// <summary>The most CPUs that one may come to use in a run.</summary>
     int MostCpus(int vcpu);
 }

@@ -58,7 +58,7 @@ internal sealed class Lottery(int cpus, long slice, ulong seed = 1) : Policy(cpu
         {
             int vcpu = Holder((long)(Next() % (ulong)_tickets));
             Dequeue(vcpu);
-            if (MayRun(vcpu, cpu))
+            if (MayRunNext(vcpu, cpu))
                 chosen = vcpu;
             else
                 _passedOver.Add(vcpu);

@@ -37,6 +37,8 @@ internal sealed class Partitioned : Policy
     private sealed class QueueFilter(Partitioned all, int cpu) : IRunFilter
     {
         public bool MayRun(int member, int first) => all.MayRun(all._queues[cpu].VCpus[member], cpu);
+
+        public void Refused(int member) => all.Filter!.Refused(all._queues[cpu].VCpus[member]);
     }
 
     private sealed class Queue(Policy policy, LinkedOrder waiting)
@@ -160,7 +162,7 @@ internal sealed class Partitioned : Policy
     protected override void Join(int vcpu, long now)
     {
         ref Place place = ref _places[vcpu];
-        int cpu = _moves || !Parameters(vcpu).Affinity.Contains(place.Cpu) ? Lightest(Parameters(vcpu).Affinity, place.Cpu) : place.Cpu;
+        int cpu = _moves || !Parameters(vcpu).Affinity.Contains(place.Cpu) ? Lightest(Useful(vcpu), place.Cpu) : place.Cpu;
         MoveTo(vcpu, cpu, now);
         Queue queue = _queues[cpu];
         queue.Weight += Weight(vcpu);
@@ -246,6 +248,15 @@ internal sealed class Partitioned : Policy
         return best;
     }
 
+    /// <summary>The CPUs of its affinity at which one has something to run now; all of them where it has none.</summary>
+    private CpuSet Useful(int vcpu)
+    {
+        ulong useful = 0;
+        for (int cpu = 0; Filter is not null && cpu < _queues.Length; cpu++)
+            useful |= MayRun(vcpu, cpu) ? 1UL << cpu : 0;
+        return useful == 0 ? Parameters(vcpu).Affinity : new CpuSet(useful);
+    }
+
     private void Enter(int vcpu, int cpu, in SchedulingParameters parameters, RemovalToken arriving, long now)
     {
         Queue queue = _queues[cpu];
@@ -292,14 +303,17 @@ internal sealed class Partitioned : Policy
         for (int other = 0; other < _queues.Length; other++)
         {
             Queue queue = _queues[other];
-            if (other == cpu || queue.Weight <= heaviest)
+            if (other == cpu || (Filter is null && queue.Weight <= heaviest))
                 continue;
             for (int vcpu = queue.Waiting.First; vcpu >= 0; vcpu = queue.Waiting.After(vcpu))
             {
-                if (!MayRun(vcpu, cpu) || (mustBalance && queue.Weight - _queues[cpu].Weight <= Weight(vcpu)))
+                // One that has nothing to run where it waits is taken whatever the weights are.
+                bool isLost = Filter is not null && !MayRun(vcpu, other);
+                bool isWorthIt = isLost || (queue.Weight > heaviest && (!mustBalance || queue.Weight - _queues[cpu].Weight > Weight(vcpu)));
+                if (!isWorthIt || !MayRun(vcpu, cpu))
                     continue;
                 stolen = vcpu;
-                heaviest = queue.Weight;
+                heaviest = isLost ? long.MaxValue : queue.Weight;
                 break;
             }
         }

@@ -340,6 +340,15 @@ internal abstract partial class Policy : IScheduler
     protected bool MayRun(int vcpu, int cpu)
         => (_entities[vcpu].Affinity >> cpu & 1) != 0 && (Filter is null || Filter.MayRun(vcpu, cpu));
 
+    /// <summary>The same, of one that is the next in order: who decides above learns where it may not.</summary>
+    protected bool MayRunNext(int vcpu, int cpu)
+    {
+        if (MayRun(vcpu, cpu))
+            return true;
+        Filter?.Refused(vcpu);
+        return false;
+    }
+
     /// <summary>Where one that runs does.</summary>
     protected int CpuOf(int vcpu) => _entities[vcpu].Cpu;
 
@@ -381,7 +390,7 @@ internal abstract partial class Policy : IScheduler
         int chosen = -1;
         while (chosen < 0 && order.Count > 0)
         {
-            if (MayRun(order.First, cpu))
+            if (MayRunNext(order.First, cpu))
                 order.Remove(chosen = order.First);
             else
                 order.PassOver();

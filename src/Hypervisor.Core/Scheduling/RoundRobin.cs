@@ -28,7 +28,7 @@ internal sealed class RoundRobin(int cpus, long slice) : Policy(cpus, slice)
     {
         for (int vcpu = _queue.First; vcpu >= 0; vcpu = _queue.After(vcpu))
         {
-            if (!MayRun(vcpu, cpu))
+            if (!MayRunNext(vcpu, cpu))
                 continue;
             _queue.Remove(vcpu);
             return vcpu;

@@ -50,7 +50,11 @@ internal sealed class Sfq(int cpus, long slice, bool lowersInfeasibleWeights = t
         Balance(_tags.Join(vcpu, Weight(vcpu), Width(vcpu)), now);
     }
 
-    protected override void Requeue(int vcpu, StopReason reason, long now) => _ready.Add(vcpu, _tags[vcpu]);
+    protected override void Requeue(int vcpu, StopReason reason, long now)
+    {
+        _tags.Bound(vcpu, _virtual, 4 * Slice(vcpu));
+        _ready.Add(vcpu, _tags[vcpu]);
+    }
 
     protected override void Dequeue(int vcpu) => _ready.Remove(vcpu);
 

@@ -50,6 +50,7 @@ internal sealed class Stride(int cpus, long slice, bool lowersInfeasibleWeights 
 
     protected override void Requeue(int vcpu, StopReason reason, long now)
     {
+        _passes.Bound(vcpu, _domainPass, 4 * Slice(vcpu));
         _ready.Add(vcpu, _passes[vcpu]);
         AdvanceDomain();
     }

@@ -94,6 +94,16 @@ internal sealed class WeightedTags(int cpus, bool lowersInfeasibleWeights = true
         entry.Remainder = (int)(due - ((Int128)step * entry.Share));
     }
 
+    /// <summary>
+    /// Cuts what a vCPU is ahead of a virtual time. On several CPUs affinities, and gangs that do not fit, can have one run while others may
+    /// not, without end; were that counted without end, it would wait for as long later.
+    /// </summary>
+    public void Bound(int vcpu, long origin, long nanoseconds)
+    {
+        if (_unit > 1 && !IsAheadWithin(vcpu, origin, nanoseconds))
+            Place(vcpu, origin + (nanoseconds * _scale / _entries[vcpu].Share));
+    }
+
     /// <summary>What a vCPU is owed, in nanoseconds.</summary>
     public long Lag(int vcpu, long origin) => (long)((Int128)(origin - _entries[vcpu].Tag) * _entries[vcpu].Share / _scale);
 

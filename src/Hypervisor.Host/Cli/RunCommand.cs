@@ -56,6 +56,7 @@ internal static class RunCommand
             HelpName = "NAME",
             DefaultValueFactory = _ => Schedulers.Names[0],
         };
+        Option<string?> schedTrace = new("--sched-trace") { Description = "Write who wanted to run, ran and slept, and when, to a file that hv schedule simulate takes.", HelpName = "FILE" };
         Option<string> engine = new("--engine") { Description = $"What executes guest code: {string.Join(", ", RunOptions.Engines)}.", HelpName = "E", DefaultValueFactory = _ => RunOptions.Engines[0] };
         Option<double?> timeout = new("--timeout") { Description = "End the guest after this many seconds, with exit code 124.", HelpName = "S" };
         Option<string?> signature = new("--signature") { Description = "Write memory between begin_signature and end_signature to a file when the program has ended.", HelpName = "FILE" };
@@ -66,7 +67,7 @@ internal static class RunCommand
         Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
         var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal. A machine gets every key, Ctrl-C too; Ctrl-A x ends it, Ctrl-A Ctrl-A is one Ctrl-A.")
         {
-            program, mode, memory, balloon, vcpus, kernel, firmware, initrd, disks, shares, vsock, ports, net, nat, publish, pcap, dtb, append, rootfs, image, writable, upper, volume, mount, environment, cpus, weight, scheduler, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
+            program, mode, memory, balloon, vcpus, kernel, firmware, initrd, disks, shares, vsock, ports, net, nat, publish, pcap, dtb, append, rootfs, image, writable, upper, volume, mount, environment, cpus, weight, scheduler, schedTrace, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(parsed.GetValue(program) is { } name && ManifestReader.IsManifest(name)
             ? RunManifest(name, parsed, cancellation)
@@ -78,11 +79,11 @@ internal static class RunCommand
             // Whatever else was said is of one guest, and a manifest has its own words for it.
             foreach (Option option in command.Options)
             {
-                if (option != timeout && option != stats && parsed.GetResult(option) is { Implicit: false })
+                if (option != timeout && option != stats && option != schedTrace && parsed.GetResult(option) is { Implicit: false })
                     throw new HypervisorException($"{option.Name} is of one guest: write it into '{file}' for the machine it is meant for.");
             }
 
-            return ManifestSession.Run(file, parsed.GetValue(timeout), parsed.GetValue(stats), cancellation);
+            return ManifestSession.Run(file, parsed.GetValue(timeout), parsed.GetValue(stats), parsed.GetValue(schedTrace), cancellation);
         }
 
         int RunOne(ParseResult parsed, CancellationToken cancellation) => RunSession.Run(
@@ -116,6 +117,7 @@ internal static class RunCommand
                 Weight = parsed.GetValue(weight),
                 Cpus = parsed.GetValue(cpus),
                 Scheduler = parsed.GetValue(scheduler)!,
+                ScheduleTrace = parsed.GetValue(schedTrace),
                 Engine = parsed.GetValue(engine)!,
                 TimeoutSeconds = parsed.GetValue(timeout),
                 SignatureFile = parsed.GetValue(signature),

@@ -8,6 +8,7 @@ using Hypervisor.Core.Scheduling;
 using Hypervisor.Host.Cli;
 using Hypervisor.Host.Networks;
 using Hypervisor.Host.Run;
+using Hypervisor.Host.Schedule;
 
 namespace Hypervisor.Host.Manifest;
 
@@ -20,10 +21,11 @@ internal static class ManifestSession
     /// <param name="path">The manifest's file.</param>
     /// <param name="timeoutSeconds">When all is ended; null for never.</param>
     /// <param name="statistics">Whether to tell at the end what each guest used.</param>
+    /// <param name="traceFile">Where a trace of the scheduling goes; null for nowhere.</param>
     /// <param name="cancellation">Ends all guests.</param>
     /// <returns>0 where every guest ended well.</returns>
     /// <exception cref="HypervisorException">The manifest, or something it names, cannot be used.</exception>
-    public static int Run(string path, double? timeoutSeconds, bool statistics, CancellationToken cancellation)
+    public static int Run(string path, double? timeoutSeconds, bool statistics, string? traceFile, CancellationToken cancellation)
     {
         MachineManifest manifest = ManifestReader.Read(path);
         int vcpus = manifest.Guests.Sum(guest => guest.Options.VCpus);
@@ -32,7 +34,8 @@ internal static class ManifestSession
             options = options with { Scheduler = scheduler };
         if (manifest.Guests[0].Group is not null)
             options = options with { Groups = true };
-        using var host = new HypervisorHost(options);
+        using var traced = new TracedHost(options, traceFile);
+        HypervisorHost host = traced.Host;
         using var networks = new HostNetworks(host);
         foreach (NetworkOptions network in manifest.Networks)
             networks.Add(network);

@@ -95,6 +95,9 @@ internal sealed record RunOptions
     /// <summary>The policy by which its vCPUs, or its tasks, share physical CPUs.</summary>
     public string Scheduler { get; init; } = Core.Scheduling.Schedulers.Names[0];
 
+    /// <summary>Where a trace of its scheduling goes; null for nowhere.</summary>
+    public string? ScheduleTrace { get; init; }
+
     /// <summary>CPUs' worth of time a container may use; null for no limit.</summary>
     public double? Cpus { get; init; }
 

@@ -5,6 +5,7 @@ using Hypervisor.Core.Machine;
 using Hypervisor.Core.Scheduling;
 using Hypervisor.Guests.Common;
 using Hypervisor.Host.Cli;
+using Hypervisor.Host.Schedule;
 
 namespace Hypervisor.Host.Run;
 
@@ -25,12 +26,13 @@ internal static class RunSession
         {
             while (true)
             {
-                using var host = new HypervisorHost(new HostOptions
+                using var traced = new TracedHost(new HostOptions
                 {
                     Clock = HostClock.Real,
                     Scheduler = options.Scheduler,
                     PhysicalCpus = Math.Min(options.VCpus, Environment.ProcessorCount),
-                });
+                }, options.ScheduleTrace);
+                HypervisorHost host = traced.Host;
                 using IRunningGuest guest = options.Mode == RunOptions.ContainerMode
                     ? ContainerGuest.Create(options, host)
                     : MachineGuests.Create(options, host);

@@ -26,8 +26,7 @@ internal sealed record ScheduleWorkload
     public SimulationResult Simulate(string scheduler, CancellationToken cancellation)
         => new ScheduleSimulation(Policy(scheduler), Cpus, VCpus, Seed, SwitchCost).Run(Duration, cancellation);
 
-    /// <summary>Groups of gangs are gangs; others lie around the policy.</summary>
-    private IScheduler Policy(string scheduler) => Groups.Count == 0 || scheduler.Contains(':', StringComparison.Ordinal)
+    private IScheduler Policy(string scheduler) => Groups.Count == 0
         ? Core.Scheduling.Schedulers.Create(scheduler, Cpus, Slice)
         : Core.Scheduling.Schedulers.CreateGrouped(scheduler, Cpus, Slice);
 

@@ -18,20 +18,27 @@ internal sealed class ScheduleYaml(YamlNodes yaml)
     /// <summary>A time with its unit, in a text that lies at a node.</summary>
     public long Time(YamlNode node, string text, string what, long least)
     {
-        ReadOnlySpan<(string Name, double Nanoseconds)> units = [("ns", 1), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
-        double time = text == "0" ? 0 : double.NaN;
-        foreach ((string unit, double nanoseconds) in units)
-        {
-            if (double.IsNaN(time) && text.EndsWith(unit, StringComparison.Ordinal)
-                && double.TryParse(text.AsSpan(0, text.Length - unit.Length), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double count))
-                time = count * nanoseconds;
-        }
-
-        if (double.IsNaN(time))
+        if (!TryTime(text, out long time))
             throw yaml.Wrong(node, $"{what} must be a time with a unit, such as 10ms, not '{text}'");
         if (time < least || time > SchedulingParameters.MaximumSlice)
             throw yaml.Wrong(node, $"{what} must be {least} ns to an hour, not '{text}'");
-        return (long)time;
+        return time;
+    }
+
+    /// <summary>A time with its unit, up to an hour and a little.</summary>
+    public static bool TryTime(string text, out long nanoseconds)
+    {
+        ReadOnlySpan<(string Name, double Nanoseconds)> units = [("ns", 1), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
+        double time = text == "0" ? 0 : double.NaN;
+        foreach ((string unit, double length) in units)
+        {
+            if (double.IsNaN(time) && text.EndsWith(unit, StringComparison.Ordinal)
+                && double.TryParse(text.AsSpan(0, text.Length - unit.Length), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double count))
+                time = count * length;
+        }
+
+        nanoseconds = double.IsNaN(time) ? 0 : (long)Math.Min(time, SchedulingParameters.MaximumSlice + 1.0);
+        return !double.IsNaN(time);
     }
 
     /// <summary>Time in a period, such as 2ms/10ms.</summary>

@@ -42,7 +42,9 @@ public sealed class ScheduleCommandTests : IDisposable
         Assert.Equal(groups.GetProperty("acme").GetInt64(), groups.GetProperty("lab").GetInt64());
         Assert.Equal(100_000_000, groups.GetProperty("other").GetInt64());
         Assert.Equal(0, Run("schedule", "simulate", workload).Code);
-        Assert.Contains("without groups", Run("schedule", "simulate", workload, "--scheduler", "partitioned:eevdf").Error, StringComparison.Ordinal);
+        Assert.Equal((0, ""), Run("schedule", "simulate", workload, "--scheduler", "partitioned:eevdf,gang:eevdf", "--cpus", "2", "--slice", "500us", "--duration", "100ms", "--switch", "1us"));
+        Assert.Contains("1 to 64 CPUs", Run("schedule", "simulate", workload, "--cpus", "0").Error, StringComparison.Ordinal);
+        Assert.Contains("a time with a unit", Run("schedule", "simulate", workload, "--slice", "5").Error, StringComparison.Ordinal);
     }
 
     [Theory]

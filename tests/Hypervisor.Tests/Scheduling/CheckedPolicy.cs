@@ -52,6 +52,11 @@ internal sealed class CheckedPolicy(IScheduler inner, int cpus, bool conservesWo
     /// <summary>What each ran.</summary>
     public long Ran(int vcpu) => _vcpus.TryGetValue(vcpu, out State? state) ? state.Ran + (state.Cpu >= 0 ? _now - _cpus[state.Cpu].Since : 0) : 0;
 
+    /// <summary>What a CPU runs, or -1, and since when.</summary>
+    public int Running(int cpu) => _cpus[cpu].VCpu;
+
+    public long Since(int cpu) => _cpus[cpu].Since;
+
     public CpuSet Set(int vcpu, in SchedulingParameters parameters, long now, RemovalToken arriving = default)
     {
         At(now, $"set v{vcpu} weight {parameters.Weight}{(parameters.Group is { } group ? " in " + group.Name : "")}");

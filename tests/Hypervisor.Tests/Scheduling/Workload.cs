@@ -100,9 +100,10 @@ internal sealed record Workload(int Cpus, Actor[] Actors, Grouping[] Groups, int
         return Arb.From(workloads, workload => workload.Smaller());
     }
 
-    /// <summary>The vCPUs; groups where the policy knows them.</summary>
-    public SimulatedVCpu[] VCpus(bool withGroups)
+    /// <summary>The vCPUs for a policy of the catalogue; in groups where it knows them.</summary>
+    public SimulatedVCpu[] VCpus(string id)
     {
+        bool withGroups = PolicyCatalogue.KnowsGroups(id);
         var groups = new SchedulingGroup[Groups.Length];
         for (int i = 0; i < groups.Length; i++)
         {
@@ -116,7 +117,9 @@ internal sealed record Workload(int Cpus, Actor[] Actors, Grouping[] Groups, int
 
         return [.. Actors.Select((actor, i) =>
         {
-            var parameters = new SchedulingParameters(actor.Weight, (long)actor.Slice * Microsecond, actor.Cpu > 0 ? CpuSet.Of(actor.Cpu - 1) : CpuSet.All)
+            // Where time is given, a group uses one CPU, and refuses vCPUs that have none in common.
+            bool isBound = actor.Cpu > 0 && !(withGroups && actor.Group > 0 && Schedulers.GivesTime(PolicyCatalogue.Kind(id)));
+            var parameters = new SchedulingParameters(actor.Weight, (long)actor.Slice * Microsecond, isBound ? CpuSet.Of(actor.Cpu - 1) : CpuSet.All)
             {
                 Cap = actor.Cap > 0 ? new Bandwidth((long)actor.Cap * Microsecond, Period) : default,
                 Group = withGroups && actor.Group > 0 ? groups[actor.Group - 1] : null,
@@ -132,10 +135,11 @@ internal sealed record Workload(int Cpus, Actor[] Actors, Grouping[] Groups, int
     }
 
     /// <summary>Runs it under a policy and checks at every call what all must keep.</summary>
-    public (CheckedPolicy Policy, SimulationResult Result) Simulate(IScheduler policy, bool withGroups, bool conservesWork, long span)
+    public (CheckedPolicy Policy, SimulationResult Result) Simulate(string id, long span, long slice = 1_000_000, Func<IScheduler, IScheduler>? fault = null)
     {
-        SimulatedVCpu[] vcpus = VCpus(withGroups);
-        var guarded = new CheckedPolicy(policy, Cpus, conservesWork);
+        SimulatedVCpu[] vcpus = VCpus(id);
+        IScheduler policy = PolicyCatalogue.Create(id, Cpus, slice);
+        var guarded = new CheckedPolicy(fault?.Invoke(policy) ?? policy, Cpus, PolicyCatalogue.ConservesWork(id));
         SimulationResult result = new ScheduleSimulation(guarded, Cpus, vcpus, (ulong)Seed).Run(span);
         guarded.Finish(span);
         return (guarded, result);

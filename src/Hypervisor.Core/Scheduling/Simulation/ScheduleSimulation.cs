@@ -12,6 +12,8 @@ public sealed class ScheduleSimulation
     /// <summary>Fluid shares cost time in proportion to the vCPUs at every wake: with more than this many they are not followed.</summary>
     public const int MostFollowed = 1024;
 
+    private const long AfterAllOthers = 1L << 62;
+
     private readonly IScheduler _policy;
     private readonly SimulatedVCpu[] _vcpus;
     private readonly State[] _states;
@@ -157,7 +159,9 @@ public sealed class ScheduleSimulation
     private bool IsFree(SimulatedVCpu vcpu)
         => (vcpu.Parameters.Affinity.Bits & _mayPick) == _mayPick && vcpu.Parameters.Cap.IsNone && vcpu.Parameters.Reservation.IsNone && vcpu.Parameters.Group is null;
 
-    private void Schedule(int id, long at) => _events.Add(id, at, _sequence++);
+    // At one moment wakes and plans come first, in the order in which they were made, then ends of slices in that of CPUs: as timers and
+    // CPUs do on the host loop.
+    private void Schedule(int id, long at) => _events.Add(id, at, id < _vcpus.Length * 2 ? _sequence++ : AfterAllOthers + id);
 
     private void Cancel(int id)
     {
@@ -285,8 +289,12 @@ public sealed class ScheduleSimulation
         {
             NextPhase(vcpu);
             sleep = state.PhaseLeft;
-            if (sleep == 0)
-                NextPhase(vcpu);
+            if (sleep != 0)
+                continue;
+
+            // A sleep of no length gives up the rest of the slice.
+            NextPhase(vcpu);
+            reason = reason == StopReason.Blocked ? reason : StopReason.Yielded;
         }
 
         bool blocks = sleep > 0 || reason == StopReason.Blocked;

@@ -7,7 +7,7 @@ public sealed record SimulatedVCpu(string Name, SchedulingParameters Parameters)
 {
     /// <summary>
     /// How long it runs and sleeps: run, sleep, run, sleep and so on, again from the start at the end. Empty for one that always
-    /// runs. An even number of spans.
+    /// runs. An even number of spans; a sleep of 0 gives up the rest of the slice.
     /// </summary>
     public IReadOnlyList<SimulatedSpan> Phases { get; init; } = [];
 
