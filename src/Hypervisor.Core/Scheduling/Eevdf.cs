@@ -35,6 +35,9 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     private int _stale;
     private readonly FeasibleWeights? _feasible = lowersInfeasibleWeights ? FeasibleWeights.For(cpus) : null;
     private Client[] _clients = [];
+
+    // What each was owed when it left, as a share times virtual time.
+    private long[] _lags = [];
     private long _weights;
 
     // Σ w·(v − base). Every pick moves the base to V, so that the moment stays small.
@@ -50,9 +53,6 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
 
         // Nanoseconds left of the request that the deadline is of.
         public long Rest;
-
-        // What it was owed when it left, as a share times virtual time.
-        public long Lag;
 
         // What a whole slice is at its weight, and the rest of that division: most charges and requests are of whole slices.
         public long Span;
@@ -81,12 +81,16 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     protected override void Reserve(int capacity)
     {
         if (capacity > _clients.Length)
+        {
             Array.Resize(ref _clients, capacity);
+            Array.Resize(ref _lags, capacity);
+        }
+
         _feasible?.Reserve(capacity);
     }
 
     protected override void Added(int vcpu, RemovalToken arriving, long now)
-        => _clients[vcpu] = new Client { Lag = Bounded((Int128)arriving.Lag * _scale) };
+        => (_clients[vcpu], _lags[vcpu]) = (default, Bounded((Int128)arriving.Lag * _scale));
 
     protected override void Changed(int vcpu, in SchedulingParameters old, long now)
     {
@@ -120,7 +124,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         ref Client client = ref _clients[vcpu];
         long weight = Weight(vcpu) * _unit;
         long limit = 2 * _longestSlice * _scale;
-        Int128 lag = Math.Clamp(client.Lag, -limit, limit);
+        Int128 lag = Math.Clamp(_lags[vcpu], -limit, limit);
         client.Virtual = _weights == 0
             ? _virtualAtIdle
             : (long)(Mean(now) - FloorDivide(lag * (_weights + weight), (Int128)_weights * weight));
@@ -155,7 +159,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     {
         ref Client client = ref _clients[vcpu];
         long mean = Mean(now);
-        client.Lag = Bounded((Int128)(mean - client.Virtual) * client.Share);
+        _lags[vcpu] = Bounded((Int128)(mean - client.Virtual) * client.Share);
         _weights -= client.Share;
         _moment -= (Int128)(client.Virtual - _base) * client.Share;
         client.Share = 0;
@@ -296,7 +300,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
 
     protected override RemovalToken Removed(int vcpu, long now)
     {
-        var token = new RemovalToken(_clients[vcpu].Lag / _scale);
+        var token = new RemovalToken(_lags[vcpu] / _scale);
         _clients[vcpu] = default;
         return token;
     }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace Hypervisor.Core.Scheduling;
 
@@ -16,8 +17,16 @@ internal sealed class LazyHeap
 {
     private const int Arity = 4;
 
+    private const int CacheLine = 64;
+
+    // From here on the array is one that stays where it is, with the root at an index at which the four children of each node lie in one
+    // cache line.
+    private const int AlignedFrom = 4096;
+
     private readonly List<Node> _passedOver = [];
-    private Node[] _nodes = new Node[16];
+    private Node[] _nodes = [];
+    private int _root;
+    private int _room;
 
     private struct Node
     {
@@ -29,29 +38,30 @@ internal sealed class LazyHeap
     /// <summary>Entries, stale ones too.</summary>
     public int Count { get; private set; }
 
-    public int First => _nodes[0].Id;
+    public int First => _nodes[_root].Id;
 
-    public long FirstKey => _nodes[0].Key;
+    public long FirstKey => _nodes[_root].Key;
 
-    public uint FirstEntry => _nodes[0].Entry;
+    public uint FirstEntry => _nodes[_root].Entry;
 
     public void Add(int id, long key, uint entry)
     {
         Node[] nodes = _nodes;
-        if (Count == nodes.Length)
+        if (Count == _room)
             nodes = Grow();
+        int root = _root;
         int place = Count++;
         while (place > 0)
         {
             int parent = (place - 1) / Arity;
-            ref Node above = ref nodes[parent];
+            ref Node above = ref nodes[root + parent];
             if (key > above.Key || (key == above.Key && (int)(entry - above.Entry) > 0))
                 break;
-            nodes[place] = above;
+            nodes[root + place] = above;
             place = parent;
         }
 
-        ref Node node = ref nodes[place];
+        ref Node node = ref nodes[root + place];
         node.Key = key;
         node.Id = id;
         node.Entry = entry;
@@ -60,13 +70,13 @@ internal sealed class LazyHeap
     public void RemoveFirst()
     {
         if (--Count > 0)
-            Sink(0, _nodes[Count]);
+            Sink(0, _nodes[_root + Count]);
     }
 
     /// <summary>Takes the first out, to be put back by <see cref="PutBack"/>.</summary>
     public void PassOver()
     {
-        _passedOver.Add(_nodes[0]);
+        _passedOver.Add(_nodes[_root]);
         RemoveFirst();
     }
 
@@ -86,25 +96,32 @@ internal sealed class LazyHeap
         int kept = 0;
         for (int i = 0; i < Count; i++)
         {
-            if (isCurrent(_nodes[i].Id, _nodes[i].Entry))
-                _nodes[kept++] = _nodes[i];
+            if (isCurrent(_nodes[_root + i].Id, _nodes[_root + i].Entry))
+                _nodes[_root + kept++] = _nodes[_root + i];
         }
 
         Count = kept;
         for (int i = (kept - 2) / Arity; i >= 0 && kept > 1; i--)
-            Sink(i, _nodes[i]);
+            Sink(i, _nodes[_root + i]);
     }
 
     private Node[] Grow()
     {
-        Array.Resize(ref _nodes, (int)Math.Min(Array.MaxLength, BitOperations.RoundUpToPowerOf2((uint)Count + 1)));
-        return _nodes;
+        int room = Math.Max(16, (int)BitOperations.RoundUpToPowerOf2((uint)Count + 1));
+        Node[] nodes = GC.AllocateArray<Node>(room + Arity, pinned: room >= AlignedFrom);
+        int root = 0;
+        while (room >= AlignedFrom && root < Arity - 1 && Marshal.UnsafeAddrOfPinnedArrayElement(nodes, root + 1) % CacheLine != 0)
+            root++;
+        Array.Copy(_nodes, _root, nodes, root, Count);
+        (_nodes, _root, _room) = (nodes, root, room);
+        return nodes;
     }
 
     private void Sink(int place, Node node)
     {
         Node[] nodes = _nodes;
         int count = Count;
+        int root = _root;
         while (true)
         {
             int child = (place * Arity) + 1;
@@ -112,7 +129,7 @@ internal sealed class LazyHeap
             if (child + 3 < count)
             {
                 // Who is first of four is as good as random: chosen by arithmetic, for no branch to be guessed wrong.
-                Span<Node> four = nodes.AsSpan(child, Arity);
+                Span<Node> four = nodes.AsSpan(root + child, Arity);
                 int low = Precedes(in four[1], in four[0]);
                 int high = 2 + Precedes(in four[3], in four[2]);
                 best += low + ((high - low) * Precedes(in four[high], in four[low]));
@@ -120,20 +137,20 @@ internal sealed class LazyHeap
             else if (child < count)
             {
                 for (int i = child + 1; i < count; i++)
-                    best += (i - best) * Precedes(in nodes[i], in nodes[best]);
+                    best += (i - best) * Precedes(in nodes[root + i], in nodes[root + best]);
             }
             else
             {
                 break;
             }
 
-            if (Precedes(in nodes[best], in node) == 0)
+            if (Precedes(in nodes[root + best], in node) == 0)
                 break;
-            nodes[place] = nodes[best];
+            nodes[root + place] = nodes[root + best];
             place = best;
         }
 
-        nodes[place] = node;
+        nodes[root + place] = node;
     }
 
     /// <summary>1 where one comes before another, else 0. Keys lie so near each other that their differences are numbers of 64 bits.</summary>

@@ -27,6 +27,10 @@ internal abstract partial class Policy : IScheduler
 
     // When the slice in progress on each CPU ends, and with it what its vCPU may hand on.
     private readonly long[] _until;
+
+    // Of what runs on each CPU: since when, and how much of that is charged.
+    private readonly long[] _since;
+    private readonly long[] _settled;
     private Entity[] _entities = new Entity[16];
     private Terms[] _terms = new Terms[16];
     private readonly IndexedHeap _throttled = new();
@@ -44,6 +48,8 @@ internal abstract partial class Policy : IScheduler
         _running = new int[cpus];
         _favoured = new int[cpus];
         _until = new long[cpus];
+        _since = new long[cpus];
+        _settled = new long[cpus];
         Array.Fill(_running, -1);
         Array.Fill(_favoured, -1);
     }
@@ -61,8 +67,6 @@ internal abstract partial class Policy : IScheduler
     // What every decision reads, apart from what few do: with very many vCPUs reading memory is what decisions cost.
     private struct Entity
     {
-        public long Since;
-        public long Settled;
         public long Slice;
         public ulong Affinity;
         public int Weight;
@@ -191,8 +195,8 @@ internal abstract partial class Policy : IScheduler
         ref Entity entity = ref _entities[chosen];
         entity.Activity = Activity.Running;
         entity.Cpu = cpu;
-        entity.Since = now;
-        entity.Settled = 0;
+        _since[cpu] = now;
+        _settled[cpu] = 0;
         _runs++;
         _runStarts += now;
         _running[cpu] = chosen;
@@ -210,10 +214,10 @@ internal abstract partial class Policy : IScheduler
         ref Entity entity = ref Known(vcpu);
         if (_running[cpu] != vcpu)
             throw new UnreachableException($"vCPU {vcpu} does not run on CPU {cpu}");
-        long due = used - entity.Settled;
+        long due = used - _settled[cpu];
         _running[cpu] = -1;
         _runs--;
-        _runStarts -= entity.Since + entity.Settled;
+        _runStarts -= _since[cpu] + _settled[cpu];
         Charge(vcpu, due, now);
         if (entity.HasCap)
             _terms[vcpu].CapLeft -= used;
@@ -367,7 +371,7 @@ internal abstract partial class Policy : IScheduler
     protected bool IsKnown(int vcpu) => (uint)vcpu < (uint)_entities.Length && _entities[vcpu].Known;
 
     /// <summary>Nanoseconds a running vCPU has run that are not charged yet.</summary>
-    protected long Uncharged(int vcpu, long now) => Math.Max(0, now - _entities[vcpu].Since) - _entities[vcpu].Settled;
+    protected long Uncharged(int vcpu, long now) => Math.Max(0, now - _since[CpuOf(vcpu)]) - _settled[CpuOf(vcpu)];
 
     /// <summary>What all that run have run, together, and were not charged for.</summary>
     protected long UnchargedOfAll(long now) => Math.Max(0, unchecked((now * _runs) - _runStarts));
@@ -379,7 +383,7 @@ internal abstract partial class Policy : IScheduler
         if (entity.Activity != Activity.Running)
             return;
         long due = Uncharged(vcpu, now);
-        entity.Settled += due;
+        _settled[entity.Cpu] += due;
         _runStarts += due;
         Charge(vcpu, due, now);
     }
