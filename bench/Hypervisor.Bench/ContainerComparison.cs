@@ -60,7 +60,8 @@ internal static partial class ContainerComparison
                 Console.Error.WriteLine($"round {round + 1} done");
             }
 
-            Print(samples);
+            if (rounds > 0)
+                Print(samples);
             (double start, double touched, double resident) = Idle(root, containers: 200);
             Console.WriteLine();
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"A container of a static C program, from an unpacked image until it waits: {start / 1000:f0} µs (median of 200); it touches {touched:f0} KiB, and the host gives {resident:f0} KiB for it."));

@@ -83,6 +83,14 @@ public sealed class ElfImage
     public static ElfImage Parse(ReadOnlyMemory<byte> image, string name, ulong maximumMemory = DefaultMaximumMemory)
         => new ElfReader(image, name, maximumMemory).Read();
 
+    /// <summary>Checks and reads an image from its beginning alone: its segments have no data, and it no symbols.</summary>
+    /// <param name="head">The file's first bytes, with the headers and the interpreter's path among them.</param>
+    /// <param name="length">The whole file's length.</param>
+    /// <param name="name">What to call it in messages.</param>
+    /// <exception cref="HypervisorException">It is not loadable, or its headers lie behind the bytes given.</exception>
+    internal static ElfImage ParseHead(ReadOnlyMemory<byte> head, ulong length, string name)
+        => new ElfReader(head, name, DefaultMaximumMemory, length).Read();
+
     /// <summary>Looks up a defined symbol in the image's symbol table; an image without one (stripped) has no symbols.</summary>
     /// <param name="symbol">The exact name, such as <c>tohost</c>.</param>
     /// <param name="address">The symbol's virtual address, before any load bias.</param>

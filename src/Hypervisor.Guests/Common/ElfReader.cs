@@ -15,7 +15,11 @@ internal readonly record struct ElfProgramInfo(string? Interpreter, ulong? Progr
 /// Parses one image. Every offset from the file is checked against its length before it is used, and every table is
 /// bounded, so a hostile file costs time and memory in proportion to its size at most.
 /// </summary>
-internal readonly struct ElfReader(ReadOnlyMemory<byte> image, string name, ulong maximumMemory)
+/// <param name="image">The file, or its beginning where its length is given.</param>
+/// <param name="name">What messages call it.</param>
+/// <param name="maximumMemory">The most bytes its segments may take.</param>
+/// <param name="fileLength">The file's length where only its beginning is there: contents and symbols are left alone then.</param>
+internal readonly struct ElfReader(ReadOnlyMemory<byte> image, string name, ulong maximumMemory, ulong? fileLength = null)
 {
     // Real images have a dozen; the kernel's own limit is a page of them. A bound keeps the overlap check cheap.
     private const int MaximumProgramHeaders = 512;
@@ -40,7 +44,7 @@ internal readonly struct ElfReader(ReadOnlyMemory<byte> image, string name, ulon
         var headers = ProgramHeaders(U64(32), U16(54), count);
         var segments = LoadableSegments(headers, count);
         var info = ReadProgramInfo(headers, count, segments);
-        return new ElfImage(name, new ElfHeader(type, flags, entry, count), segments, info, Symbols());
+        return new ElfImage(name, new ElfHeader(type, flags, entry, count), segments, info, fileLength is null ? Symbols() : default);
     }
 
     private void CheckIdentity()
@@ -194,7 +198,12 @@ internal readonly struct ElfReader(ReadOnlyMemory<byte> image, string name, ulon
         var fileSize = BinaryPrimitives.ReadUInt64LittleEndian(header[32..]);
         var memorySize = BinaryPrimitives.ReadUInt64LittleEndian(header[40..]);
         var alignment = Math.Max(1, BinaryPrimitives.ReadUInt64LittleEndian(header[48..]));
-        var data = fileSize == 0 ? default : PartMemory(offset, fileSize, $"segment {index}");
+        if (fileSize != 0)
+        {
+            CheckPart(offset, fileSize, fileLength ?? (ulong)image.Length, $"segment {index}");
+        }
+
+        var data = fileSize == 0 || fileLength is not null ? default : PartMemory(offset, fileSize, $"segment {index}");
         if (memorySize < fileSize)
         {
             throw Bad($"segment {index} has {fileSize} bytes in the file but only {memorySize} in memory; the file is damaged");
@@ -217,7 +226,7 @@ internal readonly struct ElfReader(ReadOnlyMemory<byte> image, string name, ulon
         }
 
         var access = (ElfAccess)(flags & (uint)(ElfAccess.Read | ElfAccess.Write | ElfAccess.Execute));
-        return new ElfSegment(virtualAddress, physicalAddress, memorySize, data, offset, access, alignment);
+        return new ElfSegment(virtualAddress, physicalAddress, memorySize, data, offset, access, alignment) { FileSize = fileSize };
     }
 
     private ElfProgramInfo ReadProgramInfo(ReadOnlySpan<byte> headers, int count, ElfSegment[] segments)
@@ -254,7 +263,7 @@ internal readonly struct ElfReader(ReadOnlyMemory<byte> image, string name, ulon
     {
         foreach (var segment in segments)
         {
-            var length = (ulong)segment.Data.Length;
+            var length = segment.FileSize;
             if (offset >= segment.FileOffset && offset - segment.FileOffset < length
                 && (ulong)(count * ElfFormat.ProgramHeaderSize) <= length - (offset - segment.FileOffset))
             {
@@ -329,14 +338,17 @@ internal readonly struct ElfReader(ReadOnlyMemory<byte> image, string name, ulon
 
     private ReadOnlyMemory<byte> PartMemory(ulong offset, ulong size, string what)
     {
-        var length = (ulong)image.Length;
+        CheckPart(offset, size, (ulong)image.Length, what);
+        return image.Slice((int)offset, (int)size);
+    }
+
+    private void CheckPart(ulong offset, ulong size, ulong length, string what)
+    {
         if (offset > length || size > length - offset)
         {
             throw Bad($"{what} ({size} bytes at offset {offset}) reaches past the end of the file ({length} bytes); "
                 + "the file is truncated or damaged: fetch it again");
         }
-
-        return image.Slice((int)offset, (int)size);
     }
 
     private ushort U16(int offset) => BinaryPrimitives.ReadUInt16LittleEndian(Bytes[offset..]);

@@ -34,7 +34,7 @@ public enum ElfFloatAbi
 /// <param name="VirtualAddress">Where the program expects it; to be shifted by the load bias when position-independent.</param>
 /// <param name="PhysicalAddress">Where a machine's loader puts it (the address a bare machine sees).</param>
 /// <param name="MemorySize">Bytes in memory; never less than the data, never zero.</param>
-/// <param name="Data">The bytes the file gives.</param>
+/// <param name="Data">The bytes the file gives; none where only the file's headers were read.</param>
 /// <param name="FileOffset">Where in the file the data begins.</param>
 /// <param name="Access">What the segment may be used for.</param>
 /// <param name="Alignment">A power of two; the address and the file offset agree modulo it.</param>
@@ -47,6 +47,9 @@ public readonly record struct ElfSegment(
     ElfAccess Access,
     ulong Alignment)
 {
+    /// <summary>How many bytes the file gives.</summary>
+    public ulong FileSize { get; init; } = (ulong)Data.Length;
+
     /// <summary>The first virtual address behind the segment. Cannot wrap: parsing refuses a segment that does.</summary>
     public ulong VirtualEnd => VirtualAddress + MemorySize;
 }

@@ -3,7 +3,10 @@ using Hypervisor.Guests.Container.Memory;
 namespace Hypervisor.Guests.Container.Files;
 
 /// <summary>A program as it was parsed at a version of its file.</summary>
-internal sealed record ParsedProgram(long Version, ReadOnlyMemory<byte> Bytes, Common.ElfImage Elf);
+/// <param name="Version">The version.</param>
+/// <param name="Head">The file's beginning.</param>
+/// <param name="Elf">What its headers say.</param>
+internal sealed record ParsedProgram(long Version, ReadOnlyMemory<byte> Head, Common.ElfImage Elf);
 
 /// <summary>
 /// The content of a regular file, page by page: nothing where it was never written, bytes of the host's heap, or, once somebody

@@ -20,6 +20,9 @@ internal static unsafe class ProgramLoader
     private const int MaximumArguments = 2 << 20;
     private const int MaximumScripts = 5;
 
+    /// <summary>What is read of a program to learn what it is.</summary>
+    private const int HeadBytes = 4096;
+
     /// <summary>Where anonymous mappings are placed, downwards.</summary>
     public const ulong MapCeiling = StackTop - StackBytes - 0x10_0000;
 
@@ -103,26 +106,23 @@ internal static unsafe class ProgramLoader
             return -Errno.ENOMEM;
         if (file.Pages is { Program: { } known } pages && known.Version == pages.Version)
         {
-            image = new Image(known.Bytes, known.Elf, file, found.Path);
+            image = new Image(known.Head, known.Elf, file, found.Path);
             return 0;
         }
 
-        var bytes = new byte[file.Size];
-        int read = file.ReadAt(bytes, 0);
-        if (read != bytes.Length)
+        long size = file.Size;
+        if (!TryReadHead(file, (int)Math.Min(size, HeadBytes), out byte[] bytes))
             return -Errno.EIO;
         ElfImage? elf = null;
         if (ElfImage.IsElf(bytes))
         {
-            try
-            {
-                elf = ElfImage.Parse(bytes, path);
-            }
-            catch (HypervisorException)
-            {
-                // What is wrong with it, its caller cannot be told but by ENOEXEC.
+            elf = Parse(bytes, size, path);
+
+            // Headers may stand anywhere in a file, though linkers put them first.
+            if (elf is null && size > bytes.Length)
+                elf = TryReadHead(file, (int)size, out bytes) ? Parse(bytes, size, path) : null;
+            if (elf is null)
                 return -Errno.ENOEXEC;
-            }
 
             if (file.Pages is { } fresh)
                 fresh.Program = new ParsedProgram(fresh.Version, bytes, elf);
@@ -130,6 +130,24 @@ internal static unsafe class ProgramLoader
 
         image = new Image(bytes, elf, file, found.Path);
         return 0;
+    }
+
+    private static bool TryReadHead(Inode file, int length, out byte[] bytes)
+    {
+        bytes = new byte[length];
+        return file.ReadAt(bytes, 0) == length;
+    }
+
+    private static ElfImage? Parse(byte[] head, long length, string path)
+    {
+        try
+        {
+            return ElfImage.ParseHead(head, (ulong)length, path);
+        }
+        catch (HypervisorException)
+        {
+            return null; // What is wrong with it, its caller cannot be told but by ENOEXEC.
+        }
     }
 
     private static int LoadElf(Process process, in Image image, string name, IReadOnlyList<string> arguments,
@@ -188,7 +206,7 @@ internal static unsafe class ProgramLoader
             bool mapped = file.Pages is not null && (segment.FileOffset - segment.VirtualAddress & (AddressSpace.PageSize - 1)) == 0
                 && space.IsFree(start, end)
                 ? TryMapPages(space, segment, bias, protection, file, name)
-                : TryCopy(space, segment, bias, protection, name);
+                : TryCopy(space, segment, bias, protection, file, name);
             if (!mapped)
                 return false;
         }
@@ -200,9 +218,9 @@ internal static unsafe class ProgramLoader
     private static bool TryMapPages(AddressSpace space, ElfSegment segment, ulong bias, Protection protection, Inode file, string name)
     {
         ulong start = (segment.VirtualAddress + bias) & ~(AddressSpace.PageSize - 1);
-        ulong fileEnd = segment.VirtualAddress + bias + (ulong)segment.Data.Length;
+        ulong fileEnd = segment.VirtualAddress + bias + segment.FileSize;
         ulong end = PageUp(segment.VirtualEnd + bias);
-        ulong pagesEnd = segment.Data.Length == 0 ? start : PageUp(fileEnd);
+        ulong pagesEnd = segment.FileSize == 0 ? start : PageUp(fileEnd);
         if (pagesEnd > start)
             space.Map(new Mapping(start, pagesEnd, protection | Protection.Write, false, file, (long)(segment.FileOffset - (segment.VirtualAddress & (AddressSpace.PageSize - 1))), name));
         if (end > pagesEnd)
@@ -218,7 +236,7 @@ internal static unsafe class ProgramLoader
     }
 
     /// <summary>Copies a segment that shares pages with another, or whose file cannot be mapped.</summary>
-    private static bool TryCopy(AddressSpace space, ElfSegment segment, ulong bias, Protection protection, string name)
+    private static bool TryCopy(AddressSpace space, ElfSegment segment, ulong bias, Protection protection, Inode file, string name)
     {
         ulong start = (segment.VirtualAddress + bias) & ~(AddressSpace.PageSize - 1);
         ulong end = PageUp(segment.VirtualEnd + bias);
@@ -231,8 +249,14 @@ internal static unsafe class ProgramLoader
             space.Protect(start, free, Protection.Read | Protection.Write);
         if (free < end)
             space.Map(new Mapping(free, end, Protection.Read | Protection.Write, false, null, 0, name));
-        if (segment.Data.Length != 0 && !space.TryWrite(segment.VirtualAddress + bias, segment.Data.Span))
-            return false;
+        if (segment.FileSize != 0)
+        {
+            // No more than the file's length, which was checked.
+            var content = new byte[segment.FileSize];
+            if (file.ReadAt(content, (long)segment.FileOffset) != content.Length || !space.TryWrite(segment.VirtualAddress + bias, content))
+                return false;
+        }
+
         space.Protect(start, end, protection);
         return true;
     }
