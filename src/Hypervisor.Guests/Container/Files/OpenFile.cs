@@ -25,6 +25,9 @@ internal interface IFileWatcher
 /// </summary>
 internal abstract class OpenFile
 {
+    private string? _path;
+    private PathResult? _found;
+
     private int _references = 1;
 
     protected OpenFile(Inode inode, int flags)
@@ -41,7 +44,14 @@ internal abstract class OpenFile
     public long Position { get; set; }
 
     /// <summary>The path it was opened by, for /proc/self/fd and for paths relative to it.</summary>
-    public string Path { get; set; } = "";
+    public string Path
+    {
+        get => _path ??= _found?.Path ?? "";
+        set => _path = value;
+    }
+
+    /// <summary>Where it was found: its path is made of that when somebody asks, unless it has one of its own.</summary>
+    public void FoundAt(in PathResult found) => _found = found;
 
     /// <summary>Who is signalled about it, and how (F_SETOWN, F_SETSIG); null before anybody asked.</summary>
     public ReadinessSignal? Readiness { get; set; }

@@ -125,11 +125,20 @@ internal sealed class PathWalk
         result = default;
         place = null;
         Place at = path[0] == '/' ? state.Top : start;
-        string[] parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
-        bool wantsDirectory = path[^1] == '/' || (parts.Length > 0 && parts[^1] is "." or "..");
-        for (int i = 0; i < parts.Length; i++)
+        ReadOnlySpan<char> trimmed = path.AsSpan().TrimEnd('/');
+        bool wantsDirectory = path[^1] == '/' || trimmed[(trimmed.LastIndexOf('/') + 1)..] is "." or "..";
+        for (int next = 0; next < trimmed.Length;)
         {
-            string name = parts[i];
+            int length = trimmed[next..].IndexOf('/');
+            if (length == 0)
+            {
+                next++;
+                continue;
+            }
+
+            bool last = length < 0;
+            string name = path.Substring(next, last ? trimmed.Length - next : length);
+            next += name.Length;
             if (name.Length > MaximumName)
                 return -Errno.ENAMETOOLONG;
             if (!at.Inode.IsDirectory)
@@ -146,13 +155,12 @@ internal sealed class PathWalk
                 continue;
             }
 
-            bool last = i == parts.Length - 1;
             Inode? child = at.Inode.Lookup(name);
             if (child is null)
             {
                 if (!last)
                     return -Errno.ENOENT;
-                result = new PathResult(null, at, name, Join(in state, at, name), at.Mount);
+                result = new PathResult(null, at, name, at.Mount, state.Top);
                 return 0;
             }
 
@@ -189,7 +197,7 @@ internal sealed class PathWalk
 
             if (!last || wantsDirectory)
                 return -Errno.ENOTDIR;
-            result = new PathResult(child, at, name, Join(in state, at, name), mount);
+            result = new PathResult(child, at, name, mount, state.Top);
             return 0;
         }
 
@@ -213,7 +221,7 @@ internal sealed class PathWalk
             if ((state.Limits & (WalkLimits.Beneath | WalkLimits.InRoot)) != 0 || ((state.Limits & WalkLimits.OneMount) != 0 && jump.Mount != at.Mount))
                 return -Errno.EXDEV;
             place = jump.Place;
-            result = place is not null ? ResultOf(in state, place) : new PathResult(jump.Inode, at, name, jump.Path, jump.Mount ?? at.Mount);
+            result = place is not null ? ResultOf(in state, place) : new PathResult(jump.Inode, at, name, jump.Mount ?? at.Mount, state.Top, Told: jump.Path);
             return 0;
         }
 
@@ -241,7 +249,5 @@ internal sealed class PathWalk
         return 0;
     }
 
-    private static PathResult ResultOf(in State state, Place at) => new(at.Inode, at.Parent ?? at, at.Name, at.PathFrom(state.Top, out _), at.Mount);
-
-    private static string Join(in State state, Place directory, string name) => MountedTree.Join(directory.PathFrom(state.Top, out _), "/" + name);
+    private static PathResult ResultOf(in State state, Place at) => new(at.Inode, at.Parent ?? at, at.Name, at.Mount, state.Top, At: at);
 }

@@ -4,10 +4,15 @@ namespace Hypervisor.Guests.Container.Files;
 /// <param name="Inode">What is there; null where the last component does not exist.</param>
 /// <param name="Directory">The directory of the last component.</param>
 /// <param name="Name">The last component, empty for the root.</param>
-/// <param name="Path">Its absolute path, as the walker sees it.</param>
 /// <param name="Mount">The mounted tree it is, or would be, in.</param>
-internal readonly record struct PathResult(Inode? Inode, Place Directory, string Name, string Path, MountedTree Mount)
+/// <param name="Top">Where the walker's paths begin.</param>
+/// <param name="At">The place, where it is a directory that was walked to.</param>
+/// <param name="Told">Its path, where a link tells it; null where names make it.</param>
+internal readonly record struct PathResult(Inode? Inode, Place Directory, string Name, MountedTree Mount, Place Top, Place? At = null, string? Told = null)
 {
+    /// <summary>Its absolute path, as the walker sees it; made when it is asked for, since few who walk ask.</summary>
+    public string Path => Told ?? At?.PathFrom(Top, out _) ?? MountedTree.Join(Directory.PathFrom(Top, out _), "/" + Name);
+
     /// <summary>The directory of the last component.</summary>
     public Inode Parent => Directory.Inode;
 

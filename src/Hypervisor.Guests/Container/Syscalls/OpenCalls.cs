@@ -162,8 +162,7 @@ internal static class OpenCalls
 
     private static long Add(KernelTask task, OpenFile file, int flags, in PathResult at, Place? place)
     {
-        if (file.Path.Length == 0)
-            file.Path = at.Path;
+        file.FoundAt(in at);
         file.Mount = at.Mount;
         file.Directory = at.Parent;
         file.Place = place;
