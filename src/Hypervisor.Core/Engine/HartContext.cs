@@ -18,6 +18,7 @@ namespace Hypervisor.Core.Engine;
 internal sealed unsafe class HartContext : IDisposable
 {
     private const int CacheLine = 64;
+    private static readonly int s_stateBytes = (sizeof(HartState) + CacheLine - 1) & -CacheLine;
 
     private readonly byte[] _stateBytes;
     private readonly HostPages _tlbPages;
@@ -44,17 +45,27 @@ internal sealed unsafe class HartContext : IDisposable
     /// <param name="translator">How its addresses translate.</param>
     /// <param name="controls">What leaves the engine.</param>
     /// <param name="singleContext">A hart that only ever runs user mode (a container task) needs one TLB context.</param>
-    public HartContext(GuestMemory memory, AddressTranslator translator, ExitControls controls, bool singleContext = false)
+    /// <param name="vectorBits">Length of its vector registers: 128, 256 or 512, or 0 for a hart without vectors.</param>
+    public HartContext(GuestMemory memory, AddressTranslator translator, ExitControls controls, bool singleContext = false, int vectorBits = 0)
     {
         Memory = memory;
         Translator = translator;
         Controls = controls;
         _contexts = singleContext ? 1 : 4;
-        _stateBytes = GC.AllocateArray<byte>(sizeof(HartState) + CacheLine - 1, pinned: true);
+        _stateBytes = GC.AllocateArray<byte>(s_stateBytes + 32 * vectorBits / 8 + CacheLine - 1, pinned: true);
         nuint start = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_stateBytes));
         State = (HartState*)((start + CacheLine - 1) & ~(nuint)(CacheLine - 1));
         _tlbPages = HostPages.Allocate((nuint)(_contexts * Tlb.ContextBytes + FetchEntry.Count * sizeof(FetchEntry) + PageEntry.Count * sizeof(PageEntry)));
         Tlbs = (TlbEntry*)_tlbPages.Base;
+        if (vectorBits != 0)
+        {
+            State->V = (byte*)State + s_stateBytes;
+            State->Vlenb = vectorBits / 8;
+            VectorUnit.Configure(State, VectorUnit.Illegal, 0);
+            State->VectorDirty = 0;
+        }
+
+        State->VectorSelect = VectorUnit.Off;
         State->ReservationAddress = HartState.NoReservation;
         State->Privileged.Stimecmp = ulong.MaxValue;
         State->Limit = Interpreter.BlockBuilder.MaxInstructions;

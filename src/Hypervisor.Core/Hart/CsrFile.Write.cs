@@ -40,6 +40,11 @@ internal static unsafe partial class CsrFile
             case CsrNumber.Frm: return WriteFcsr(s, (uint)value & 7, s->Fflags);
             case CsrNumber.Fcsr: return WriteFcsr(s, (uint)(value >> 5) & 7, (uint)value & 31);
 
+            case CsrNumber.Vstart: return VectorUnit.IsEnabled(s) && VectorUnit.Write(s, ref s->Vstart, value & ((ulong)s->Vlenb * 8 - 1));
+            case CsrNumber.Vxsat: return VectorUnit.IsEnabled(s) && VectorUnit.WriteFixedPoint(s, s->Vxrm, (byte)(value & 1));
+            case CsrNumber.Vxrm: return VectorUnit.IsEnabled(s) && VectorUnit.WriteFixedPoint(s, (byte)(value & 3), s->Vxsat);
+            case CsrNumber.Vcsr: return VectorUnit.IsEnabled(s) && VectorUnit.WriteFixedPoint(s, (byte)(value >> 1 & 3), (byte)(value & 1));
+
             case CsrNumber.Seed: return Entropy.MayUse(in p);
 
             case CsrNumber.Sstatus: effects = WriteStatus(s, ref p, SstatusWritable, value); return true;
@@ -117,17 +122,20 @@ internal static unsafe partial class CsrFile
     private static CsrEffects WriteStatus(HartState* s, ref PrivilegedState p, ulong writable, ulong value)
     {
         ulong old = p.Mstatus;
+        if (s->Vlenb != 0)
+            writable |= MstatusBits.Vs;
         ulong status = (old & ~writable) | (value & writable);
         if ((status & MstatusBits.Mpp) == 2UL << MstatusBits.MppShift)
             status = (status & ~MstatusBits.Mpp) | (old & MstatusBits.Mpp);
         p.Mstatus = status;
         // What was dirty before this write is as clean as the write says.
         s->FpDirty = 0;
-        SyncFp(s, in p);
+        s->VectorDirty = 0;
+        SyncUnits(s, in p);
 
         ulong changed = old ^ status;
         CsrEffects effects = CsrEffects.None;
-        if ((changed & (MstatusBits.Sum | MstatusBits.Mxr | MstatusBits.Mprv | MstatusBits.Mpp | MstatusBits.Fs)) != 0)
+        if ((changed & (MstatusBits.Sum | MstatusBits.Mxr | MstatusBits.Mprv | MstatusBits.Mpp | MstatusBits.Fs | MstatusBits.Vs)) != 0)
             effects |= CsrEffects.ContextChanged;
         if ((changed & status & (MstatusBits.Sie | MstatusBits.Mie)) != 0)
             effects |= CsrEffects.InterruptsChanged;

@@ -16,6 +16,8 @@ internal static unsafe partial class CsrFile
     /// <summary>RV64 with A, C, D, F, I, M, S and U.</summary>
     public const ulong IsaValue = (2UL << 62) | (1 << 0) | (1 << 2) | (1 << 3) | (1 << 5) | (1 << 8) | (1 << 12) | (1 << 18) | (1 << 20);
 
+    private const ulong IsaVectors = 1 << 21;
+
     /// <summary>menvcfg.STCE: stimecmp drives the supervisor timer interrupt.</summary>
     public const ulong EnvTimerCompare = 1UL << 63;
 
@@ -56,9 +58,12 @@ internal static unsafe partial class CsrFile
     public static bool UsesCounters(int csr)
         => (csr & ~0x101F) is 0xC00 or 0xB00 || csr is CsrNumber.Stimecmp or CsrNumber.Menvcfg or CsrNumber.Mcountinhibit;
 
-    /// <summary>Lets floating-point instructions run exactly while mstatus.FS allows it. Called after mstatus changed.</summary>
-    public static void SyncFp(HartState* s, in PrivilegedState p)
-        => s->FpEnabled = (p.Mstatus & MstatusBits.Fs) != 0 ? (byte)1 : (byte)0;
+    /// <summary>Lets floating-point and vector instructions run exactly while mstatus.FS and VS allow it. Called after mstatus changed.</summary>
+    public static void SyncUnits(HartState* s, in PrivilegedState p)
+    {
+        s->FpEnabled = (p.Mstatus & MstatusBits.Fs) != 0 ? (byte)1 : (byte)0;
+        VectorUnit.Enable(s, (p.Mstatus & MstatusBits.Vs) != 0);
+    }
 
     /// <summary>
     /// One CSR instruction: reads the old value unless <paramref name="reads"/> is false (csrrw to x0), writes unless
@@ -101,13 +106,21 @@ internal static unsafe partial class CsrFile
             case CsrNumber.Frm: value = s->Frm; return s->FpEnabled != 0;
             case CsrNumber.Fcsr: value = s->Fflags | (s->Frm << 5); return s->FpEnabled != 0;
 
+            case CsrNumber.Vstart: value = s->Vstart; return VectorUnit.IsEnabled(s);
+            case CsrNumber.Vxsat: value = s->Vxsat; return VectorUnit.IsEnabled(s);
+            case CsrNumber.Vxrm: value = s->Vxrm; return VectorUnit.IsEnabled(s);
+            case CsrNumber.Vcsr: value = s->Vxsat | (uint)s->Vxrm << 1; return VectorUnit.IsEnabled(s);
+            case CsrNumber.Vl: value = s->Vl; return VectorUnit.IsEnabled(s);
+            case CsrNumber.Vtype: value = s->Vtype; return VectorUnit.IsEnabled(s);
+            case CsrNumber.Vlenb: value = (uint)s->Vlenb; return VectorUnit.IsEnabled(s);
+
             case CsrNumber.Seed:
                 if (!Entropy.MayUse(in p))
                     return false;
                 value = Entropy.Draw(s);
                 return true;
 
-            case CsrNumber.Sstatus: value = Status(s, in p) & SstatusReadable; return true;
+            case CsrNumber.Sstatus: value = Status(s, in p) & (SstatusReadable | MstatusBits.Vs); return true;
             case CsrNumber.Sie: value = p.Mie & p.Mideleg; return true;
             case CsrNumber.Stvec: value = p.Stvec; return true;
             case CsrNumber.Scounteren: value = p.Scounteren; return true;
@@ -121,7 +134,7 @@ internal static unsafe partial class CsrFile
             case CsrNumber.Satp: value = p.Satp; return MayUseSatp(in p);
 
             case CsrNumber.Mstatus: value = Status(s, in p); return true;
-            case CsrNumber.Misa: value = p.Misa; return true;
+            case CsrNumber.Misa: value = s->Vlenb != 0 ? p.Misa | IsaVectors : p.Misa; return true;
             case CsrNumber.Medeleg: value = p.Medeleg; return true;
             case CsrNumber.Mideleg: value = p.Mideleg; return true;
             case CsrNumber.Mie: value = p.Mie; return true;
@@ -170,13 +183,15 @@ internal static unsafe partial class CsrFile
         }
     }
 
-    /// <summary>mstatus as software sees it: writes to floating-point registers since the last look count as Dirty.</summary>
+    /// <summary>mstatus as software sees it: writes to floating-point and vector registers since the last look count as Dirty.</summary>
     private static ulong Status(HartState* s, in PrivilegedState p)
     {
         ulong status = p.Mstatus;
         if (s->FpDirty != 0 && s->FpEnabled != 0)
             status |= MstatusBits.Fs;
-        return (status & MstatusBits.Fs) == MstatusBits.Fs ? status | MstatusBits.Sd : status;
+        if (s->VectorDirty != 0 && VectorUnit.IsEnabled(s))
+            status |= MstatusBits.Vs;
+        return (status & MstatusBits.Fs) == MstatusBits.Fs || (status & MstatusBits.Vs) == MstatusBits.Vs ? status | MstatusBits.Sd : status;
     }
 
     private static ulong PendingBits(in PrivilegedState p)

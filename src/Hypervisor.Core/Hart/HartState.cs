@@ -87,6 +87,39 @@ internal unsafe struct HartState
     /// <summary>The value LR read, which SC compares.</summary>
     public ulong ReservationValue;
 
+    /// <summary>The vector registers, one behind another: 32 times <see cref="Vlenb"/> bytes, or null where there are none.</summary>
+    public byte* V;
+
+    /// <summary>The engine's table of vector kernels: function pointers, <c>VectorOp.Kinds</c> for each operation.</summary>
+    public void* VectorKernels;
+
+    /// <summary>Vector length, start and type (vtype, whose illegal value is bit 63 alone).</summary>
+    public ulong Vl, Vstart, Vtype;
+
+    /// <summary>The address whose translation a vector access lacked, while <see cref="HasVectorMiss"/> is set.</summary>
+    public ulong VectorMiss;
+
+    /// <summary>Bytes of a vector register; 0 where there are none.</summary>
+    public int Vlenb;
+
+    /// <summary>Which kernels are in force: the logarithm of the element's bytes, or a value of <see cref="VectorUnit"/>.</summary>
+    public byte VectorSelect;
+
+    /// <summary>The logarithm of the registers in a group, negative for parts of one.</summary>
+    public sbyte VectorGroup;
+
+    /// <summary>Registers in a group less one: the bits that must be clear in the number of its first.</summary>
+    public byte GroupMask;
+
+    /// <summary>Fixed-point rounding mode and saturation flag.</summary>
+    public byte Vxrm, Vxsat;
+
+    /// <summary>Set by every vector instruction; folded into mstatus.VS = Dirty when that is read.</summary>
+    public byte VectorDirty;
+
+    /// <summary>Whether a vector access left for a translation.</summary>
+    public byte HasVectorMiss;
+
     /// <summary>What the seed CSR gives: SHA-256 over these 32 bytes and the number of times it was read.</summary>
     public fixed byte EntropySeed[32];
 

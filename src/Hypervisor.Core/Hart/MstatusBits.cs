@@ -8,6 +8,7 @@ internal static class MstatusBits
     public const ulong Spie = 1UL << 5;
     public const ulong Mpie = 1UL << 7;
     public const ulong Spp = 1UL << 8;
+    public const ulong Vs = 3UL << 9;
     public const int MppShift = 11;
     public const ulong Mpp = 3UL << MppShift;
     public const int FsShift = 13;

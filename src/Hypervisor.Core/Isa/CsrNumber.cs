@@ -225,6 +225,27 @@ public static class CsrNumber
     /// <summary><c>seed</c>: entropy (Zkr).</summary>
     public const ushort Seed = 0x015;
 
+    /// <summary><c>vstart</c>: first element of a vector instruction (V).</summary>
+    public const ushort Vstart = 0x008;
+
+    /// <summary><c>vxsat</c>: fixed-point saturation (V).</summary>
+    public const ushort Vxsat = 0x009;
+
+    /// <summary><c>vxrm</c>: fixed-point rounding mode (V).</summary>
+    public const ushort Vxrm = 0x00a;
+
+    /// <summary><c>vcsr</c>: both of them (V).</summary>
+    public const ushort Vcsr = 0x00f;
+
+    /// <summary><c>vl</c>: vector length (V).</summary>
+    public const ushort Vl = 0xc20;
+
+    /// <summary><c>vtype</c>: vector type (V).</summary>
+    public const ushort Vtype = 0xc21;
+
+    /// <summary><c>vlenb</c>: bytes of a vector register (V).</summary>
+    public const ushort Vlenb = 0xc22;
+
     /// <summary><c>mip</c>: interrupt pending (Machine).</summary>
     public const ushort Mip = 0x344;
 
@@ -406,6 +427,13 @@ public static class CsrNumber
             ("menvcfg", Menvcfg),
             ("mseccfg", Mseccfg),
             ("seed", Seed),
+            ("vstart", Vstart),
+            ("vxsat", Vxsat),
+            ("vxrm", Vxrm),
+            ("vcsr", Vcsr),
+            ("vl", Vl),
+            ("vtype", Vtype),
+            ("vlenb", Vlenb),
             ("mstateen0", Mstateen0),
             ("mstateen1", Mstateen1),
             ("mstateen2", Mstateen2),

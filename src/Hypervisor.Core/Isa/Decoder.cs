@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using Hypervisor.Core.Isa.Vector;
 
 namespace Hypervisor.Core.Isa;
 
@@ -8,7 +9,7 @@ public static class Decoder
 {
     // Where the word's funct7 takes part in the choice, a major opcode has 1,024 slots (funct7, funct3), else eight.
     private const uint MajorsWithFunct7 =
-        1u << 0x04 | 1u << 0x06 | 1u << 0x0b | 1u << 0x0c | 1u << 0x0e | 1u << 0x14 | 1u << 0x1c;
+        1u << 0x01 | 1u << 0x09 | 1u << 0x15 | 1u << 0x04 | 1u << 0x06 | 1u << 0x0b | 1u << 0x0c | 1u << 0x0e | 1u << 0x14 | 1u << 0x1c;
 
     private static readonly int[] s_slotBase = new int[32];
     private static readonly uint[] s_funct7Mask = new uint[32];
@@ -107,6 +108,8 @@ public static class Decoder
                 return Make(opcode, word, rs1: rs1, immediate: (int)(word & 0xfe000000) >> 20);
             case InstructionFormat.CacheBlock:
                 return Make(opcode, word, rs1: rs1);
+            case >= InstructionFormat.VectorSet:
+                return VectorOperands.Decode(opcode, format, word);
             default:
                 return Make(opcode, word);
         }
@@ -154,27 +157,26 @@ public static class Decoder
         {
             var major = row.Match >> 2 & 0x1f;
             short previousHead = -1, previousNode = -1;
-            for (var funct7 = 0u; funct7 <= s_funct7Mask[major]; funct7++)
+
+            // Each value of the bits of funct7 and funct3 that the row leaves open.
+            var open = ~row.Mask & (s_funct7Mask[major] << 25 | 0x7000);
+            var bits = 0u;
+            do
             {
-                for (var funct3 = 0u; funct3 < 8; funct3++)
+                var funct7 = (row.Match | bits) >> 25 & s_funct7Mask[major];
+                var funct3 = (row.Match | bits) >> 12 & 7;
+                ref var head = ref slots[s_slotBase[major] + funct3 + (funct7 << 3)];
+                if (previousNode < 0 || head != previousHead)
                 {
-                    var care = row.Mask & (s_funct7Mask[major] << 25 | 0x7000);
-                    if (((funct7 << 25 | funct3 << 12) & care) != (row.Match & care))
-                    {
-                        continue;
-                    }
-
-                    ref var head = ref slots[s_slotBase[major] + funct3 + (funct7 << 3)];
-                    if (previousNode < 0 || head != previousHead)
-                    {
-                        previousHead = head;
-                        previousNode = (short)built.Count;
-                        built.Add(new Node(row.Mask, row.Match, row.Opcode, row.Format, head));
-                    }
-
-                    head = previousNode;
+                    previousHead = head;
+                    previousNode = (short)built.Count;
+                    built.Add(new Node(row.Mask, row.Match, row.Opcode, row.Format, head));
                 }
+
+                head = previousNode;
+                bits = (bits - open) & open;
             }
+            while (bits != 0);
         }
 
         nodes = [.. built];

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Hypervisor.Core.Isa.Vector;
 
 namespace Hypervisor.Core.Isa;
 
@@ -30,6 +31,11 @@ public static class Disassembler
         }
 
         ref readonly var row = ref InstructionTable.Get(instruction.Opcode);
+        if (VectorText.Format(instruction, row, aliases) is { } vector)
+        {
+            return vector;
+        }
+
         var operands = Operands(instruction, row, pc);
         var mnemonic = row.Format is InstructionFormat.Atomic or InstructionFormat.LoadReserved
             ? row.Mnemonic + Ordering(instruction.Immediate)

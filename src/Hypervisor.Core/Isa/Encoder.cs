@@ -1,3 +1,5 @@
+using Hypervisor.Core.Isa.Vector;
+
 namespace Hypervisor.Core.Isa;
 
 /// <summary>Turns the fields of an <see cref="Instruction"/> back into its 32-bit word: the decoder's inverse.</summary>
@@ -20,6 +22,7 @@ internal static class Encoder
             InstructionFormat.Upper or InstructionFormat.Jump => rd,
             InstructionFormat.Fence => 0,
             InstructionFormat.FloatFused => rd | rs1 | rs2 | rm | (uint)instruction.Rs3 << 27,
+            >= InstructionFormat.VectorSet => rd | rs1 | rs2 | VectorOperands.ModifierBits(instruction.Rs3),
             _ => rd | rs1 | rs2 | rm,
         };
     }
@@ -38,6 +41,8 @@ internal static class Encoder
         InstructionFormat.Prefetch => immediate << 20 & 0xfe000000,
         InstructionFormat.Shift => (immediate & 63) << 20,
         InstructionFormat.ShiftWord => (immediate & 31) << 20,
+        InstructionFormat.VectorSet => (immediate & 0x7ff) << 20,
+        InstructionFormat.VectorSetImmediate => (immediate & 0x3ff) << 20,
         InstructionFormat.KeyRound => (immediate & 15) << 20,
         InstructionFormat.ByteSelect => (immediate & 3) << 30,
         InstructionFormat.Atomic or InstructionFormat.LoadReserved => (immediate & 3) << 25,

@@ -29,7 +29,10 @@ public readonly record struct Instruction
     /// <summary>Second source register.</summary>
     public byte Rs2 { get; init; }
 
-    /// <summary>Third source register of a fused multiply-add.</summary>
+    /// <summary>
+    /// Third source register of a fused multiply-add. Of a vector instruction bit 0 is vm, clear where v0 masks it, and bits 3:1
+    /// are one less than the number of fields or registers.
+    /// </summary>
     public byte Rs3 { get; init; }
 
     /// <summary>The rm field of a floating-point instruction that has one, reserved values 5 and 6 included: they trap when run.</summary>

@@ -36,6 +36,32 @@ internal enum InstructionFormat : byte
     IntegerToFloat,
     FloatBitsToInteger,
     IntegerBitsToFloat,
+    VectorSet,
+    VectorSetImmediate,
+    VectorLoad,
+    VectorWhole,
+    VectorStrided,
+    VectorIndexed,
+    VectorVv,
+    VectorVx,
+    VectorVi,
+    VectorVu,
+    VectorVvm,
+    VectorVxm,
+    VectorVim,
+    VectorMoveV,
+    VectorMoveX,
+    VectorMoveI,
+    VectorUnary,
+    VectorToInteger,
+    VectorNullary,
+    VectorVvAdd,
+    VectorVxAdd,
+    VectorVf,
+    VectorToFloat,
+    VectorMoveF,
+    VectorVfm,
+    VectorVfAdd,
 }
 
 /// <summary>The extension that brings an instruction.</summary>
@@ -70,6 +96,7 @@ internal enum IsaExtension : uint
     Zknh = 1 << 25,
     Zksed = 1 << 26,
     Zksh = 1 << 27,
+    V = 1 << 28,
 }
 
 /// <summary>One row of the <see cref="InstructionTable"/>.</summary>

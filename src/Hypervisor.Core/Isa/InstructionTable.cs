@@ -11,7 +11,7 @@ namespace Hypervisor.Core.Isa;
 /// A word is the row's instruction when <c>(word &amp; Mask) == Match</c>. Where two rows match the same word the one with
 /// more mask bits wins.
 /// </remarks>
-internal static class InstructionTable
+internal static partial class InstructionTable
 {
     private static readonly InstructionRow[] s_rows =
     [
@@ -325,6 +325,8 @@ internal static class InstructionTable
         new(Opcode.Sha512Sig1, "sha512sig1", 0xfff0707f, 0x10701013, Unary, Zknh),
         new(Opcode.Sm3P0, "sm3p0", 0xfff0707f, 0x10801013, Unary, Zksh),
         new(Opcode.Sm3P1, "sm3p1", 0xfff0707f, 0x10901013, Unary, Zksh),
+
+        .. VectorRows(),
     ];
 
     private static readonly Dictionary<string, InstructionRow> s_byMnemonic = BuildMnemonics();

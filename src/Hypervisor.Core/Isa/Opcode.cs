@@ -839,4 +839,1084 @@ public enum Opcode : ushort
 
     /// <summary><c>sm3p1 rd, rs1</c> (Zksh).</summary>
     Sm3P1,
+
+    /// <summary><c>vsetvli rd, rs1, vtype</c> (V).</summary>
+    Vsetvli,
+
+    /// <summary><c>vsetivli rd, uimm, vtype</c> (V).</summary>
+    Vsetivli,
+
+    /// <summary><c>vsetvl rd, rs1, rs2</c> (V).</summary>
+    Vsetvl,
+
+    /// <summary><c>vle8.v vd, (rs1)</c> (V).</summary>
+    Vle8V,
+
+    /// <summary><c>vle16.v vd, (rs1)</c> (V).</summary>
+    Vle16V,
+
+    /// <summary><c>vle32.v vd, (rs1)</c> (V).</summary>
+    Vle32V,
+
+    /// <summary><c>vle64.v vd, (rs1)</c> (V).</summary>
+    Vle64V,
+
+    /// <summary><c>vle8ff.v vd, (rs1)</c> (V).</summary>
+    Vle8ffV,
+
+    /// <summary><c>vle16ff.v vd, (rs1)</c> (V).</summary>
+    Vle16ffV,
+
+    /// <summary><c>vle32ff.v vd, (rs1)</c> (V).</summary>
+    Vle32ffV,
+
+    /// <summary><c>vle64ff.v vd, (rs1)</c> (V).</summary>
+    Vle64ffV,
+
+    /// <summary><c>vlm.v vd, (rs1)</c> (V).</summary>
+    VlmV,
+
+    /// <summary><c>vl1re8.v vd, (rs1)</c> (V).</summary>
+    Vl1re8V,
+
+    /// <summary><c>vl1re16.v vd, (rs1)</c> (V).</summary>
+    Vl1re16V,
+
+    /// <summary><c>vl1re32.v vd, (rs1)</c> (V).</summary>
+    Vl1re32V,
+
+    /// <summary><c>vl1re64.v vd, (rs1)</c> (V).</summary>
+    Vl1re64V,
+
+    /// <summary><c>vlse8.v vd, (rs1), rs2</c> (V).</summary>
+    Vlse8V,
+
+    /// <summary><c>vlse16.v vd, (rs1), rs2</c> (V).</summary>
+    Vlse16V,
+
+    /// <summary><c>vlse32.v vd, (rs1), rs2</c> (V).</summary>
+    Vlse32V,
+
+    /// <summary><c>vlse64.v vd, (rs1), rs2</c> (V).</summary>
+    Vlse64V,
+
+    /// <summary><c>vluxei8.v vd, (rs1), vs2</c> (V).</summary>
+    Vluxei8V,
+
+    /// <summary><c>vluxei16.v vd, (rs1), vs2</c> (V).</summary>
+    Vluxei16V,
+
+    /// <summary><c>vluxei32.v vd, (rs1), vs2</c> (V).</summary>
+    Vluxei32V,
+
+    /// <summary><c>vluxei64.v vd, (rs1), vs2</c> (V).</summary>
+    Vluxei64V,
+
+    /// <summary><c>vloxei8.v vd, (rs1), vs2</c> (V).</summary>
+    Vloxei8V,
+
+    /// <summary><c>vloxei16.v vd, (rs1), vs2</c> (V).</summary>
+    Vloxei16V,
+
+    /// <summary><c>vloxei32.v vd, (rs1), vs2</c> (V).</summary>
+    Vloxei32V,
+
+    /// <summary><c>vloxei64.v vd, (rs1), vs2</c> (V).</summary>
+    Vloxei64V,
+
+    /// <summary><c>vse8.v vd, (rs1)</c> (V).</summary>
+    Vse8V,
+
+    /// <summary><c>vse16.v vd, (rs1)</c> (V).</summary>
+    Vse16V,
+
+    /// <summary><c>vse32.v vd, (rs1)</c> (V).</summary>
+    Vse32V,
+
+    /// <summary><c>vse64.v vd, (rs1)</c> (V).</summary>
+    Vse64V,
+
+    /// <summary><c>vsm.v vd, (rs1)</c> (V).</summary>
+    VsmV,
+
+    /// <summary><c>vs1r.v vd, (rs1)</c> (V).</summary>
+    Vs1rV,
+
+    /// <summary><c>vsse8.v vd, (rs1), rs2</c> (V).</summary>
+    Vsse8V,
+
+    /// <summary><c>vsse16.v vd, (rs1), rs2</c> (V).</summary>
+    Vsse16V,
+
+    /// <summary><c>vsse32.v vd, (rs1), rs2</c> (V).</summary>
+    Vsse32V,
+
+    /// <summary><c>vsse64.v vd, (rs1), rs2</c> (V).</summary>
+    Vsse64V,
+
+    /// <summary><c>vsuxei8.v vd, (rs1), vs2</c> (V).</summary>
+    Vsuxei8V,
+
+    /// <summary><c>vsuxei16.v vd, (rs1), vs2</c> (V).</summary>
+    Vsuxei16V,
+
+    /// <summary><c>vsuxei32.v vd, (rs1), vs2</c> (V).</summary>
+    Vsuxei32V,
+
+    /// <summary><c>vsuxei64.v vd, (rs1), vs2</c> (V).</summary>
+    Vsuxei64V,
+
+    /// <summary><c>vsoxei8.v vd, (rs1), vs2</c> (V).</summary>
+    Vsoxei8V,
+
+    /// <summary><c>vsoxei16.v vd, (rs1), vs2</c> (V).</summary>
+    Vsoxei16V,
+
+    /// <summary><c>vsoxei32.v vd, (rs1), vs2</c> (V).</summary>
+    Vsoxei32V,
+
+    /// <summary><c>vsoxei64.v vd, (rs1), vs2</c> (V).</summary>
+    Vsoxei64V,
+
+    /// <summary><c>vadd.vv vd, vs2, vs1</c> (V).</summary>
+    VaddVv,
+
+    /// <summary><c>vadd.vx vd, vs2, rs1</c> (V).</summary>
+    VaddVx,
+
+    /// <summary><c>vadd.vi vd, vs2, imm</c> (V).</summary>
+    VaddVi,
+
+    /// <summary><c>vsub.vv vd, vs2, vs1</c> (V).</summary>
+    VsubVv,
+
+    /// <summary><c>vsub.vx vd, vs2, rs1</c> (V).</summary>
+    VsubVx,
+
+    /// <summary><c>vrsub.vx vd, vs2, rs1</c> (V).</summary>
+    VrsubVx,
+
+    /// <summary><c>vrsub.vi vd, vs2, imm</c> (V).</summary>
+    VrsubVi,
+
+    /// <summary><c>vminu.vv vd, vs2, vs1</c> (V).</summary>
+    VminuVv,
+
+    /// <summary><c>vminu.vx vd, vs2, rs1</c> (V).</summary>
+    VminuVx,
+
+    /// <summary><c>vmin.vv vd, vs2, vs1</c> (V).</summary>
+    VminVv,
+
+    /// <summary><c>vmin.vx vd, vs2, rs1</c> (V).</summary>
+    VminVx,
+
+    /// <summary><c>vmaxu.vv vd, vs2, vs1</c> (V).</summary>
+    VmaxuVv,
+
+    /// <summary><c>vmaxu.vx vd, vs2, rs1</c> (V).</summary>
+    VmaxuVx,
+
+    /// <summary><c>vmax.vv vd, vs2, vs1</c> (V).</summary>
+    VmaxVv,
+
+    /// <summary><c>vmax.vx vd, vs2, rs1</c> (V).</summary>
+    VmaxVx,
+
+    /// <summary><c>vand.vv vd, vs2, vs1</c> (V).</summary>
+    VandVv,
+
+    /// <summary><c>vand.vx vd, vs2, rs1</c> (V).</summary>
+    VandVx,
+
+    /// <summary><c>vand.vi vd, vs2, imm</c> (V).</summary>
+    VandVi,
+
+    /// <summary><c>vor.vv vd, vs2, vs1</c> (V).</summary>
+    VorVv,
+
+    /// <summary><c>vor.vx vd, vs2, rs1</c> (V).</summary>
+    VorVx,
+
+    /// <summary><c>vor.vi vd, vs2, imm</c> (V).</summary>
+    VorVi,
+
+    /// <summary><c>vxor.vv vd, vs2, vs1</c> (V).</summary>
+    VxorVv,
+
+    /// <summary><c>vxor.vx vd, vs2, rs1</c> (V).</summary>
+    VxorVx,
+
+    /// <summary><c>vxor.vi vd, vs2, imm</c> (V).</summary>
+    VxorVi,
+
+    /// <summary><c>vrgather.vv vd, vs2, vs1</c> (V).</summary>
+    VrgatherVv,
+
+    /// <summary><c>vrgather.vx vd, vs2, rs1</c> (V).</summary>
+    VrgatherVx,
+
+    /// <summary><c>vrgather.vi vd, vs2, imm</c> (V).</summary>
+    VrgatherVi,
+
+    /// <summary><c>vslideup.vx vd, vs2, rs1</c> (V).</summary>
+    VslideupVx,
+
+    /// <summary><c>vslideup.vi vd, vs2, imm</c> (V).</summary>
+    VslideupVi,
+
+    /// <summary><c>vrgatherei16.vv vd, vs2, vs1</c> (V).</summary>
+    Vrgatherei16Vv,
+
+    /// <summary><c>vslidedown.vx vd, vs2, rs1</c> (V).</summary>
+    VslidedownVx,
+
+    /// <summary><c>vslidedown.vi vd, vs2, imm</c> (V).</summary>
+    VslidedownVi,
+
+    /// <summary><c>vadc.vvm vd, vs2, vs1, v0</c> (V).</summary>
+    VadcVvm,
+
+    /// <summary><c>vadc.vxm vd, vs2, rs1, v0</c> (V).</summary>
+    VadcVxm,
+
+    /// <summary><c>vadc.vim vd, vs2, imm, v0</c> (V).</summary>
+    VadcVim,
+
+    /// <summary><c>vmadc.vvm vd, vs2, vs1, v0</c> (V).</summary>
+    VmadcVvm,
+
+    /// <summary><c>vmadc.vxm vd, vs2, rs1, v0</c> (V).</summary>
+    VmadcVxm,
+
+    /// <summary><c>vmadc.vim vd, vs2, imm, v0</c> (V).</summary>
+    VmadcVim,
+
+    /// <summary><c>vmadc.vv vd, vs2, vs1</c> (V).</summary>
+    VmadcVv,
+
+    /// <summary><c>vmadc.vx vd, vs2, rs1</c> (V).</summary>
+    VmadcVx,
+
+    /// <summary><c>vmadc.vi vd, vs2, imm</c> (V).</summary>
+    VmadcVi,
+
+    /// <summary><c>vsbc.vvm vd, vs2, vs1, v0</c> (V).</summary>
+    VsbcVvm,
+
+    /// <summary><c>vsbc.vxm vd, vs2, rs1, v0</c> (V).</summary>
+    VsbcVxm,
+
+    /// <summary><c>vmsbc.vvm vd, vs2, vs1, v0</c> (V).</summary>
+    VmsbcVvm,
+
+    /// <summary><c>vmsbc.vxm vd, vs2, rs1, v0</c> (V).</summary>
+    VmsbcVxm,
+
+    /// <summary><c>vmsbc.vv vd, vs2, vs1</c> (V).</summary>
+    VmsbcVv,
+
+    /// <summary><c>vmsbc.vx vd, vs2, rs1</c> (V).</summary>
+    VmsbcVx,
+
+    /// <summary><c>vmerge.vvm vd, vs2, vs1, v0</c> (V).</summary>
+    VmergeVvm,
+
+    /// <summary><c>vmerge.vxm vd, vs2, rs1, v0</c> (V).</summary>
+    VmergeVxm,
+
+    /// <summary><c>vmerge.vim vd, vs2, imm, v0</c> (V).</summary>
+    VmergeVim,
+
+    /// <summary><c>vmv.v.v vd, vs1</c> (V).</summary>
+    VmvVV,
+
+    /// <summary><c>vmv.v.x vd, rs1</c> (V).</summary>
+    VmvVX,
+
+    /// <summary><c>vmv.v.i vd, imm</c> (V).</summary>
+    VmvVI,
+
+    /// <summary><c>vmseq.vv vd, vs2, vs1</c> (V).</summary>
+    VmseqVv,
+
+    /// <summary><c>vmseq.vx vd, vs2, rs1</c> (V).</summary>
+    VmseqVx,
+
+    /// <summary><c>vmseq.vi vd, vs2, imm</c> (V).</summary>
+    VmseqVi,
+
+    /// <summary><c>vmsne.vv vd, vs2, vs1</c> (V).</summary>
+    VmsneVv,
+
+    /// <summary><c>vmsne.vx vd, vs2, rs1</c> (V).</summary>
+    VmsneVx,
+
+    /// <summary><c>vmsne.vi vd, vs2, imm</c> (V).</summary>
+    VmsneVi,
+
+    /// <summary><c>vmsltu.vv vd, vs2, vs1</c> (V).</summary>
+    VmsltuVv,
+
+    /// <summary><c>vmsltu.vx vd, vs2, rs1</c> (V).</summary>
+    VmsltuVx,
+
+    /// <summary><c>vmslt.vv vd, vs2, vs1</c> (V).</summary>
+    VmsltVv,
+
+    /// <summary><c>vmslt.vx vd, vs2, rs1</c> (V).</summary>
+    VmsltVx,
+
+    /// <summary><c>vmsleu.vv vd, vs2, vs1</c> (V).</summary>
+    VmsleuVv,
+
+    /// <summary><c>vmsleu.vx vd, vs2, rs1</c> (V).</summary>
+    VmsleuVx,
+
+    /// <summary><c>vmsleu.vi vd, vs2, imm</c> (V).</summary>
+    VmsleuVi,
+
+    /// <summary><c>vmsle.vv vd, vs2, vs1</c> (V).</summary>
+    VmsleVv,
+
+    /// <summary><c>vmsle.vx vd, vs2, rs1</c> (V).</summary>
+    VmsleVx,
+
+    /// <summary><c>vmsle.vi vd, vs2, imm</c> (V).</summary>
+    VmsleVi,
+
+    /// <summary><c>vmsgtu.vx vd, vs2, rs1</c> (V).</summary>
+    VmsgtuVx,
+
+    /// <summary><c>vmsgtu.vi vd, vs2, imm</c> (V).</summary>
+    VmsgtuVi,
+
+    /// <summary><c>vmsgt.vx vd, vs2, rs1</c> (V).</summary>
+    VmsgtVx,
+
+    /// <summary><c>vmsgt.vi vd, vs2, imm</c> (V).</summary>
+    VmsgtVi,
+
+    /// <summary><c>vsaddu.vv vd, vs2, vs1</c> (V).</summary>
+    VsadduVv,
+
+    /// <summary><c>vsaddu.vx vd, vs2, rs1</c> (V).</summary>
+    VsadduVx,
+
+    /// <summary><c>vsaddu.vi vd, vs2, imm</c> (V).</summary>
+    VsadduVi,
+
+    /// <summary><c>vsadd.vv vd, vs2, vs1</c> (V).</summary>
+    VsaddVv,
+
+    /// <summary><c>vsadd.vx vd, vs2, rs1</c> (V).</summary>
+    VsaddVx,
+
+    /// <summary><c>vsadd.vi vd, vs2, imm</c> (V).</summary>
+    VsaddVi,
+
+    /// <summary><c>vssubu.vv vd, vs2, vs1</c> (V).</summary>
+    VssubuVv,
+
+    /// <summary><c>vssubu.vx vd, vs2, rs1</c> (V).</summary>
+    VssubuVx,
+
+    /// <summary><c>vssub.vv vd, vs2, vs1</c> (V).</summary>
+    VssubVv,
+
+    /// <summary><c>vssub.vx vd, vs2, rs1</c> (V).</summary>
+    VssubVx,
+
+    /// <summary><c>vsll.vv vd, vs2, vs1</c> (V).</summary>
+    VsllVv,
+
+    /// <summary><c>vsll.vx vd, vs2, rs1</c> (V).</summary>
+    VsllVx,
+
+    /// <summary><c>vsll.vi vd, vs2, imm</c> (V).</summary>
+    VsllVi,
+
+    /// <summary><c>vsmul.vv vd, vs2, vs1</c> (V).</summary>
+    VsmulVv,
+
+    /// <summary><c>vsmul.vx vd, vs2, rs1</c> (V).</summary>
+    VsmulVx,
+
+    /// <summary><c>vmv1r.v vd, vs2</c> (V).</summary>
+    Vmv1rV,
+
+    /// <summary><c>vmv2r.v vd, vs2</c> (V).</summary>
+    Vmv2rV,
+
+    /// <summary><c>vmv4r.v vd, vs2</c> (V).</summary>
+    Vmv4rV,
+
+    /// <summary><c>vmv8r.v vd, vs2</c> (V).</summary>
+    Vmv8rV,
+
+    /// <summary><c>vsrl.vv vd, vs2, vs1</c> (V).</summary>
+    VsrlVv,
+
+    /// <summary><c>vsrl.vx vd, vs2, rs1</c> (V).</summary>
+    VsrlVx,
+
+    /// <summary><c>vsrl.vi vd, vs2, imm</c> (V).</summary>
+    VsrlVi,
+
+    /// <summary><c>vsra.vv vd, vs2, vs1</c> (V).</summary>
+    VsraVv,
+
+    /// <summary><c>vsra.vx vd, vs2, rs1</c> (V).</summary>
+    VsraVx,
+
+    /// <summary><c>vsra.vi vd, vs2, imm</c> (V).</summary>
+    VsraVi,
+
+    /// <summary><c>vssrl.vv vd, vs2, vs1</c> (V).</summary>
+    VssrlVv,
+
+    /// <summary><c>vssrl.vx vd, vs2, rs1</c> (V).</summary>
+    VssrlVx,
+
+    /// <summary><c>vssrl.vi vd, vs2, imm</c> (V).</summary>
+    VssrlVi,
+
+    /// <summary><c>vssra.vv vd, vs2, vs1</c> (V).</summary>
+    VssraVv,
+
+    /// <summary><c>vssra.vx vd, vs2, rs1</c> (V).</summary>
+    VssraVx,
+
+    /// <summary><c>vssra.vi vd, vs2, imm</c> (V).</summary>
+    VssraVi,
+
+    /// <summary><c>vnsrl.wv vd, vs2, vs1</c> (V).</summary>
+    VnsrlWv,
+
+    /// <summary><c>vnsrl.wx vd, vs2, rs1</c> (V).</summary>
+    VnsrlWx,
+
+    /// <summary><c>vnsrl.wi vd, vs2, imm</c> (V).</summary>
+    VnsrlWi,
+
+    /// <summary><c>vnsra.wv vd, vs2, vs1</c> (V).</summary>
+    VnsraWv,
+
+    /// <summary><c>vnsra.wx vd, vs2, rs1</c> (V).</summary>
+    VnsraWx,
+
+    /// <summary><c>vnsra.wi vd, vs2, imm</c> (V).</summary>
+    VnsraWi,
+
+    /// <summary><c>vnclipu.wv vd, vs2, vs1</c> (V).</summary>
+    VnclipuWv,
+
+    /// <summary><c>vnclipu.wx vd, vs2, rs1</c> (V).</summary>
+    VnclipuWx,
+
+    /// <summary><c>vnclipu.wi vd, vs2, imm</c> (V).</summary>
+    VnclipuWi,
+
+    /// <summary><c>vnclip.wv vd, vs2, vs1</c> (V).</summary>
+    VnclipWv,
+
+    /// <summary><c>vnclip.wx vd, vs2, rs1</c> (V).</summary>
+    VnclipWx,
+
+    /// <summary><c>vnclip.wi vd, vs2, imm</c> (V).</summary>
+    VnclipWi,
+
+    /// <summary><c>vwredsumu.vs vd, vs2, vs1</c> (V).</summary>
+    VwredsumuVs,
+
+    /// <summary><c>vwredsum.vs vd, vs2, vs1</c> (V).</summary>
+    VwredsumVs,
+
+    /// <summary><c>vredsum.vs vd, vs2, vs1</c> (V).</summary>
+    VredsumVs,
+
+    /// <summary><c>vredand.vs vd, vs2, vs1</c> (V).</summary>
+    VredandVs,
+
+    /// <summary><c>vredor.vs vd, vs2, vs1</c> (V).</summary>
+    VredorVs,
+
+    /// <summary><c>vredxor.vs vd, vs2, vs1</c> (V).</summary>
+    VredxorVs,
+
+    /// <summary><c>vredminu.vs vd, vs2, vs1</c> (V).</summary>
+    VredminuVs,
+
+    /// <summary><c>vredmin.vs vd, vs2, vs1</c> (V).</summary>
+    VredminVs,
+
+    /// <summary><c>vredmaxu.vs vd, vs2, vs1</c> (V).</summary>
+    VredmaxuVs,
+
+    /// <summary><c>vredmax.vs vd, vs2, vs1</c> (V).</summary>
+    VredmaxVs,
+
+    /// <summary><c>vaaddu.vv vd, vs2, vs1</c> (V).</summary>
+    VaadduVv,
+
+    /// <summary><c>vaaddu.vx vd, vs2, rs1</c> (V).</summary>
+    VaadduVx,
+
+    /// <summary><c>vaadd.vv vd, vs2, vs1</c> (V).</summary>
+    VaaddVv,
+
+    /// <summary><c>vaadd.vx vd, vs2, rs1</c> (V).</summary>
+    VaaddVx,
+
+    /// <summary><c>vasubu.vv vd, vs2, vs1</c> (V).</summary>
+    VasubuVv,
+
+    /// <summary><c>vasubu.vx vd, vs2, rs1</c> (V).</summary>
+    VasubuVx,
+
+    /// <summary><c>vasub.vv vd, vs2, vs1</c> (V).</summary>
+    VasubVv,
+
+    /// <summary><c>vasub.vx vd, vs2, rs1</c> (V).</summary>
+    VasubVx,
+
+    /// <summary><c>vslide1up.vx vd, vs2, rs1</c> (V).</summary>
+    Vslide1upVx,
+
+    /// <summary><c>vslide1down.vx vd, vs2, rs1</c> (V).</summary>
+    Vslide1downVx,
+
+    /// <summary><c>vmv.x.s rd, vs2</c> (V).</summary>
+    VmvXS,
+
+    /// <summary><c>vcpop.m rd, vs2</c> (V).</summary>
+    VcpopM,
+
+    /// <summary><c>vfirst.m rd, vs2</c> (V).</summary>
+    VfirstM,
+
+    /// <summary><c>vmv.s.x vd, rs1</c> (V).</summary>
+    VmvSX,
+
+    /// <summary><c>vzext.vf8 vd, vs2</c> (V).</summary>
+    VzextVf8,
+
+    /// <summary><c>vsext.vf8 vd, vs2</c> (V).</summary>
+    VsextVf8,
+
+    /// <summary><c>vzext.vf4 vd, vs2</c> (V).</summary>
+    VzextVf4,
+
+    /// <summary><c>vsext.vf4 vd, vs2</c> (V).</summary>
+    VsextVf4,
+
+    /// <summary><c>vzext.vf2 vd, vs2</c> (V).</summary>
+    VzextVf2,
+
+    /// <summary><c>vsext.vf2 vd, vs2</c> (V).</summary>
+    VsextVf2,
+
+    /// <summary><c>vmsbf.m vd, vs2</c> (V).</summary>
+    VmsbfM,
+
+    /// <summary><c>vmsof.m vd, vs2</c> (V).</summary>
+    VmsofM,
+
+    /// <summary><c>vmsif.m vd, vs2</c> (V).</summary>
+    VmsifM,
+
+    /// <summary><c>viota.m vd, vs2</c> (V).</summary>
+    ViotaM,
+
+    /// <summary><c>vid.v vd</c> (V).</summary>
+    VidV,
+
+    /// <summary><c>vcompress.vm vd, vs2, vs1</c> (V).</summary>
+    VcompressVm,
+
+    /// <summary><c>vmandn.mm vd, vs2, vs1</c> (V).</summary>
+    VmandnMm,
+
+    /// <summary><c>vmand.mm vd, vs2, vs1</c> (V).</summary>
+    VmandMm,
+
+    /// <summary><c>vmor.mm vd, vs2, vs1</c> (V).</summary>
+    VmorMm,
+
+    /// <summary><c>vmxor.mm vd, vs2, vs1</c> (V).</summary>
+    VmxorMm,
+
+    /// <summary><c>vmorn.mm vd, vs2, vs1</c> (V).</summary>
+    VmornMm,
+
+    /// <summary><c>vmnand.mm vd, vs2, vs1</c> (V).</summary>
+    VmnandMm,
+
+    /// <summary><c>vmnor.mm vd, vs2, vs1</c> (V).</summary>
+    VmnorMm,
+
+    /// <summary><c>vmxnor.mm vd, vs2, vs1</c> (V).</summary>
+    VmxnorMm,
+
+    /// <summary><c>vdivu.vv vd, vs2, vs1</c> (V).</summary>
+    VdivuVv,
+
+    /// <summary><c>vdivu.vx vd, vs2, rs1</c> (V).</summary>
+    VdivuVx,
+
+    /// <summary><c>vdiv.vv vd, vs2, vs1</c> (V).</summary>
+    VdivVv,
+
+    /// <summary><c>vdiv.vx vd, vs2, rs1</c> (V).</summary>
+    VdivVx,
+
+    /// <summary><c>vremu.vv vd, vs2, vs1</c> (V).</summary>
+    VremuVv,
+
+    /// <summary><c>vremu.vx vd, vs2, rs1</c> (V).</summary>
+    VremuVx,
+
+    /// <summary><c>vrem.vv vd, vs2, vs1</c> (V).</summary>
+    VremVv,
+
+    /// <summary><c>vrem.vx vd, vs2, rs1</c> (V).</summary>
+    VremVx,
+
+    /// <summary><c>vmulhu.vv vd, vs2, vs1</c> (V).</summary>
+    VmulhuVv,
+
+    /// <summary><c>vmulhu.vx vd, vs2, rs1</c> (V).</summary>
+    VmulhuVx,
+
+    /// <summary><c>vmul.vv vd, vs2, vs1</c> (V).</summary>
+    VmulVv,
+
+    /// <summary><c>vmul.vx vd, vs2, rs1</c> (V).</summary>
+    VmulVx,
+
+    /// <summary><c>vmulhsu.vv vd, vs2, vs1</c> (V).</summary>
+    VmulhsuVv,
+
+    /// <summary><c>vmulhsu.vx vd, vs2, rs1</c> (V).</summary>
+    VmulhsuVx,
+
+    /// <summary><c>vmulh.vv vd, vs2, vs1</c> (V).</summary>
+    VmulhVv,
+
+    /// <summary><c>vmulh.vx vd, vs2, rs1</c> (V).</summary>
+    VmulhVx,
+
+    /// <summary><c>vmadd.vv vd, vs1, vs2</c> (V).</summary>
+    VmaddVv,
+
+    /// <summary><c>vmadd.vx vd, rs1, vs2</c> (V).</summary>
+    VmaddVx,
+
+    /// <summary><c>vnmsub.vv vd, vs1, vs2</c> (V).</summary>
+    VnmsubVv,
+
+    /// <summary><c>vnmsub.vx vd, rs1, vs2</c> (V).</summary>
+    VnmsubVx,
+
+    /// <summary><c>vmacc.vv vd, vs1, vs2</c> (V).</summary>
+    VmaccVv,
+
+    /// <summary><c>vmacc.vx vd, rs1, vs2</c> (V).</summary>
+    VmaccVx,
+
+    /// <summary><c>vnmsac.vv vd, vs1, vs2</c> (V).</summary>
+    VnmsacVv,
+
+    /// <summary><c>vnmsac.vx vd, rs1, vs2</c> (V).</summary>
+    VnmsacVx,
+
+    /// <summary><c>vwaddu.vv vd, vs2, vs1</c> (V).</summary>
+    VwadduVv,
+
+    /// <summary><c>vwaddu.vx vd, vs2, rs1</c> (V).</summary>
+    VwadduVx,
+
+    /// <summary><c>vwadd.vv vd, vs2, vs1</c> (V).</summary>
+    VwaddVv,
+
+    /// <summary><c>vwadd.vx vd, vs2, rs1</c> (V).</summary>
+    VwaddVx,
+
+    /// <summary><c>vwsubu.vv vd, vs2, vs1</c> (V).</summary>
+    VwsubuVv,
+
+    /// <summary><c>vwsubu.vx vd, vs2, rs1</c> (V).</summary>
+    VwsubuVx,
+
+    /// <summary><c>vwsub.vv vd, vs2, vs1</c> (V).</summary>
+    VwsubVv,
+
+    /// <summary><c>vwsub.vx vd, vs2, rs1</c> (V).</summary>
+    VwsubVx,
+
+    /// <summary><c>vwaddu.wv vd, vs2, vs1</c> (V).</summary>
+    VwadduWv,
+
+    /// <summary><c>vwaddu.wx vd, vs2, rs1</c> (V).</summary>
+    VwadduWx,
+
+    /// <summary><c>vwadd.wv vd, vs2, vs1</c> (V).</summary>
+    VwaddWv,
+
+    /// <summary><c>vwadd.wx vd, vs2, rs1</c> (V).</summary>
+    VwaddWx,
+
+    /// <summary><c>vwsubu.wv vd, vs2, vs1</c> (V).</summary>
+    VwsubuWv,
+
+    /// <summary><c>vwsubu.wx vd, vs2, rs1</c> (V).</summary>
+    VwsubuWx,
+
+    /// <summary><c>vwsub.wv vd, vs2, vs1</c> (V).</summary>
+    VwsubWv,
+
+    /// <summary><c>vwsub.wx vd, vs2, rs1</c> (V).</summary>
+    VwsubWx,
+
+    /// <summary><c>vwmulu.vv vd, vs2, vs1</c> (V).</summary>
+    VwmuluVv,
+
+    /// <summary><c>vwmulu.vx vd, vs2, rs1</c> (V).</summary>
+    VwmuluVx,
+
+    /// <summary><c>vwmulsu.vv vd, vs2, vs1</c> (V).</summary>
+    VwmulsuVv,
+
+    /// <summary><c>vwmulsu.vx vd, vs2, rs1</c> (V).</summary>
+    VwmulsuVx,
+
+    /// <summary><c>vwmul.vv vd, vs2, vs1</c> (V).</summary>
+    VwmulVv,
+
+    /// <summary><c>vwmul.vx vd, vs2, rs1</c> (V).</summary>
+    VwmulVx,
+
+    /// <summary><c>vwmaccu.vv vd, vs1, vs2</c> (V).</summary>
+    VwmaccuVv,
+
+    /// <summary><c>vwmaccu.vx vd, rs1, vs2</c> (V).</summary>
+    VwmaccuVx,
+
+    /// <summary><c>vwmacc.vv vd, vs1, vs2</c> (V).</summary>
+    VwmaccVv,
+
+    /// <summary><c>vwmacc.vx vd, rs1, vs2</c> (V).</summary>
+    VwmaccVx,
+
+    /// <summary><c>vwmaccus.vx vd, rs1, vs2</c> (V).</summary>
+    VwmaccusVx,
+
+    /// <summary><c>vwmaccsu.vv vd, vs1, vs2</c> (V).</summary>
+    VwmaccsuVv,
+
+    /// <summary><c>vwmaccsu.vx vd, rs1, vs2</c> (V).</summary>
+    VwmaccsuVx,
+
+    /// <summary><c>vfadd.vv vd, vs2, vs1</c> (V).</summary>
+    VfaddVv,
+
+    /// <summary><c>vfadd.vf vd, vs2, fs1</c> (V).</summary>
+    VfaddVf,
+
+    /// <summary><c>vfredusum.vs vd, vs2, vs1</c> (V).</summary>
+    VfredusumVs,
+
+    /// <summary><c>vfsub.vv vd, vs2, vs1</c> (V).</summary>
+    VfsubVv,
+
+    /// <summary><c>vfsub.vf vd, vs2, fs1</c> (V).</summary>
+    VfsubVf,
+
+    /// <summary><c>vfredosum.vs vd, vs2, vs1</c> (V).</summary>
+    VfredosumVs,
+
+    /// <summary><c>vfmin.vv vd, vs2, vs1</c> (V).</summary>
+    VfminVv,
+
+    /// <summary><c>vfmin.vf vd, vs2, fs1</c> (V).</summary>
+    VfminVf,
+
+    /// <summary><c>vfredmin.vs vd, vs2, vs1</c> (V).</summary>
+    VfredminVs,
+
+    /// <summary><c>vfmax.vv vd, vs2, vs1</c> (V).</summary>
+    VfmaxVv,
+
+    /// <summary><c>vfmax.vf vd, vs2, fs1</c> (V).</summary>
+    VfmaxVf,
+
+    /// <summary><c>vfredmax.vs vd, vs2, vs1</c> (V).</summary>
+    VfredmaxVs,
+
+    /// <summary><c>vfsgnj.vv vd, vs2, vs1</c> (V).</summary>
+    VfsgnjVv,
+
+    /// <summary><c>vfsgnj.vf vd, vs2, fs1</c> (V).</summary>
+    VfsgnjVf,
+
+    /// <summary><c>vfsgnjn.vv vd, vs2, vs1</c> (V).</summary>
+    VfsgnjnVv,
+
+    /// <summary><c>vfsgnjn.vf vd, vs2, fs1</c> (V).</summary>
+    VfsgnjnVf,
+
+    /// <summary><c>vfsgnjx.vv vd, vs2, vs1</c> (V).</summary>
+    VfsgnjxVv,
+
+    /// <summary><c>vfsgnjx.vf vd, vs2, fs1</c> (V).</summary>
+    VfsgnjxVf,
+
+    /// <summary><c>vfslide1up.vf vd, vs2, fs1</c> (V).</summary>
+    Vfslide1upVf,
+
+    /// <summary><c>vfslide1down.vf vd, vs2, fs1</c> (V).</summary>
+    Vfslide1downVf,
+
+    /// <summary><c>vfmv.f.s fd, vs2</c> (V).</summary>
+    VfmvFS,
+
+    /// <summary><c>vfmv.s.f vd, fs1</c> (V).</summary>
+    VfmvSF,
+
+    /// <summary><c>vfcvt.xu.f.v vd, vs2</c> (V).</summary>
+    VfcvtXuFV,
+
+    /// <summary><c>vfcvt.x.f.v vd, vs2</c> (V).</summary>
+    VfcvtXFV,
+
+    /// <summary><c>vfcvt.f.xu.v vd, vs2</c> (V).</summary>
+    VfcvtFXuV,
+
+    /// <summary><c>vfcvt.f.x.v vd, vs2</c> (V).</summary>
+    VfcvtFXV,
+
+    /// <summary><c>vfcvt.rtz.xu.f.v vd, vs2</c> (V).</summary>
+    VfcvtRtzXuFV,
+
+    /// <summary><c>vfcvt.rtz.x.f.v vd, vs2</c> (V).</summary>
+    VfcvtRtzXFV,
+
+    /// <summary><c>vfwcvt.xu.f.v vd, vs2</c> (V).</summary>
+    VfwcvtXuFV,
+
+    /// <summary><c>vfwcvt.x.f.v vd, vs2</c> (V).</summary>
+    VfwcvtXFV,
+
+    /// <summary><c>vfwcvt.f.xu.v vd, vs2</c> (V).</summary>
+    VfwcvtFXuV,
+
+    /// <summary><c>vfwcvt.f.x.v vd, vs2</c> (V).</summary>
+    VfwcvtFXV,
+
+    /// <summary><c>vfwcvt.f.f.v vd, vs2</c> (V).</summary>
+    VfwcvtFFV,
+
+    /// <summary><c>vfwcvt.rtz.xu.f.v vd, vs2</c> (V).</summary>
+    VfwcvtRtzXuFV,
+
+    /// <summary><c>vfwcvt.rtz.x.f.v vd, vs2</c> (V).</summary>
+    VfwcvtRtzXFV,
+
+    /// <summary><c>vfncvt.xu.f.w vd, vs2</c> (V).</summary>
+    VfncvtXuFW,
+
+    /// <summary><c>vfncvt.x.f.w vd, vs2</c> (V).</summary>
+    VfncvtXFW,
+
+    /// <summary><c>vfncvt.f.xu.w vd, vs2</c> (V).</summary>
+    VfncvtFXuW,
+
+    /// <summary><c>vfncvt.f.x.w vd, vs2</c> (V).</summary>
+    VfncvtFXW,
+
+    /// <summary><c>vfncvt.f.f.w vd, vs2</c> (V).</summary>
+    VfncvtFFW,
+
+    /// <summary><c>vfncvt.rod.f.f.w vd, vs2</c> (V).</summary>
+    VfncvtRodFFW,
+
+    /// <summary><c>vfncvt.rtz.xu.f.w vd, vs2</c> (V).</summary>
+    VfncvtRtzXuFW,
+
+    /// <summary><c>vfncvt.rtz.x.f.w vd, vs2</c> (V).</summary>
+    VfncvtRtzXFW,
+
+    /// <summary><c>vfsqrt.v vd, vs2</c> (V).</summary>
+    VfsqrtV,
+
+    /// <summary><c>vfrsqrt7.v vd, vs2</c> (V).</summary>
+    Vfrsqrt7V,
+
+    /// <summary><c>vfrec7.v vd, vs2</c> (V).</summary>
+    Vfrec7V,
+
+    /// <summary><c>vfclass.v vd, vs2</c> (V).</summary>
+    VfclassV,
+
+    /// <summary><c>vfmerge.vfm vd, vs2, fs1, v0</c> (V).</summary>
+    VfmergeVfm,
+
+    /// <summary><c>vfmv.v.f vd, fs1</c> (V).</summary>
+    VfmvVF,
+
+    /// <summary><c>vmfeq.vv vd, vs2, vs1</c> (V).</summary>
+    VmfeqVv,
+
+    /// <summary><c>vmfeq.vf vd, vs2, fs1</c> (V).</summary>
+    VmfeqVf,
+
+    /// <summary><c>vmfle.vv vd, vs2, vs1</c> (V).</summary>
+    VmfleVv,
+
+    /// <summary><c>vmfle.vf vd, vs2, fs1</c> (V).</summary>
+    VmfleVf,
+
+    /// <summary><c>vmflt.vv vd, vs2, vs1</c> (V).</summary>
+    VmfltVv,
+
+    /// <summary><c>vmflt.vf vd, vs2, fs1</c> (V).</summary>
+    VmfltVf,
+
+    /// <summary><c>vmfne.vv vd, vs2, vs1</c> (V).</summary>
+    VmfneVv,
+
+    /// <summary><c>vmfne.vf vd, vs2, fs1</c> (V).</summary>
+    VmfneVf,
+
+    /// <summary><c>vmfgt.vf vd, vs2, fs1</c> (V).</summary>
+    VmfgtVf,
+
+    /// <summary><c>vmfge.vf vd, vs2, fs1</c> (V).</summary>
+    VmfgeVf,
+
+    /// <summary><c>vfdiv.vv vd, vs2, vs1</c> (V).</summary>
+    VfdivVv,
+
+    /// <summary><c>vfdiv.vf vd, vs2, fs1</c> (V).</summary>
+    VfdivVf,
+
+    /// <summary><c>vfrdiv.vf vd, vs2, fs1</c> (V).</summary>
+    VfrdivVf,
+
+    /// <summary><c>vfmul.vv vd, vs2, vs1</c> (V).</summary>
+    VfmulVv,
+
+    /// <summary><c>vfmul.vf vd, vs2, fs1</c> (V).</summary>
+    VfmulVf,
+
+    /// <summary><c>vfrsub.vf vd, vs2, fs1</c> (V).</summary>
+    VfrsubVf,
+
+    /// <summary><c>vfmadd.vv vd, vs1, vs2</c> (V).</summary>
+    VfmaddVv,
+
+    /// <summary><c>vfmadd.vf vd, fs1, vs2</c> (V).</summary>
+    VfmaddVf,
+
+    /// <summary><c>vfnmadd.vv vd, vs1, vs2</c> (V).</summary>
+    VfnmaddVv,
+
+    /// <summary><c>vfnmadd.vf vd, fs1, vs2</c> (V).</summary>
+    VfnmaddVf,
+
+    /// <summary><c>vfmsub.vv vd, vs1, vs2</c> (V).</summary>
+    VfmsubVv,
+
+    /// <summary><c>vfmsub.vf vd, fs1, vs2</c> (V).</summary>
+    VfmsubVf,
+
+    /// <summary><c>vfnmsub.vv vd, vs1, vs2</c> (V).</summary>
+    VfnmsubVv,
+
+    /// <summary><c>vfnmsub.vf vd, fs1, vs2</c> (V).</summary>
+    VfnmsubVf,
+
+    /// <summary><c>vfmacc.vv vd, vs1, vs2</c> (V).</summary>
+    VfmaccVv,
+
+    /// <summary><c>vfmacc.vf vd, fs1, vs2</c> (V).</summary>
+    VfmaccVf,
+
+    /// <summary><c>vfnmacc.vv vd, vs1, vs2</c> (V).</summary>
+    VfnmaccVv,
+
+    /// <summary><c>vfnmacc.vf vd, fs1, vs2</c> (V).</summary>
+    VfnmaccVf,
+
+    /// <summary><c>vfmsac.vv vd, vs1, vs2</c> (V).</summary>
+    VfmsacVv,
+
+    /// <summary><c>vfmsac.vf vd, fs1, vs2</c> (V).</summary>
+    VfmsacVf,
+
+    /// <summary><c>vfnmsac.vv vd, vs1, vs2</c> (V).</summary>
+    VfnmsacVv,
+
+    /// <summary><c>vfnmsac.vf vd, fs1, vs2</c> (V).</summary>
+    VfnmsacVf,
+
+    /// <summary><c>vfwadd.vv vd, vs2, vs1</c> (V).</summary>
+    VfwaddVv,
+
+    /// <summary><c>vfwadd.vf vd, vs2, fs1</c> (V).</summary>
+    VfwaddVf,
+
+    /// <summary><c>vfwredusum.vs vd, vs2, vs1</c> (V).</summary>
+    VfwredusumVs,
+
+    /// <summary><c>vfwsub.vv vd, vs2, vs1</c> (V).</summary>
+    VfwsubVv,
+
+    /// <summary><c>vfwsub.vf vd, vs2, fs1</c> (V).</summary>
+    VfwsubVf,
+
+    /// <summary><c>vfwredosum.vs vd, vs2, vs1</c> (V).</summary>
+    VfwredosumVs,
+
+    /// <summary><c>vfwadd.wv vd, vs2, vs1</c> (V).</summary>
+    VfwaddWv,
+
+    /// <summary><c>vfwadd.wf vd, vs2, fs1</c> (V).</summary>
+    VfwaddWf,
+
+    /// <summary><c>vfwsub.wv vd, vs2, vs1</c> (V).</summary>
+    VfwsubWv,
+
+    /// <summary><c>vfwsub.wf vd, vs2, fs1</c> (V).</summary>
+    VfwsubWf,
+
+    /// <summary><c>vfwmul.vv vd, vs2, vs1</c> (V).</summary>
+    VfwmulVv,
+
+    /// <summary><c>vfwmul.vf vd, vs2, fs1</c> (V).</summary>
+    VfwmulVf,
+
+    /// <summary><c>vfwmacc.vv vd, vs1, vs2</c> (V).</summary>
+    VfwmaccVv,
+
+    /// <summary><c>vfwmacc.vf vd, fs1, vs2</c> (V).</summary>
+    VfwmaccVf,
+
+    /// <summary><c>vfwnmacc.vv vd, vs1, vs2</c> (V).</summary>
+    VfwnmaccVv,
+
+    /// <summary><c>vfwnmacc.vf vd, fs1, vs2</c> (V).</summary>
+    VfwnmaccVf,
+
+    /// <summary><c>vfwmsac.vv vd, vs1, vs2</c> (V).</summary>
+    VfwmsacVv,
+
+    /// <summary><c>vfwmsac.vf vd, fs1, vs2</c> (V).</summary>
+    VfwmsacVf,
+
+    /// <summary><c>vfwnmsac.vv vd, vs1, vs2</c> (V).</summary>
+    VfwnmsacVv,
+
+    /// <summary><c>vfwnmsac.vf vd, fs1, vs2</c> (V).</summary>
+    VfwnmsacVf,
 }

@@ -52,6 +52,9 @@ public sealed class VirtualMachine : IDisposable
 
     internal ITimerService Timers { get; }
 
+    /// <summary>Bits in a vector register of its harts: 128, 256 or 512, or 0 for harts without vectors. Set before they are made.</summary>
+    internal int VectorBits { get; set; }
+
     /// <summary>The scheduler's group that its vCPUs are in; null for none.</summary>
     internal Scheduling.SchedulingGroup? Group { get; set; }
 

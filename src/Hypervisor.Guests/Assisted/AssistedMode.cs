@@ -24,7 +24,7 @@ internal sealed class AssistedMode(VirtualMachine machine, Board board) : IBoard
     public VCpu AddHart(ulong number, IExecutionEngine engine)
     {
         var controls = new ExitControls { DeliverInterrupts = true, DeviceAccessExits = true };
-        var hart = new HartContext(machine.Memory, new TwoStageTranslator(machine.Memory, _stage), controls);
+        var hart = new HartContext(machine.Memory, new TwoStageTranslator(machine.Memory, _stage), controls, vectorBits: machine.VectorBits);
         return ServedHart.Add(machine, hart, number, this, engine);
     }
 

@@ -18,7 +18,7 @@ internal sealed class BareMode(VirtualMachine machine, Board board) : IBoardMode
     public VCpu AddHart(ulong number, IExecutionEngine engine)
     {
         var controls = new ExitControls { DeliverInterrupts = true };
-        var hart = new HartContext(machine.Memory, new DirectTranslator(machine.Memory), controls) { Bus = board.Bus };
+        var hart = new HartContext(machine.Memory, new DirectTranslator(machine.Memory), controls, vectorBits: machine.VectorBits) { Bus = board.Bus };
         return ServedHart.Add(machine, hart, number, this, engine);
     }
 

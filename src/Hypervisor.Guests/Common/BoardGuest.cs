@@ -28,6 +28,9 @@ internal sealed record BoardGuestOptions
     /// <summary>How many harts it has.</summary>
     public int Harts { get; init; } = 1;
 
+    /// <summary>Bits in a vector register of its harts: 128, 256 or 512, or 0 for harts without vectors.</summary>
+    public int VectorBits { get; init; }
+
     /// <summary>The virtio devices from slot 0 on.</summary>
     public IReadOnlyList<VirtioDevice> Devices { get; init; } = [];
 
@@ -55,7 +58,7 @@ internal sealed class BoardGuest : IDisposable
     public BoardGuest(BoardGuestOptions options, ITimerService timers, Func<VirtualMachine, Board, IBoardMode> host)
     {
         Options = options;
-        Machine = new VirtualMachine(options.Name, new GuestMemory(new MemoryRegion(Board.RamAddress, options.RamBytes)), timers);
+        Machine = new VirtualMachine(options.Name, new GuestMemory(new MemoryRegion(Board.RamAddress, options.RamBytes)), timers) { VectorBits = options.VectorBits };
         IBoardMode? mode = null;
         Board = new Board(Machine.Memory, timers, new BoardOptions
         {
@@ -105,7 +108,7 @@ internal sealed class BoardGuest : IDisposable
             vcpu.Hart.SeedEntropy(images.RandomSeed.Span, vcpu.Id);
         if (images.BuiltInFirmware)
         {
-            (ulong entry, ulong tree) = images.LoadForSupervisor(Board, HartExtensions.All);
+            (ulong entry, ulong tree) = images.LoadForSupervisor(Board, HartExtensions.For(Machine.VectorBits));
             _console = new SbiConsole(Options.Console);
             new BuiltInFirmware(Machine, Mode, _console).Boot(entry, tree);
             return;

@@ -64,7 +64,7 @@ internal sealed record BootImages
         ulong kernel = LoadImage(memory, Kernel, KernelName, hasFirmware ? memory.Start + DefaultKernelOffset : memory.Start, out ElfImage? elf);
         if (!hasFirmware)
             entry = kernel;
-        ulong treeAddress = LoadRest(memory, guest.Board, new BoardTree());
+        ulong treeAddress = LoadRest(memory, guest.Board, new BoardTree { Extensions = HartExtensions.For(guest.Machine.VectorBits) });
         ulong info = 0;
         if (hasFirmware)
         {

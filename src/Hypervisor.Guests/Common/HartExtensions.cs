@@ -35,20 +35,36 @@ internal static class HartExtensions
         ("svadu", -1), ("svinval", -1), ("svnapot", -1), ("svpbmt", -1),
     ];
 
-    /// <summary>All of them.</summary>
+    // What harts with vectors offer beside them; V comes behind the other letters.
+    private static readonly (string Name, int ProbeBit)[] s_vectors =
+    [
+        ("v", 2), ("zve32f", 38), ("zve32x", 37), ("zve64d", 41), ("zve64f", 40), ("zve64x", 39), ("zvfh", 30), ("zvfhmin", 31),
+    ];
+
+    /// <summary>All of them that every hart has: a hart with vectors has more.</summary>
     public static IReadOnlyList<string> All { get; } = [.. s_all.Select(each => each.Name)];
 
-    /// <summary>Those of a guest that has no machine mode: without menvcfg nobody gives it stimecmp, and the SBI sets its timers.</summary>
-    public static IReadOnlyList<string> WithoutMachineMode { get; } = [.. All.Where(name => name != "sstc")];
+    /// <summary>What a hart with vector registers of some length offers, or without where that is 0.</summary>
+    /// <param name="vectorBits">That length.</param>
+    /// <param name="machineMode">Whether its guest has machine mode: without menvcfg nobody gives it stimecmp, and the SBI sets its timers.</param>
+    public static IReadOnlyList<string> For(int vectorBits, bool machineMode = true)
+    {
+        IEnumerable<string> names = machineMode ? All : All.Where(name => name != "sstc");
+        if (vectorBits == 0)
+            return [.. names];
+        string[] vectors = [.. s_vectors.Select(each => each.Name).Where(name => name.Length > 1)];
+        return [.. names.Where(name => name.Length == 1), "v", .. names.Where(name => name.Length > 1 && name[0] == 'z'), .. vectors, .. names.Where(name => name[0] == 's' && name.Length > 1)];
+    }
 
     /// <summary>The one string of old for a set of them: rv64i, the letters, the names.</summary>
     public static string IsaString(IReadOnlyList<string> extensions)
         => "rv64i" + string.Concat(extensions.Where(each => each.Length == 1)) + string.Concat(extensions.Where(each => each.Length > 1).Select(each => "_" + each));
 
     /// <summary>The value of key IMA_EXT_0 of riscv_hwprobe.</summary>
-    public static ulong ProbeBits { get; } = s_all.Where(each => each.ProbeBit >= 0).Aggregate(0UL, (bits, each) => bits | 1UL << each.ProbeBit);
+    public static ulong ProbeBits(int vectorBits)
+        => (vectorBits == 0 ? s_all : [.. s_all, .. s_vectors]).Where(each => each.ProbeBit >= 0).Aggregate(0UL, (bits, each) => bits | 1UL << each.ProbeBit);
 
     /// <summary>The value of AT_HWCAP: a bit for each single letter, I among them.</summary>
-    public static ulong CapabilityBits { get; } = s_all.Where(each => each.Name.Length == 1)
-        .Aggregate(1UL << ('i' - 'a'), (bits, each) => bits | 1UL << (each.Name[0] - 'a'));
+    public static ulong CapabilityBits(int vectorBits)
+        => For(vectorBits).Where(name => name.Length == 1).Aggregate(1UL << ('i' - 'a'), (bits, name) => bits | 1UL << (name[0] - 'a'));
 }

@@ -16,8 +16,9 @@ public sealed partial class ContainerHost
     internal unsafe KernelTask NewTask(Process process, int id)
     {
         Sweep();
-        var hart = new HartContext(Machine.Memory, process.Space, new ExitControls { Exceptions = ExitControls.AllExceptions }, singleContext: true);
+        var hart = new HartContext(Machine.Memory, process.Space, new ExitControls { Exceptions = ExitControls.AllExceptions }, singleContext: true, Machine.VectorBits);
         hart.State->FpEnabled = 1;
+        VectorUnit.Enable(hart.State, enabled: true);
 
         // Programs may read all counters, and clear, clean and flush cache blocks.
         hart.State->Privileged.Mcounteren = hart.State->Privileged.Scounteren = uint.MaxValue;

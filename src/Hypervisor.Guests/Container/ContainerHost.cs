@@ -66,6 +66,13 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
     /// <summary>Physical CPUs as programs are told of them.</summary>
     internal int Processors { get; init; } = 1;
 
+    /// <summary>Bits in a vector register as programs find it: 128, 256 or 512, or 0 for none.</summary>
+    internal int VectorBits
+    {
+        get => Machine.VectorBits;
+        init => Machine.VectorBits = value;
+    }
+
     /// <summary>Called for a vCPU whose container has a weight of its own, once the host loop knows it.</summary>
     internal Action<VCpu, SchedulingParameters>? SetParameters { get; set; }
 

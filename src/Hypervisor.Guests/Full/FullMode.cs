@@ -46,7 +46,7 @@ internal sealed unsafe class FullMode(VirtualMachine machine, Board board) : IBo
     {
         var shadows = new ShadowTables(machine.Memory);
         var controls = new ExitControls { Exceptions = ExitControls.AllExceptions, DeviceAccessExits = true };
-        var hart = new HartContext(machine.Memory, new ShadowTranslator(shadows), controls);
+        var hart = new HartContext(machine.Memory, new ShadowTranslator(shadows), controls, vectorBits: machine.VectorBits);
         VCpu vcpu = machine.AddVCpu(hart, this, engine);
         vcpu.Data = new FullHart(vcpu, shadows, number);
         return vcpu;

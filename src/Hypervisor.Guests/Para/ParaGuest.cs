@@ -82,7 +82,7 @@ internal sealed class ParaGuest : IDisposable
         var personality = new ParaPersonality(para);
         for (int i = 0; i < options.Harts; i++)
         {
-            var hart = new HartContext(machine.Memory, new ParaTranslator(machine.Memory), ParaPersonality.Controls);
+            var hart = new HartContext(machine.Memory, new ParaTranslator(machine.Memory), ParaPersonality.Controls, vectorBits: machine.VectorBits);
             para.Add(machine.AddVCpu(hart, personality, options.Engine));
         }
 
@@ -103,7 +103,7 @@ internal sealed class ParaGuest : IDisposable
     {
         foreach (VCpu vcpu in _machine.VCpus)
             vcpu.Hart.SeedEntropy(images.RandomSeed.Span, vcpu.Id);
-        (ulong entry, ulong tree) = images.LoadForSupervisor(Board, HartExtensions.WithoutMachineMode);
+        (ulong entry, ulong tree) = images.LoadForSupervisor(Board, HartExtensions.For(_machine.VectorBits, machineMode: false));
         Para.Hart(0).Boot(entry, tree);
     }
 

@@ -178,7 +178,8 @@ internal sealed unsafe class ParaHart
         privileged.Menvcfg = Environment;
         privileged.Mseccfg = Entropy.SupervisorEnable;
         privileged.Mip = pending;
-        CsrFile.SyncFp(state, in privileged);
+        CsrFile.SyncUnits(state, in privileged);
+        VectorUnit.Reset(state);
         Root = 0;
         InBlock = false;
         Enter(address, opaque);

@@ -23,6 +23,7 @@ internal static class RunCommand
         Option<string?> memory = new("--memory") { Description = "The guest's memory, such as 256M.", HelpName = "SIZE" };
         Option<string?> balloon = new("--balloon") { Description = "Memory that a para guest is asked to give back, such as 64M.", HelpName = "SIZE" };
         Option<int> vcpus = new("--vcpus") { Description = "Virtual CPUs of a machine.", HelpName = "N", DefaultValueFactory = _ => 1 };
+        Option<int> vlen = new("--vlen") { Description = "Give the guest's harts the vector extension, with registers of this many bits: 128, 256 or 512; 0 for none.", HelpName = "BITS", DefaultValueFactory = _ => 0 };
         Option<string?> kernel = new("--kernel") { Description = "What a machine boots: an ELF or a Linux Image.", HelpName = "FILE" };
         Option<string> firmware = new("--firmware")
         {
@@ -67,7 +68,7 @@ internal static class RunCommand
         Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
         var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal. A machine gets every key, Ctrl-C too; Ctrl-A x ends it, Ctrl-A Ctrl-A is one Ctrl-A.")
         {
-            program, mode, memory, balloon, vcpus, kernel, firmware, initrd, disks, shares, vsock, ports, net, nat, publish, pcap, dtb, append, rootfs, image, writable, upper, volume, mount, environment, cpus, weight, scheduler, schedTrace, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
+            program, mode, memory, balloon, vcpus, vlen, kernel, firmware, initrd, disks, shares, vsock, ports, net, nat, publish, pcap, dtb, append, rootfs, image, writable, upper, volume, mount, environment, cpus, weight, scheduler, schedTrace, engine, timeout, signature, granularity, noReboot, gdb, stats, statsJson,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(parsed.GetValue(program) is { } name && ManifestReader.IsManifest(name)
             ? RunManifest(name, parsed, cancellation)
@@ -95,6 +96,7 @@ internal static class RunCommand
                 Memory = parsed.GetValue(memory) is { } size ? MemorySize.ParseRam(size) : null,
                 Balloon = parsed.GetValue(balloon) is { } back ? MemorySize.ParseRam(back) : null,
                 VCpus = parsed.GetValue(vcpus),
+                VectorBits = parsed.GetValue(vlen),
                 Kernel = parsed.GetValue(kernel),
                 Firmware = parsed.GetValue(firmware)!,
                 InitialRamDisk = parsed.GetValue(initrd),

@@ -104,6 +104,7 @@ internal sealed class ContainerGuest : IRunningGuest
         var containers = new ContainerHost("container", memory, host.Timers, engine)
         {
             SetParameters = host.SetParameters,
+            VectorBits = options.VectorBits,
             Processors = Math.Min(options.VCpus, Environment.ProcessorCount),
             EpochNanoseconds = (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100 - host.NowNanoseconds,
         };

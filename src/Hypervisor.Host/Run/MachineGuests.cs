@@ -162,6 +162,7 @@ internal static class MachineGuests
             RamBytes = options.Memory ?? DefaultMemory,
             Harts = options.VCpus,
             Devices = plan.Devices,
+            VectorBits = options.VectorBits,
             EpochNanoseconds = Epoch(),
         }, host.Timers);
         guest.Boot(plan.Images);
@@ -173,7 +174,7 @@ internal static class MachineGuests
     private static MachineGuest CreatePara(RunOptions options, HypervisorHost host, Plan plan)
     {
         var memory = new GuestMemory(new MemoryRegion(Board.RamAddress, options.Memory ?? DefaultMemory));
-        var machine = new VirtualMachine(plan.Name, memory, host.Timers);
+        var machine = new VirtualMachine(plan.Name, memory, host.Timers) { VectorBits = options.VectorBits };
         // Kernels without a driver for the SBI's console, such as Debian's, find a hvc0 all the same.
         var console = new VirtioConsole(plan.Output, [.. plan.Ports]);
         plan.Devices.Add(console);

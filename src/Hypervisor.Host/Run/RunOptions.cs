@@ -39,6 +39,9 @@ internal sealed record RunOptions
 
     public int VCpus { get; init; } = 1;
 
+    /// <summary>Bits in a vector register; 0 for harts without vectors.</summary>
+    public int VectorBits { get; init; }
+
     /// <summary>The kernel's file; null for a container.</summary>
     public string? Kernel { get; init; }
 
@@ -129,6 +132,8 @@ internal sealed record RunOptions
             throw new HypervisorException($"There is no mode '{options.Mode}'; choose from {string.Join(", ", Modes)}.");
         if (options.VCpus is < 1 or > MostVCpus)
             throw new HypervisorException($"--vcpus {options.VCpus} makes no machine; give 1 to {MostVCpus}.");
+        if (options.VectorBits != 0 && !Core.Hart.VectorUnit.IsLength(options.VectorBits))
+            throw new HypervisorException($"--vlen {options.VectorBits} is no length that vector registers have here; give 128, 256 or 512, or 0 for none.");
         if (options.Weight is < 1 or > Core.Scheduling.SchedulingParameters.MaximumWeight)
             throw new HypervisorException($"--weight {options.Weight} is no weight; give 1 to {Core.Scheduling.SchedulingParameters.MaximumWeight}.");
         if (!Core.Scheduling.Schedulers.IsKnown(options.Scheduler))

@@ -9,10 +9,10 @@ namespace Hypervisor.Tests.Container;
 /// <summary>A container host in virtual time, for tests.</summary>
 internal sealed class ContainerRun : IDisposable
 {
-    public ContainerRun(ulong memory = 256 << 20, int cpus = 1)
+    public ContainerRun(ulong memory = 256 << 20, int cpus = 1, int vectorBits = 0)
     {
         Host = new HypervisorHost(new HostOptions { PhysicalCpus = cpus });
-        Containers = new ContainerHost("test", memory, Host.Timers, Support.TestEngine.Create()) { SetParameters = Host.SetParameters };
+        Containers = new ContainerHost("test", memory, Host.Timers, Support.TestEngine.Create()) { SetParameters = Host.SetParameters, VectorBits = vectorBits };
         Host.Add(Containers.Machine, SchedulingParameters.Default);
     }
 

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Engine.Translator;
+using Hypervisor.Core.Hart;
 using Hypervisor.Core.Memory;
 
 namespace Hypervisor.Tests.Engine;
@@ -9,8 +10,8 @@ namespace Hypervisor.Tests.Engine;
 /// <summary>The plainest guest: one hart over flat memory, every exception an exit.</summary>
 internal sealed unsafe class FlatGuest : IDisposable
 {
-    public FlatGuest(ulong memoryBase, ulong memorySize, bool fuse = true, bool forced = false)
-        : this(memoryBase, memorySize, forced ? Support.TestEngine.Forced(fuse) : Support.TestEngine.Create(fuse))
+    public FlatGuest(ulong memoryBase, ulong memorySize, bool fuse = true, bool forced = false, int vectorBits = 0)
+        : this(memoryBase, memorySize, forced ? Support.TestEngine.Forced(fuse) : Support.TestEngine.Create(fuse), vectorBits)
     {
     }
 
@@ -22,11 +23,12 @@ internal sealed unsafe class FlatGuest : IDisposable
     {
     }
 
-    private FlatGuest(ulong memoryBase, ulong memorySize, Interpreter engine)
+    private FlatGuest(ulong memoryBase, ulong memorySize, Interpreter engine, int vectorBits = 0)
     {
         Memory = new GuestMemory(new MemoryRegion(memoryBase, memorySize));
-        Hart = new HartContext(Memory, new FlatTranslator(Memory), new ExitControls { Exceptions = ExitControls.AllExceptions }, singleContext: true);
+        Hart = new HartContext(Memory, new FlatTranslator(Memory), new ExitControls { Exceptions = ExitControls.AllExceptions }, singleContext: true, vectorBits);
         Hart.State->FpEnabled = 1;
+        VectorUnit.Enable(Hart.State, enabled: true);
         Hart.State->Pc = memoryBase;
         Code = new CodeCache(Memory);
         Engine = engine;

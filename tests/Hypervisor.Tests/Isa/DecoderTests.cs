@@ -46,7 +46,8 @@ public class DecoderTests
                 }
             }
 
-            if (expected == Opcode.Aes64Ks1i && (word >> 20 & 15) > 10)
+            if ((expected == Opcode.Aes64Ks1i && (word >> 20 & 15) > 10)
+                || (InstructionTable.Get(expected).Format == InstructionFormat.VectorWhole && word >> 29 is not (0 or 1 or 3 or 7)))
             {
                 expected = Opcode.Illegal;
             }

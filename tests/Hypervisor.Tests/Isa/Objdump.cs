@@ -12,7 +12,7 @@ internal static partial class Objdump
     public const string Tool = "riscv64-linux-gnu-objdump";
     public const string Linker = "riscv64-linux-gnu-ld";
     public const string Objcopy = "riscv64-linux-gnu-objcopy";
-    public const string Architecture = "rv64gc_zba_zbb_zbs_zicbom_zicboz_svinval_zihintpause_zicbop_zawrs_zbc_zbkb_zbkc_zbkx_zfh_zknd_zkne_zknh_zkr_zksed_zksh";
+    public const string Architecture = "rv64gcv_zba_zbb_zbs_zicbom_zicboz_svinval_zihintpause_zicbop_zawrs_zbc_zbkb_zbkc_zbkx_zfh_zknd_zkne_zknh_zkr_zksed_zksh";
 
     /// <summary>What objdump prints for each word, the first at address 0, spaces and symbols normalised.</summary>
     public static string[] Disassemble(IReadOnlyList<uint> words, bool aliases)

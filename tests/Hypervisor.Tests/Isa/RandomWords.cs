@@ -57,6 +57,11 @@ internal static class RandomWords
             word |= 0x100000;
         }
 
+        else if (row.Format == InstructionFormat.VectorWhole)
+        {
+            // One, two, four or eight registers.
+            word = word & 0x1fffffff | (1u << random.Next(4)) - 1 << 29;
+        }
         else if (row.Opcode == Opcode.Aes64Ks1i && (word >> 20 & 15) > 10)
         {
             // Rounds past the tenth are reserved.

@@ -23,7 +23,7 @@ internal sealed class RandomProgram
     private static readonly InstructionRow[] s_rows = InstructionTable.Rows.ToArray()
         .Where(row => row.Format is not (InstructionFormat.None or InstructionFormat.Csr or InstructionFormat.CsrImmediate
                 or InstructionFormat.AddressFence or InstructionFormat.CacheBlock or InstructionFormat.JumpRegister)
-            && row.Extension != IsaExtension.Zicond && row.Opcode is not (Opcode.ScW or Opcode.ScD or Opcode.Ctzw))
+            && row.Extension is not (IsaExtension.Zicond or IsaExtension.V) && row.Opcode is not (Opcode.ScW or Opcode.ScD or Opcode.Ctzw))
         .ToArray();
 
     private readonly Random _random;
@@ -67,43 +67,7 @@ internal sealed class RandomProgram
     public ReadOnlySpan<byte> Code => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_code);
 
     /// <summary>The program as a static executable.</summary>
-    public byte[] ToElf()
-    {
-        const int Headers = 64 + 2 * 56;
-        const int CodeAt = 0x1000;
-        byte[] data = Data();
-        int dataAt = (CodeAt + _code.Count + 0xFFF) & ~0xFFF;
-        var file = new byte[dataAt + data.Length];
-        Span<byte> header = file;
-        "\u007fELF\u0002\u0001\u0001"u8.CopyTo(header);
-        BinaryPrimitives.WriteUInt16LittleEndian(header[16..], 2);
-        BinaryPrimitives.WriteUInt16LittleEndian(header[18..], 243);
-        BinaryPrimitives.WriteUInt32LittleEndian(header[20..], 1);
-        BinaryPrimitives.WriteUInt64LittleEndian(header[24..], CodeBase);
-        BinaryPrimitives.WriteUInt64LittleEndian(header[32..], 64);
-        BinaryPrimitives.WriteUInt32LittleEndian(header[48..], 5);
-        BinaryPrimitives.WriteUInt16LittleEndian(header[52..], 64);
-        BinaryPrimitives.WriteUInt16LittleEndian(header[54..], 56);
-        BinaryPrimitives.WriteUInt16LittleEndian(header[56..], 2);
-        BinaryPrimitives.WriteUInt16LittleEndian(header[58..], 64);
-        Segment(header[64..Headers], 5, CodeAt, CodeBase, _code.Count, _code.Count);
-        Segment(header[(64 + 56)..Headers], 6, dataAt, DataBase, data.Length, DataBytes);
-        Code.CopyTo(header[CodeAt..]);
-        data.CopyTo(header[dataAt..]);
-        return file;
-    }
-
-    private static void Segment(Span<byte> header, uint flags, int offset, ulong address, int bytes, int memory)
-    {
-        BinaryPrimitives.WriteUInt32LittleEndian(header, 1);
-        BinaryPrimitives.WriteUInt32LittleEndian(header[4..], flags);
-        BinaryPrimitives.WriteUInt64LittleEndian(header[8..], (ulong)offset);
-        BinaryPrimitives.WriteUInt64LittleEndian(header[16..], address);
-        BinaryPrimitives.WriteUInt64LittleEndian(header[24..], address);
-        BinaryPrimitives.WriteUInt64LittleEndian(header[32..], (ulong)bytes);
-        BinaryPrimitives.WriteUInt64LittleEndian(header[40..], (ulong)memory);
-        BinaryPrimitives.WriteUInt64LittleEndian(header[48..], 0x1000);
-    }
+    public byte[] ToElf() => ProgramImage.Build(Code, CodeBase, Data(), DataBase, DataBytes);
 
     /// <summary>The initial data, from <see cref="DataBase"/>.</summary>
     public byte[] Data()

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Hypervisor.Core.Engine.Interpreter.Vector;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Isa;
 using Hypervisor.Core.Memory;
@@ -213,6 +214,12 @@ internal sealed unsafe class BlockBuilder
                 return Flow.FallsThrough;
         }
 
+        if (i.Opcode >= Opcode.Vsetvli)
+        {
+            EmitVector(in i);
+            return Flow.FallsThrough;
+        }
+
         if (i.Rd == 0 && WritesOnlyIntegerRegister(i.Opcode))
             return Flow.FallsThrough;
         bool rounds = RoundsByMode(i.Opcode);
@@ -224,6 +231,20 @@ internal sealed unsafe class BlockBuilder
     {
         Op* op = NextSlot(kind);
         *op = Plain(in i, handler, op->Index);
+    }
+
+    private void EmitVector(in Instruction i)
+    {
+        Op* op = NextSlot(FusedKind.None);
+        *op = new Op
+        {
+            Handler = _handlers.OfVectors(i.Opcode),
+            Rd = VectorOp.WritesInteger(i.Opcode) ? Destination(i.Rd) : i.Rd,
+            Rs1 = i.Rs1,
+            Rs2 = i.Rs2,
+            Index = op->Index,
+            Imm = VectorOp.Encode(in i),
+        };
     }
 
     /// <summary>The op of an instruction that only computes or accesses memory.</summary>

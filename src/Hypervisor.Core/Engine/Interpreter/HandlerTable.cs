@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Hypervisor.Core.Engine.Interpreter.Vector;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Isa;
 using Hypervisor.Core.Memory;
@@ -11,10 +12,13 @@ namespace Hypervisor.Core.Engine.Interpreter;
 internal sealed unsafe class HandlerTable
 {
     private const int Opcodes = (int)Opcode.Sm3P1 + 1;
+    private const int VectorOperations = Opcode.VfwnmsacVf - Opcode.Vsetvli + 1;
     private const int Kinds = (int)FusedKind.Count;
 
     private readonly nint[] _static = new nint[Opcodes];
     private readonly nint[] _dynamic = new nint[Opcodes];
+    private readonly nint[] _vectorKernels = GC.AllocateArray<nint>(VectorOperations * VectorOp.Kinds, pinned: true);
+    private nint _vectorStep;
     private readonly nint[] _pairs = new nint[Kinds * Kinds];
 
     public HandlerTable()
@@ -44,6 +48,24 @@ internal sealed unsafe class HandlerTable
     public nint WideConstant { get; }
 
     public nint Move { get; }
+
+    /// <summary>The kernels of vector operations, for <see cref="HartState.VectorKernels"/>: those that code was decoded for.</summary>
+    public void* VectorKernels => Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_vectorKernels));
+
+    /// <summary>The handler of a vector operation, whose kernels are found for all element widths.</summary>
+    public nint OfVectors(Opcode opcode)
+    {
+        int first = (opcode - Opcode.Vsetvli) * VectorOp.Kinds;
+        if (_vectorKernels[first] == 0)
+        {
+            for (int kind = VectorUnit.IllegalType; kind >= 0; kind--)
+                _vectorKernels[first + kind] = Vector.VectorKernels.Find(opcode, kind);
+        }
+
+        if (_vectorStep == 0)
+            _vectorStep = Resolve((nint)(Next)(&Handlers.Step<VectorStep>));
+        return _vectorStep;
+    }
 
     /// <summary>The handler of one operation; <see cref="Slow"/> where the dispatcher does it.</summary>
     public nint Single(Opcode opcode, bool dynamicRounding)
@@ -106,6 +128,7 @@ internal sealed unsafe class HandlerTable
                 ops[i].Handler = (nint)(Next)(&Return);
             state->JumpCache = ops + Slots;
             state->KeyBits = 1;
+            state->VectorSelect = VectorUnit.Off;
             state->Limit = long.MaxValue;
             ((Next)handler)(ops + Slots / 2, state, tlb, 0);
         }

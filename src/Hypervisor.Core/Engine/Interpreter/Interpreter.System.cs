@@ -77,6 +77,8 @@ internal sealed unsafe partial class Interpreter
                 return DoCacheBlock(hart, code, op, opcode, out exit);
         }
 
+        if (opcode >= Opcode.Vsetvli)
+            return DoVector(hart, code, op, opcode, out exit);
         return MemoryShape.Of(opcode).Size != 0 ? DoMemory(hart, code, op, opcode, out exit) : Illegal(hart, op, out exit);
     }
 

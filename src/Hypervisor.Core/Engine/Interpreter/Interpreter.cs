@@ -201,6 +201,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         }
 
         hart.State->JumpCache = code.JumpCache;
+        hart.State->VectorKernels = _handlers.VectorKernels;
     }
 
     /// <summary>The first op at the program counter, found or built; null with the reason where the address cannot be fetched.</summary>

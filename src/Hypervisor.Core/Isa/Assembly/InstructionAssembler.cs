@@ -1,3 +1,5 @@
+using Hypervisor.Core.Isa.Vector;
+
 namespace Hypervisor.Core.Isa.Assembly;
 
 /// <summary>Assembles instructions: reads operands as a format has them, encodes, and notes what waits for addresses.</summary>
@@ -31,6 +33,18 @@ internal sealed class InstructionAssembler(AssemblyContext context)
 
         if (!TryFind(mnemonic, out var row, out var ordering))
         {
+            if (VectorText.TryExpand(ref mnemonic, ref operands))
+            {
+                Assemble(mnemonic, operands);
+                return;
+            }
+
+            if (VectorText.TryFind(mnemonic, out row, out var modifiers))
+            {
+                context.EmitWord(Encoder.Encode(VectorText.Assemble(row, modifiers, operands, context)));
+                return;
+            }
+
             throw new AssemblyErrorException(PseudoInstructions.Exists(mnemonic)
                 ? $"'{mnemonic}' does not take {operands.Count} operands"
                 : $"unknown instruction '{mnemonic}'");
@@ -117,6 +131,12 @@ internal sealed class InstructionAssembler(AssemblyContext context)
 
     private void AssembleRow(in InstructionRow row, int ordering, List<string> operands)
     {
+        if (row.Format >= InstructionFormat.VectorSet)
+        {
+            context.EmitWord(Encoder.Encode(VectorText.Assemble(row, 0, operands, context)));
+            return;
+        }
+
         var i = new Instruction { Opcode = row.Opcode, Immediate = ordering };
         switch (row.Format)
         {

@@ -297,7 +297,7 @@ internal sealed unsafe class BuiltInFirmware : ISbiPlatform, IPersonality
         p.Mseccfg = Entropy.SupervisorEnable;
         p.Mode = PrivilegeMode.Supervisor;
         Pmp.OpenAll(ref p);
-        CsrFile.SyncFp(s, in p);
+        CsrFile.SyncUnits(s, in p);
         RegisterFile.X(s)[10] = (ulong)vcpu.Id;
         RegisterFile.X(s)[11] = opaque;
         s->Pc = address;

@@ -188,6 +188,7 @@ internal static unsafe class ProgramLoader
         new Span<ulong>(registers->X, 33).Clear();
         new Span<ulong>(registers->F, 32).Clear();
         registers->Fflags = registers->Frm = 0;
+        VectorUnit.Reset(registers);
         registers->X[2] = stack;
         registers->Pc = entry;
         return 0;
@@ -291,12 +292,13 @@ internal static unsafe class ProgramLoader
             8, 0,                                                           // AT_FLAGS
             9, elf.Entry + bias,                                            // AT_ENTRY
             11, credentials.Uid, 12, credentials.EffectiveUid, 13, credentials.Gid, 14, credentials.EffectiveGid,
-            16, HartExtensions.CapabilityBits,                              // AT_HWCAP
+            16, HartExtensions.CapabilityBits(container.Host.VectorBits), // AT_HWCAP
             17, 100,                                                        // AT_CLKTCK
             23, credentials.Uid != credentials.EffectiveUid || credentials.Gid != credentials.EffectiveGid ? 1UL : 0, // AT_SECURE
             27, RestartableSequence.Served, 28, RestartableSequence.Alignment, // AT_RSEQ_FEATURE_SIZE, AT_RSEQ_ALIGN
             25, random,                                                     // AT_RANDOM
             31, stringsBase + (ulong)pathAt,                                // AT_EXECFN
+            51, (ulong)(Signals.FrameBytes + VectorFrame.MostBytes(container.Host.VectorBits / 8)), // AT_MINSIGSTKSZ
             0, 0]);
         stack = (random - (ulong)words.Count * 8) & ~15UL;
         space.Arguments = (stringsBase, stringsBase + (ulong)(environmentAt.Count > 0 ? environmentAt[0] : pathAt));

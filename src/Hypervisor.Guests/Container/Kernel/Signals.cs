@@ -25,7 +25,10 @@ internal static unsafe class Signals
     private const int MaskAt = ContextAt + 40;
     private const int RegistersAt = ContextAt + 176;
     private const int FloatsAt = RegistersAt + 256;
-    private const int FrameBytes = ContextAt + 176 + 256 + 528;
+    private const int VectorAt = FloatsAt + 520;
+
+    /// <summary>Bytes of a frame without vectors.</summary>
+    public const int FrameBytes = ContextAt + 176 + 256 + 528;
 
     public static ulong Bit(int signal) => 1UL << (signal - 1);
 
@@ -49,9 +52,10 @@ internal static unsafe class Signals
         bool onAlternate = stack > task.AlternateStack && stack <= task.AlternateStack + task.AlternateStackSize;
         if ((action.Flags & FlagOnStack) != 0 && task.AlternateStackSize != 0 && !onAlternate)
             stack = task.AlternateStack + task.AlternateStackSize;
-        ulong frame = (stack - FrameBytes) & ~15UL;
+        int size = FrameBytes + VectorFrame.BytesFor(s);
+        ulong frame = (stack - (ulong)size) & ~15UL;
 
-        Span<byte> bytes = stackalloc byte[FrameBytes];
+        Span<byte> bytes = stackalloc byte[size];
         bytes.Clear();
         info.Write(bytes);
         BitConverter.TryWriteBytes(bytes[(ContextAt + 16)..], task.AlternateStack);
@@ -65,6 +69,8 @@ internal static unsafe class Signals
         for (int i = 0; i < 32; i++)
             BitConverter.TryWriteBytes(bytes[(FloatsAt + i * 8)..], f[i]);
         BitConverter.TryWriteBytes(bytes[(FloatsAt + 256)..], s->Fflags | s->Frm << 5);
+        if (size > FrameBytes)
+            VectorFrame.Write(s, bytes, VectorAt, frame);
         if (!task.TryWrite(frame, bytes))
             return false;
 
@@ -90,7 +96,8 @@ internal static unsafe class Signals
         HartState* s = task.State;
         ulong* x = RegisterFile.X(s);
         Span<byte> bytes = stackalloc byte[FrameBytes];
-        if (!task.TryRead(x[2], bytes))
+        ulong frame = x[2];
+        if (!task.TryRead(frame, bytes) || !VectorFrame.TryRead(task, bytes[VectorAt..], frame + VectorAt))
             return false;
         task.SignalMask = BitConverter.ToUInt64(bytes[MaskAt..]) & ~Unblockable;
         s->Pc = BitConverter.ToUInt64(bytes[RegistersAt..]) & ~1UL;

@@ -14,6 +14,9 @@ internal static class HardwareProbe
     /// <summary>Misaligned scalar accesses work, slower than byte accesses: they leave the fast path.</summary>
     private const ulong MisalignedSlow = 2;
 
+    /// <summary>Misaligned vector accesses take no longer than others.</summary>
+    private const ulong VectorMisalignedFast = 3;
+
     /// <summary>There are no vectors.</summary>
     private const ulong VectorMisalignedUnsupported = 4;
 
@@ -42,7 +45,7 @@ internal static class HardwareProbe
             ulong pair = a.A0 + i * 16;
             if (!task.TryRead(pair, out long key))
                 return -Errno.EFAULT;
-            bool known = TryGet(key, out ulong value, out _);
+            bool known = TryGet(task, key, out ulong value, out _);
             if (!task.TryWrite(pair, known ? key : -1L) || !task.TryWrite(pair + 8, value))
                 return -Errno.EFAULT;
         }
@@ -66,7 +69,7 @@ internal static class HardwareProbe
             ulong pair = a.A0 + i * 16;
             if (!task.TryRead(pair, out long key) || !task.TryRead(pair + 8, out ulong wanted))
                 return -Errno.EFAULT;
-            bool known = TryGet(key, out ulong value, out bool bits);
+            bool known = TryGet(task, key, out ulong value, out bool bits);
             has &= known && (bits ? (value & wanted) == wanted : value == wanted);
             if (!known && !task.TryWrite(pair, -1L))
                 return -Errno.EFAULT;
@@ -83,19 +86,19 @@ internal static class HardwareProbe
         return task.TryRead(a.A3, cpus) ? 0 : -Errno.EFAULT;
     }
 
-    private static bool TryGet(long key, out ulong value, out bool bits)
+    private static bool TryGet(KernelTask task, long key, out ulong value, out bool bits)
     {
         bits = key is 3 or 4;
         (bool known, value) = key switch
         {
             0 or 1 or 2 => (true, 0UL),                             // mvendorid, marchid, mimpid
             3 => (true, BaseBehaviour),
-            4 => (true, HartExtensions.ProbeBits),
+            4 => (true, HartExtensions.ProbeBits(task.Process.Container.Host.VectorBits)),
             5 or 9 => (true, MisalignedSlow),
             6 or 12 or 15 => (true, HartExtensions.CacheBlockBytes),       // zicboz, zicbom, zicbop
             7 => (true, AddressSpace.Limit - 1),
             8 => (true, HartExtensions.TimebaseFrequency),
-            10 => (true, VectorMisalignedUnsupported),
+            10 => (true, task.Process.Container.Host.VectorBits == 0 ? VectorMisalignedUnsupported : VectorMisalignedFast),
             _ => (false, 0UL),
         };
         return known;

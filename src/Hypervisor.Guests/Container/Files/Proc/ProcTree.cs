@@ -92,7 +92,7 @@ internal static class ProcTree
     {
         var text = new StringBuilder();
         for (int i = 0; i < container.Host.Processors; i++)
-            text.Append(CultureInfo.InvariantCulture, $"processor\t: {i}\nhart\t\t: {i}\nisa\t\t: {HartExtensions.IsaString(HartExtensions.All)}\nmmu\t\t: sv39\n\n");
+            text.Append(CultureInfo.InvariantCulture, $"processor\t: {i}\nhart\t\t: {i}\nisa\t\t: {HartExtensions.IsaString(HartExtensions.For(container.Host.VectorBits))}\nmmu\t\t: sv39\n\n");
         return text.ToString();
     }
 
