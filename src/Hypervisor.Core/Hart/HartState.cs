@@ -96,6 +96,9 @@ internal unsafe struct HartState
     /// <summary>Vector length, start and type (vtype, whose illegal value is bit 63 alone).</summary>
     public ulong Vl, Vstart, Vtype;
 
+    /// <summary>VLMAX of the type in force.</summary>
+    public ulong VectorMaximum;
+
     /// <summary>The address whose translation a vector access lacked, while <see cref="HasVectorMiss"/> is set.</summary>
     public ulong VectorMiss;
 

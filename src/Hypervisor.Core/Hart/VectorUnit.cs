@@ -34,6 +34,19 @@ internal static unsafe class VectorUnit
     /// <summary>Puts a vtype in force, and the vector length that it gives an application's length.</summary>
     public static void Configure(HartState* s, ulong type, ulong length)
     {
+        if (type == s->Vtype && type != Illegal)
+        {
+            s->Vstart = 0;
+            s->VectorDirty = 1;
+            s->Vl = Math.Min(length, s->VectorMaximum);
+            return;
+        }
+
+        Change(s, type, length);
+    }
+
+    private static void Change(HartState* s, ulong type, ulong length)
+    {
         int width = (int)(type >> 3 & 7);
         int group = (int)(type & 7) is var bits && bits >= 4 ? bits - 8 : bits;
         s->Vstart = 0;
@@ -43,6 +56,7 @@ internal static unsafe class VectorUnit
         {
             s->Vtype = Illegal;
             s->Vl = 0;
+            s->VectorMaximum = 0;
             s->VectorGroup = 0;
             s->GroupMask = 0;
             s->VectorSelect = IllegalType;
@@ -53,7 +67,8 @@ internal static unsafe class VectorUnit
         s->VectorGroup = (sbyte)group;
         s->GroupMask = group > 0 ? (byte)((1 << group) - 1) : (byte)0;
         s->VectorSelect = (byte)width;
-        s->Vl = Math.Min(length, MaximumOf(s));
+        s->VectorMaximum = MaximumOf(s);
+        s->Vl = Math.Min(length, s->VectorMaximum);
     }
 
     /// <summary>Writes vstart; always legal.</summary>
@@ -74,7 +89,7 @@ internal static unsafe class VectorUnit
     }
 
     /// <summary>VLMAX of the type in force, which is legal.</summary>
-    public static ulong MaximumOf(HartState* s)
+    private static ulong MaximumOf(HartState* s)
     {
         int shift = s->VectorGroup - (int)(s->Vtype >> 3 & 7);
         return shift >= 0 ? (ulong)s->Vlenb << shift : (ulong)s->Vlenb >> -shift;

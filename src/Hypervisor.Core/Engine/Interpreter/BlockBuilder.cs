@@ -197,6 +197,10 @@ internal sealed unsafe class BlockBuilder
                 EmitPlain(in i, _handlers.Slow);
                 return Flow.Ends;
 
+            case Opcode.Csrrs when i.Rs1 == 0 && i.Immediate is CsrNumber.Vl or CsrNumber.Vlenb:
+                EmitPlain(in i, _handlers.ReadVectorLength);
+                return Flow.FallsThrough;
+
             case Opcode.Csrrw or Opcode.Csrrs or Opcode.Csrrc or Opcode.Csrrwi or Opcode.Csrrsi or Opcode.Csrrci:
                 EmitPlain(in i, _handlers.Slow);
                 return Flow.FallsThrough;

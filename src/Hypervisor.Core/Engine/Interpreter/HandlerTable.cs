@@ -19,6 +19,7 @@ internal sealed unsafe class HandlerTable
     private readonly nint[] _dynamic = new nint[Opcodes];
     private readonly nint[] _vectorKernels = GC.AllocateArray<nint>(VectorOperations * VectorOp.Kinds, pinned: true);
     private nint _vectorStep;
+    private nint _readLength;
     private readonly nint[] _pairs = new nint[Kinds * Kinds];
 
     public HandlerTable()
@@ -51,6 +52,9 @@ internal sealed unsafe class HandlerTable
 
     /// <summary>The kernels of vector operations, for <see cref="HartState.VectorKernels"/>: those that code was decoded for.</summary>
     public void* VectorKernels => Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_vectorKernels));
+
+    /// <summary>The handler that reads vl or vlenb.</summary>
+    public nint ReadVectorLength => _readLength != 0 ? _readLength : _readLength = Resolve((nint)(Next)(&Handlers.Step<VectorLength>));
 
     /// <summary>The handler of a vector operation, whose kernels are found for all element widths.</summary>
     public nint OfVectors(Opcode opcode)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Memory;
 using static Hypervisor.Core.Hart.RegisterFile;
@@ -7,10 +8,12 @@ namespace Hypervisor.Core.Engine.Interpreter.Vector;
 /// <summary>vsetvli, vsetivli and vsetvl (section 30.6).</summary>
 internal static unsafe class Configuration
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool SetRegister(Op* op, HartState* s, TlbEntry* tlb) => Set(op, s, VectorOp.Type(op));
 
     public static bool SetFromRegister(Op* op, HartState* s, TlbEntry* tlb) => Set(op, s, X(s)[op->Rs2]);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool SetImmediate(Op* op, HartState* s, TlbEntry* tlb)
     {
         VectorUnit.Configure(s, VectorOp.Type(op), op->Rs1);

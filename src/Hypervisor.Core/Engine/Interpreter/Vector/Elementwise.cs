@@ -15,6 +15,7 @@ internal static unsafe class Elementwise
 {
     /// <summary>vd = f(vs2, operand).</summary>
     [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool Run<F, T>(Op* op, HartState* s, TlbEntry* tlb)
         where F : struct, IElements
         where T : unmanaged, IBinaryInteger<T>, IMinMaxValue<T>
@@ -51,6 +52,7 @@ internal static unsafe class Elementwise
     }
 
     /// <summary>d[i] = f(a[i], b[i]).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply<F, T>(T* d, T* a, T* b, nint count)
         where F : struct, IElements
         where T : unmanaged, IBinaryInteger<T>, IMinMaxValue<T>
@@ -82,6 +84,7 @@ internal static unsafe class Elementwise
     }
 
     /// <summary>d[i] = f(a[i], b).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void ApplyUniform<F, T>(T* d, T* a, T b, nint count)
         where F : struct, IElements
         where T : unmanaged, IBinaryInteger<T>, IMinMaxValue<T>
@@ -134,6 +137,7 @@ internal static unsafe class Elementwise
     }
 
     /// <summary>d[i] = b[i] where the mask has bit start + i.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Blend<T>(T* d, T* b, byte* mask, nint start, nint count) where T : unmanaged
     {
         nint i = 0;

@@ -54,6 +54,7 @@ internal static unsafe class Comparisons
 {
     /// <summary>vd.mask = vs2 compared with the operand.</summary>
     [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool Run<F, T>(Op* op, HartState* s, TlbEntry* tlb)
         where F : struct, IComparison
         where T : unmanaged, IBinaryInteger<T>
@@ -194,6 +195,7 @@ internal readonly struct NegatedMultiplySubtract : IAccumulation
 internal static unsafe class Accumulations
 {
     [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool Run<F, T>(Op* op, HartState* s, TlbEntry* tlb)
         where F : struct, IAccumulation
         where T : unmanaged, IBinaryInteger<T>

@@ -15,6 +15,12 @@ internal static unsafe class MaskBits
     /// <summary>d[i] = bits[i] for start ≤ i &lt; count where the mask, if any, has bit i; other bits keep their values.</summary>
     public static void Store(byte* d, byte* bits, byte* mask, int start, int count)
     {
+        if (mask == null && start == 0 && (count & 7) == 0)
+        {
+            new ReadOnlySpan<byte>(bits, count >> 3).CopyTo(new Span<byte>(d, count >> 3));
+            return;
+        }
+
         for (int at = start >> 3; at << 3 < count; at++)
         {
             int within = 0xFF;
@@ -44,6 +50,7 @@ internal static unsafe class MaskBits
     }
 
     /// <summary>vcpop.m: how many active elements have their bit set.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool Count(Op* op, HartState* s, TlbEntry* tlb)
     {
         if (s->Vstart != 0)
@@ -57,6 +64,7 @@ internal static unsafe class MaskBits
     }
 
     /// <summary>vfirst.m: the first active element with its bit set, or −1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool First(Op* op, HartState* s, TlbEntry* tlb)
     {
         if (s->Vstart != 0)

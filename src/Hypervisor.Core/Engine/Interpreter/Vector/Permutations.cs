@@ -69,7 +69,7 @@ internal static unsafe class Permutations
         if (!VectorRules.PlainUnary(op, s))
             return false;
         ulong offset = VectorOp.Scalar(op, s, sizeof(ulong));
-        ulong length = VectorUnit.MaximumOf(s);
+        ulong length = s->VectorMaximum;
         T* d = (T*)VectorOp.Register(s, op->Rd);
         T* a = (T*)VectorOp.Register(s, op->Rs2);
         byte* mask = VectorOp.Mask(op, s);
@@ -144,7 +144,7 @@ internal static unsafe class Permutations
     {
         T* d = (T*)VectorOp.Register(s, op->Rd);
         T* a = (T*)VectorOp.Register(s, op->Rs2);
-        ulong length = VectorUnit.MaximumOf(s);
+        ulong length = s->VectorMaximum;
         byte* mask = VectorOp.Mask(op, s);
         for (nint i = (nint)s->Vstart; i < (nint)s->Vl; i++)
         {

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Memory;
 using static Hypervisor.Core.Hart.RegisterFile;
@@ -33,9 +34,70 @@ internal static unsafe class VectorMemory
         }
     }
 
-    public static bool LoadUnit(Op* op, HartState* s, TlbEntry* tlb) => Unit(op, s, tlb, store: false);
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static bool LoadUnit(Op* op, HartState* s, TlbEntry* tlb)
+    {
+        if (TryWithinPage(op, s, out ulong address, out uint bytes))
+        {
+            TlbEntry* entry = Tlb.LoadEntry(tlb, address);
+            if (entry->Tag == (address & ~0xFFFUL))
+            {
+                Move(VectorOp.Register(s, op->Rd), (byte*)(address + (ulong)entry->Addend), bytes);
+                return VectorOp.Done(s);
+            }
+        }
 
-    public static bool StoreUnit(Op* op, HartState* s, TlbEntry* tlb) => Unit(op, s, tlb, store: true);
+        return Unit(op, s, tlb, store: false);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static bool StoreUnit(Op* op, HartState* s, TlbEntry* tlb)
+    {
+        if (TryWithinPage(op, s, out ulong address, out uint bytes))
+        {
+            TlbEntry* entry = Tlb.StoreEntry(tlb, address);
+            if (entry->Tag == (address & ~0xFFFUL))
+            {
+                Move((byte*)(address + (ulong)entry->Addend), VectorOp.Register(s, op->Rd), bytes);
+                return VectorOp.Done(s);
+            }
+        }
+
+        return Unit(op, s, tlb, store: true);
+    }
+
+    /// <summary>Whether an access is of the plainest kind: all elements, of the type's own width and unmasked, in one page.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool TryWithinPage(Op* op, HartState* s, out ulong address, out uint bytes)
+    {
+        const int fieldsAndForm = 0x3F << 13;
+        address = X(s)[op->Rs1];
+        int width = s->VectorSelect;
+        bytes = (uint)s->Vl << width;
+        int form = width == 0 ? 0 : width + 4;
+        return (op->Imm & fieldsAndForm) == form << 16 && !VectorOp.IsMasked(op) && s->Vstart == 0 && (op->Rd & s->GroupMask) == 0
+            && (address & 0xFFF) + bytes <= GuestMemory.PageSize;
+    }
+
+    /// <summary>Bytes from or to a register group, by host vectors where there are enough of them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Move(byte* to, byte* from, uint bytes)
+    {
+        if (Vector256.IsHardwareAccelerated && bytes >= 32 && (bytes & 31) == 0)
+        {
+            for (uint i = 0; i < bytes; i += 32)
+                Vector256.Store(Vector256.Load(from + i), to + i);
+            return;
+        }
+
+        if (bytes == 16)
+        {
+            Vector128.Store(Vector128.Load(from), to);
+            return;
+        }
+
+        Unsafe.CopyBlockUnaligned(to, from, bytes);
+    }
 
     public static bool LoadStrided(Op* op, HartState* s, TlbEntry* tlb) => Strided(op, s, tlb, store: false);
 

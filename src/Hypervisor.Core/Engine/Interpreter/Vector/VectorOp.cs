@@ -98,6 +98,19 @@ internal static unsafe class VectorOp
     }
 }
 
+/// <summary>csrr of vl and vlenb, which loops over vectors are full of.</summary>
+internal readonly unsafe struct VectorLength : IStep
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
+    {
+        if (s->VectorSelect == VectorUnit.Off)
+            return false;
+        X(s)[op->Rd] = op->Imm == CsrNumber.Vl ? s->Vl : (uint)s->Vlenb;
+        return true;
+    }
+}
+
 /// <summary>
 /// Every vector instruction: calls the kernel of its operation for the element width in force. False, as from a kernel, where the
 /// dispatcher must look: the instruction is illegal as things stand, or an access needs a translation.
