@@ -82,9 +82,11 @@ internal sealed class LayerStore(string root)
     {
         if (mediaType.EndsWith("tar+gzip", StringComparison.Ordinal) || mediaType.EndsWith("tar.gzip", StringComparison.Ordinal))
             return new GZipStream(packed, CompressionMode.Decompress);
+        if (mediaType.EndsWith("tar+zstd", StringComparison.Ordinal))
+            return new ZstdStream(packed);
         if (mediaType.EndsWith(".tar", StringComparison.Ordinal))
             return packed;
-        throw new HypervisorException($"A layer is of kind '{mediaType}'; tar and tar+gzip are unpacked here. 'skopeo copy --dest-compress-format gzip' makes one of the other.");
+        throw new HypervisorException($"A layer is of kind '{mediaType}'; tar, tar+gzip and tar+zstd are unpacked here. 'skopeo copy --dest-compress-format gzip' makes one of the other.");
     }
 
     private static LayerOwners? ReadOwners(string file)

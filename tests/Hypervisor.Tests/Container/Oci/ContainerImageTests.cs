@@ -143,6 +143,31 @@ public sealed class ContainerImageTests
         string Refusal() => Assert.Throws<HypervisorException>(() => ContainerImage.Open(folder["layout"], null, folder["cache"])).Message;
     }
 
+    [PeerFact("zstd")]
+    public void Layers_PackedByZstandard_AreUnpackedAndChecked()
+    {
+        using var folder = new TemporaryFolder();
+        string large = string.Concat(Enumerable.Range(0, 100_000).Select(number => number.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+        byte[] layer = Layer(tar =>
+        {
+            File(tar, "small", "small");
+            File(tar, "large", large);
+        });
+        Write(folder, [(layer, true)], "one", zstd: true);
+        var root = new MemoryDirectory(new FileStore(() => 0, 1 << 20), 0x1ED, ContainerImage.Open(folder["layout"], "one", folder["cache"]).Root);
+        Assert.Equal("small", Read(root.Lookup("small")!));
+        Assert.Equal(large.Length, root.Lookup("large")!.Size);
+        Assert.Equal(large[..100], Read(root.Lookup("large")!));
+
+        // What is no Zstandard, and what ends before its time.
+        string blob = Directory.GetFiles(folder["layout/blobs/sha256"]).MaxBy(name => new FileInfo(name).Length)!;
+        foreach (byte[] bad in new[] { Encoding.UTF8.GetBytes("nothing"), System.IO.File.ReadAllBytes(blob)[..^100] })
+        {
+            System.IO.File.WriteAllBytes(blob, bad);
+            Assert.Contains("is damaged", Assert.Throws<HypervisorException>(() => ContainerImage.Open(folder["layout"], "one", folder["other"])).Message, StringComparison.Ordinal);
+        }
+    }
+
     [PeerFact("apt-get", "dpkg-deb", "tar")]
     public void Run_OfAnImage_StartsItsCommand()
     {
@@ -159,7 +184,7 @@ public sealed class ContainerImageTests
             "sh", "-c", "cat /mnt/f; echo x 2>/dev/null > /mnt/f || echo read-only; rm /bin/ls"));
     }
 
-    private static void Write(TemporaryFolder folder, (byte[] Tar, bool Packed)[] layers, string tag, string architecture = "riscv64", string? run = null)
+    private static void Write(TemporaryFolder folder, (byte[] Tar, bool Packed)[] layers, string tag, string architecture = "riscv64", string? run = null, bool zstd = false)
     {
         if (Directory.Exists(folder["layout"]))
             Directory.Delete(folder["layout"], recursive: true);
@@ -170,7 +195,7 @@ public sealed class ContainerImageTests
         foreach ((byte[] tar, bool packed) in layers)
         {
             ids.Add("sha256:" + Convert.ToHexStringLower(SHA256.HashData(tar)));
-            descriptors.Add(Blob(packed ? Pack(tar) : tar, "application/vnd.oci.image.layer.v1.tar" + (packed ? "+gzip" : "")));
+            descriptors.Add(Blob(!packed ? tar : zstd ? PackByZstandard(folder, tar) : Pack(tar), "application/vnd.oci.image.layer.v1.tar" + (!packed ? "" : zstd ? "+zstd" : "+gzip")));
         }
 
         var description = new JsonObject
@@ -191,6 +216,12 @@ public sealed class ContainerImageTests
             System.IO.File.WriteAllBytes(folder[$"layout/blobs/sha256/{hash}"], bytes);
             return new JsonObject { ["mediaType"] = type, ["digest"] = "sha256:" + hash, ["size"] = bytes.Length };
         }
+    }
+
+    private static byte[] PackByZstandard(TemporaryFolder folder, byte[] bytes)
+    {
+        Peer.Run("zstd", "-q", "-f", folder.Write("packed", bytes), "-o", folder["packed.zst"]);
+        return System.IO.File.ReadAllBytes(folder["packed.zst"]);
     }
 
     private static byte[] Pack(byte[] bytes)
