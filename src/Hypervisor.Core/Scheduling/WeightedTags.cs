@@ -100,7 +100,7 @@ internal sealed class WeightedTags(int cpus, bool lowersInfeasibleWeights = true
     /// </summary>
     public void Bound(int vcpu, long origin, long nanoseconds)
     {
-        if (_unit > 1 && !IsAheadWithin(vcpu, origin, nanoseconds))
+        if (_feasible is not null && !IsAheadWithin(vcpu, origin, nanoseconds))
             Place(vcpu, origin + (nanoseconds * _scale / _entries[vcpu].Share));
     }
 

@@ -65,8 +65,6 @@ internal sealed class ManifestReader
         if (guests.Count == 0)
             throw _yaml.Wrong(machines, "there is no machine in 'machines'");
         string? scheduler = fields.TryGetValue("scheduler", out YamlNode? policy) ? _words.Scheduler(policy) : null;
-        if (scheduler?.Contains(':', StringComparison.Ordinal) == true && _hasGroups)
-            throw _yaml.Wrong(policy!, $"groups, limits and reservations lie around a scheduler of its own: choose from {string.Join(", ", Core.Scheduling.Schedulers.Names)}");
         return new MachineManifest
         {
             Scheduler = scheduler,

@@ -97,7 +97,7 @@ public sealed class ManifestTests : IDisposable
     [InlineData("groups: { a: { in: b } }\nmachines:\n  a: { program: x }", "there is no group 'b'")]
     [InlineData("groups: { a: { inside: magic } }\nmachines:\n  a: { program: x }", "there is no scheduler 'magic'")]
     [InlineData("groups: { a: { limit: 0 } }\nmachines:\n  a: { program: x }", "limit must be a number from 0.001 to 64")]
-    [InlineData("scheduler: gang:eevdf\ngroups: { a: }\nmachines:\n  a: { program: x }", "around a scheduler of its own")]
+    [InlineData("scheduler: gang:reservation\ngroups: { a: }\nmachines:\n  a: { program: x }", "no scheduler 'gang:reservation'")]
     [InlineData("machines:\n  a: { mode: fast, program: x }", ":2: machine 'a': There is no mode 'fast'")]
     [InlineData("machines:\n  a: { mode: para }", "name what it boots")]
     [InlineData("machines:\n  a: { program: x, memory: lots }", "memory: 'lots' is no memory size")]

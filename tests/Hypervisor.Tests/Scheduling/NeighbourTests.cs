@@ -126,7 +126,10 @@ public sealed class NeighbourTests
     [InlineData("eevdf")]
     [InlineData("stride")]
     [InlineData("lottery")]
+    [InlineData("sfq")]
+    [InlineData("credit2")]
     [InlineData("partitioned:eevdf")]
+    [InlineData("gang:eevdf")]
     public void StolenTime_ToldToAGuest_AgreesWithTheBooks(string name)
     {
         var policy = new RecordingPolicy(Schedulers.Create(name, 1));
@@ -145,25 +148,27 @@ public sealed class NeighbourTests
         Assert.InRange((long)told, 250_000_000, 450_000_000);
     }
 
-    // Weights 1:2:4:8 in real time, one guest of each kind: a busy host takes threads away for a while, and the scheduler evens that
+    // Weights 1:2:4:8:2 in real time, one guest of each mode: a busy host takes threads away for a while, and the scheduler evens that
     // out, so that there is a time at which all have their shares within 4 %, unless shares are wrong.
     [Theory]
     [InlineData("eevdf")]
     [InlineData("stride")]
-    public void RealTime_WeightsOneToEight_AreSharesWithinFourPercent(string name)
+    [InlineData("sfq")]
+    public void RealTime_AllModesWithWeightsOneToEight_GetSharesWithinFourPercent(string name)
     {
         using var host = new HypervisorHost(new HostOptions { Clock = HostClock.Real, Scheduler = name });
         using var guests = new Guests(host);
-        VirtualMachine[] machines = [guests.Machine("bare", Spin), guests.Machine("full", Spin), guests.Machine("assisted", Spin), guests.Container(Spin, taskLimit: 4)];
+        VirtualMachine[] machines = [guests.Machine("bare", Spin), guests.Machine("full", Spin), guests.Machine("assisted", Spin), guests.Container(Spin, taskLimit: 4), guests.Para(Spin)];
+        int[] weights = [100, 200, 400, 800, 200];
         for (int i = 0; i < machines.Length; i++)
-            host.Add(machines[i], SchedulingParameters.Default with { Weight = 100 << i });
+            host.Add(machines[i], SchedulingParameters.Default with { Weight = weights[i] });
         host.Start();
         double[] shares = [];
         for (int looks = 0; looks < 60; looks++)
         {
             Assert.Null(host.WaitFor(machines[0], TimeSpan.FromMilliseconds(500)));
             double all = machines.Sum(Ran);
-            shares = [.. machines.Select((machine, i) => Ran(machine) / all * 15 / (1 << i))];
+            shares = [.. machines.Select((machine, i) => Ran(machine) / all * weights.Sum() / weights[i])];
             if (shares.All(share => share is > 0.96 and < 1.04))
                 break;
         }

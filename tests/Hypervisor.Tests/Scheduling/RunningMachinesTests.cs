@@ -1,7 +1,6 @@
 using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Machine;
 using Hypervisor.Core.Memory;
-using Hypervisor.Core.Scheduling.Simulation;
 using Hypervisor.Core.Scheduling;
 using Hypervisor.Guests.BuiltIn;
 using Hypervisor.Guests.Common;
@@ -43,26 +42,29 @@ public sealed class RunningMachinesTests
         }
     }
 
-    [Theory]
-    [InlineData("eevdf")]
-    [InlineData("stride")]
-    [InlineData("sfq")]
-    [InlineData("credit2")]
-    [InlineData("lottery")]
-    [InlineData("round-robin")]
-    public void HostLoopAndSimulator_SameWorkload_GiveTheSameSchedule(string name)
-    {
-        int[] weights = [100, 300, 700];
-        var running = new RecordingPolicy(Schedulers.Create(name, 1));
-        using var host = new HypervisorHost(new HostOptions(), running);
-        foreach (int weight in weights)
-            host.Add(HypervisorHostTests.Spinner(host), SchedulingParameters.Default with { Weight = weight });
-        host.RunFor(50_000_000);
+    public static TheoryData<string> FairInGroups => ["eevdf", "stride", "sfq", "partitioned:eevdf", "partitioned:stride", "gang:eevdf", "gang:sfq"];
 
-        var simulated = new RecordingPolicy(Schedulers.Create(name, 1));
-        new ScheduleSimulation(simulated, 1, [.. weights.Select((weight, i) => new SimulatedVCpu($"v{i}", SchedulingParameters.Default with { Weight = weight }))]).Run(50_000_000);
-        Assert.True(simulated.Runs.Count > 40);
-        Assert.Equal(simulated.Runs, running.Runs.Take(simulated.Runs.Count));
+    // Tenants 1:2:4:8 with machines of all modes in them, of other weights: the tenants' shares, and those of machines within theirs.
+    [Theory]
+    [MemberData(nameof(FairInGroups))]
+    public void AllModes_InWeightedGroups_GetTheirSharesWithinOnePercentOverTenSeconds(string name)
+    {
+        using var host = new HypervisorHost(Slow with { Scheduler = name, Groups = true });
+        using var guests = new Spinners(host);
+        SchedulingGroup[] tenants = [.. Enumerable.Range(0, 4).Select(i => new SchedulingGroup($"tenant {i}") { Weight = 100 << i })];
+        (VirtualMachine Machine, int Tenant, int Weight)[] all =
+        [
+            (guests.Board("bare"), 0, 100), (guests.Board("full"), 1, 300), (guests.Container(), 1, 100), (guests.Board("assisted"), 2, 100), (guests.Para(), 2, 100), (guests.Board("full"), 3, 700), (guests.Para(), 3, 100),
+        ];
+        foreach ((VirtualMachine machine, int tenant, int weight) in all)
+            host.Add(machine, SchedulingParameters.Default with { Group = new SchedulingGroup(machine.Name) { Parent = tenants[tenant], Weight = weight } });
+        host.RunFor(10_000_000_000);
+        foreach ((VirtualMachine machine, int tenant, int weight) in all)
+        {
+            double share = machine.VCpus.Sum(vcpu => vcpu.Meter.RunNanoseconds) / 1e10;
+            double due = (1 << tenant) / 15.0 * weight / all.Where(each => each.Tenant == tenant).Sum(each => each.Weight);
+            Assert.InRange(share, due * 0.99, due * 1.01);
+        }
     }
 
     [Fact]
