@@ -123,10 +123,11 @@ public sealed partial class ContainerHost
             int error = Exec(task, KernelText.FromHost(program), [.. options.Arguments.Select(KernelText.FromHost)], [.. options.Environment.Select(KernelText.FromHost)], space);
             if (error != 0)
             {
+                string? interpreter = ProgramLoader.InterpreterOf(process, KernelText.FromHost(program));
                 container.Forget(task);
                 Machine.RemoveVCpu(task.VCpu);
                 space.Release();
-                throw new HypervisorException($"Container '{name}' cannot run '{options.Program}': {LoadError(error)}");
+                throw new HypervisorException($"Container '{name}' cannot run '{options.Program}': {LoadError(error, interpreter)}");
             }
 
             container.Add(process);

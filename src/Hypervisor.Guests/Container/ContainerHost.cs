@@ -105,9 +105,10 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
             int error = Exec(task, KernelText.FromHost(program), [.. options.Arguments.Select(KernelText.FromHost)], [.. options.Environment.Select(KernelText.FromHost)], space);
             if (error != 0)
             {
+                string? interpreter = ProgramLoader.InterpreterOf(process, KernelText.FromHost(program));
                 container.Forget(task);
                 Machine.RemoveVCpu(task.VCpu);
-                throw new HypervisorException($"Container '{options.Name}' cannot run '{options.Program}': {LoadError(error)}");
+                throw new HypervisorException($"Container '{options.Name}' cannot run '{options.Program}': {LoadError(error, interpreter)}");
             }
 
             container.Add(process);
@@ -235,9 +236,12 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
         }
     }
 
-    private static string LoadError(int error) => -error switch
+    private static string LoadError(int error, string? interpreter) => -error switch
     {
-        Errno.ENOENT => "there is no such file in the container, or its interpreter is missing.",
+        Errno.ENOENT when interpreter is not null => $"its interpreter '{interpreter}' is not in the container; give a root directory that holds it, or link the program statically.",
+        Errno.ELIBBAD => $"its interpreter '{interpreter}' is no riscv64 Linux program; put the one that belongs to it there.",
+        Errno.EACCES when interpreter is not null => $"it or its interpreter '{interpreter}' is no executable file; make it executable.",
+        Errno.ENOENT => "there is no such file in the container.",
         Errno.EACCES => "it is no executable file; make it executable or name another.",
         Errno.ENOEXEC => "it is no riscv64 Linux program.",
         Errno.ENOMEM => "it does not fit into the container's memory limit.",

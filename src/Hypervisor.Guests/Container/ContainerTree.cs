@@ -21,12 +21,12 @@ internal static class ContainerTree
     {
         ContainerOptions options = container.Options;
         if (options is { RootIsHosts: true, RootDirectory: { } host })
-            return new MountedTree(new HostVolume(container.Store, host).Root, "hostfs", "rootfs", options.RootIsReadOnly);
+            return new MountedTree(new HostVolume(container.Store, host).Root, "hostfs", "hostfs", options.RootIsReadOnly);
         HostDirectory? lower = options.Image?.Root ?? (options.RootDirectory is { } path ? new HostDirectory(Path.GetFullPath(path)) : null);
         if (options.UpperDirectory is { } upper)
-            return new MountedTree(new OverlayDirectory(new HostVolume(container.Store, Path.GetFullPath(upper)), lower!), "overlay", "rootfs", options.RootIsReadOnly);
+            return new MountedTree(new OverlayDirectory(new HostVolume(container.Store, Path.GetFullPath(upper)), lower!), "overlay", "overlay", options.RootIsReadOnly);
         var root = new MemoryDirectory(container.Store, 0x1ED, lower);
-        return new MountedTree(root, "overlay", "rootfs", options.RootIsReadOnly);
+        return new MountedTree(root, "overlay", "overlay", options.RootIsReadOnly);
     }
 
     /// <summary>The open file behind a standard stream.</summary>

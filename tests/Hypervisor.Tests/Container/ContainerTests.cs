@@ -37,6 +37,7 @@ public sealed class ContainerTests
     [InlineData("addresses")]
     [InlineData("files")]
     [InlineData("hostile")]
+    [InlineData("interpreters")]
     [InlineData("jobs")]
     [InlineData("readiness")]
     [InlineData("sharing")]
@@ -257,6 +258,23 @@ public sealed class ContainerTests
         Assert.Throws<HypervisorException>(() => run.Start(new byte[10], new ContainerOptions { Program = "", Arguments = [], RootDirectory = "/no/such/folder" }));
 
         string Error(byte[] image) => Assert.Throws<HypervisorException>(() => run.Start(image)).Message;
+    }
+
+    [PeerFact(Compiler)]
+    public void Create_InterpreterThatIsMissingOrNone_SaysWhichAndWhatToDo()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("program.c", "int main(void){return 0;}"u8);
+        Peer.Run(Compiler, "-o", folder["program"], folder["program.c"]);
+        byte[] program = File.ReadAllBytes(folder["program"]);
+        using var run = new ContainerRun();
+        string missing = Assert.Throws<HypervisorException>(() => run.Start(program)).Message;
+        Assert.Contains("its interpreter '/lib/ld-linux-riscv64-lp64d.so.1' is not in the container", missing, StringComparison.Ordinal);
+        Directory.CreateDirectory(folder["root/lib"]);
+        folder.Write("root/lib/ld-linux-riscv64-lp64d.so.1", "no program"u8);
+        File.SetUnixFileMode(folder["root/lib/ld-linux-riscv64-lp64d.so.1"], (UnixFileMode)0x1ED);
+        string bad = Assert.Throws<HypervisorException>(() => run.Start(program, new ContainerOptions { Program = "", Arguments = [], RootDirectory = folder["root"] })).Message;
+        Assert.Contains("its interpreter '/lib/ld-linux-riscv64-lp64d.so.1' is no riscv64 Linux program", bad, StringComparison.Ordinal);
     }
 
     [Fact]

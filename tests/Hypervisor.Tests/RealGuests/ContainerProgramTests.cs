@@ -25,7 +25,7 @@ public sealed class ContainerProgramTests
         { "dpkg", "cd /tmp; mkdir -p p/DEBIAN p/usr/share/x; echo data > p/usr/share/x/f; printf 'Package: mine\\nVersion: 1.0\\nArchitecture: all\\nMaintainer: x <x@x>\\nDescription: test\\n' > p/DEBIAN/control; printf '#!/bin/sh\\necho $1\\n' > p/DEBIAN/postinst; chmod 755 p/DEBIAN/postinst; dpkg-deb --root-owner-group -b p m.deb > log; dpkg -i m.deb 2>&1 | tail -1; dpkg -l mine | grep -c ^ii; cat /usr/share/x/f; dpkg -r mine >> log 2>&1; ls /usr/share/x 2>&1 | grep -c cannot", "configure\n1\ndata\n1\n" },
         { "apt", "cd /tmp; mkdir -p p/DEBIAN p/usr/share/x; echo data > p/usr/share/x/f; printf 'Package: mine\\nVersion: 1.0\\nArchitecture: all\\nMaintainer: x <x@x>\\nDescription: test\\n' > p/DEBIAN/control; dpkg-deb --root-owner-group -b p mine.deb > log; DEBIAN_FRONTEND=noninteractive apt-get -o APT::Sandbox::User=root install -y /tmp/mine.deb > log 2>&1; cat /usr/share/x/f; dpkg -l mine | grep -c ^ii", "data\n1\n" },
         { "script", "script -qc 'tty; stty size; echo on a terminal' /dev/null < /dev/null | tr -d '\\r' | sed s,pts/.*,pts,", "/dev/pts\n0 0\non a terminal\n" },
-        { "system", "sleep 50 & ps -o comm= -p $!; pgrep -cx sleep; top -b -n1 | grep -cw sleep; nproc; df / | tail -1 | tr -s ' ' | cut -d' ' -f1,6; free | grep -c Mem; uptime | grep -c load; kill $!; wait $!; echo $?", "sleep\n1\n1\n1\nrootfs /\n1\n1\n143\n" },
+        { "system", "sleep 50 & ps -o comm= -p $!; pgrep -cx sleep; top -b -n1 | grep -cw sleep; nproc; df / | tail -1 | tr -s ' ' | cut -d' ' -f1,6; free | grep -c Mem; uptime | grep -c load; kill $!; wait $!; echo $?", "sleep\n1\n1\n1\noverlay /\n1\n1\n143\n" },
     };
 
     public static TheoryData<string, string, string> Python => new()
@@ -150,6 +150,44 @@ public sealed class ContainerProgramTests
         int code = hv.WaitForExit(110);
         Assert.True(code == 0, $"ended with {code}: {hv.Output}{hv.Errors}");
         Assert.Equal(["client | 3", "client | OK", "client | whole", "client | ended"], hv.Output.Split('\n').Where(line => line.StartsWith("client", StringComparison.Ordinal)).Select(line => line.TrimEnd()).Where(line => line.Length > 8));
+    }
+
+    [RealGuestTheory("programs")]
+    [InlineData(5)]
+    public void Sqlite_KilledWithItsHost_KeepsWhatItCommitted(int commits)
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder["data"]);
+        string[] place = ["run", "--rootfs", RealGuest.File("programs")!, "--volume", $"{folder["data"]}:/data", "--timeout", "100"];
+        int last;
+        using (var hv = new HvProcess([.. place, "bash", "-c", """
+            sqlite3 /data/d.db 'create table t(a integer primary key, b blob)'
+            for ((i = 1;; i++)); do sqlite3 /data/d.db "insert into t values($i, randomblob(20000))" && echo "done $i."; done
+            """]))
+        {
+            hv.WaitFor($"done {commits}.", 100);
+            hv.Kill();
+            last = hv.Output.Split('\n').Count(line => line.StartsWith("done ", StringComparison.Ordinal) && line.EndsWith('.'));
+        }
+
+        using var after = new HvProcess([.. place, "sqlite3", "/data/d.db", "pragma integrity_check; select count(*), max(a), min(length(b)) from t;"]);
+        Assert.Equal(0, after.WaitForExit(110));
+        string[] lines = after.Output.Split('\n');
+        Assert.Equal("ok", lines[0]);
+        string[] found = lines[1].Split('|');
+        Assert.Equal(found[0], found[1]);
+        Assert.InRange(int.Parse(found[0], System.Globalization.CultureInfo.InvariantCulture), last, last + 1);
+        Assert.Equal("20000", found[2]);
+    }
+
+    [RealGuestTheory("programs")]
+    [InlineData("python3")]
+    public void Stats_OfAProgram_NameTheCallsThatAreNotServed(string program)
+    {
+        using var hv = new HvProcess("run", "--rootfs", RealGuest.File("programs")!, "--timeout", "100", "--stats", program, "-c",
+            "import ctypes\nfor _ in range(3): ctypes.CDLL(None).syscall(425, 1, 0)");
+        Assert.Equal(0, hv.WaitForExit(110));
+        Assert.Contains("3 calls of io_uring_setup, which is not served", hv.Errors, StringComparison.Ordinal);
     }
 
     private static string Run(string what, params string[] command)

@@ -52,6 +52,9 @@ internal static unsafe class ProgramLoader
         }
     }
 
+    /// <summary>The interpreter that a program names, for those who tell why it does not run; null where it names none.</summary>
+    public static string? InterpreterOf(Process process, string path) => Open(process, path, out Image image) == 0 ? image.Elf?.Interpreter : null;
+
     /// <summary>Who a process is once it runs a program: set-id bits, and what capabilities that leaves (capabilities(7)).</summary>
     private static Credentials Become(Credentials old, Inode program)
     {
@@ -164,9 +167,9 @@ internal static unsafe class ProgramLoader
         {
             int error = Open(process, interpreter, out Image linker);
             if (error != 0)
-                return error;
+                return error == -Errno.ENOEXEC ? -Errno.ELIBBAD : error;
             if (linker.Elf is not { } loader)
-                return -Errno.ENOEXEC;
+                return -Errno.ELIBBAD;
             interpreterBase = loader.IsPositionIndependent ? InterpreterBase : 0;
             if (!TryMap(space, loader, interpreterBase, linker.Inode, linker.Path))
                 return -Errno.ENOMEM;
