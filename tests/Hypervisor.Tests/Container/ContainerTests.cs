@@ -272,7 +272,7 @@ public sealed class ContainerTests
         Assert.Contains("its interpreter '/lib/ld-linux-riscv64-lp64d.so.1' is not in the container", missing, StringComparison.Ordinal);
         Directory.CreateDirectory(folder["root/lib"]);
         folder.Write("root/lib/ld-linux-riscv64-lp64d.so.1", "no program"u8);
-        File.SetUnixFileMode(folder["root/lib/ld-linux-riscv64-lp64d.so.1"], (UnixFileMode)0x1ED);
+        Peer.Run("chmod", "755", folder["root/lib/ld-linux-riscv64-lp64d.so.1"]);
         string bad = Assert.Throws<HypervisorException>(() => run.Start(program, new ContainerOptions { Program = "", Arguments = [], RootDirectory = folder["root"] })).Message;
         Assert.Contains("its interpreter '/lib/ld-linux-riscv64-lp64d.so.1' is no riscv64 Linux program", bad, StringComparison.Ordinal);
     }
