@@ -72,6 +72,8 @@ public sealed class CsrPeerTests
         "fflags", "frm", "fcsr",
     ];
 
+    private static readonly string[] s_vectors = ["vstart", "vxsat", "vxrm", "vcsr"];
+
     /// <summary>
     /// The bits to compare. QEMU keeps those of extensions it was told to leave out (H, Sscofpmf), bit 0 of addresses,
     /// and upper halves of 32-bit registers; its machine timer is due from reset on.
@@ -81,23 +83,27 @@ public sealed class CsrPeerTests
         "mideleg" or "mie" or "sie" or "sip" => 0xAAA,
         "mip" => 0xA2A,
         "mcounteren" or "scounteren" => uint.MaxValue,
+        "vxrm" => 3, // QEMU keeps all bits of it.
         "mepc" or "sepc" => ~1UL,
         "menvcfg" => ~(1UL << 61), // Svadu is younger than the QEMU that tests are written for.
         _ => ulong.MaxValue,
     };
 
-    [PeerFact("qemu-system-riscv64")]
-    public void TryWrite_PatternsToEveryRegister_KeepsWhatQemuKeeps()
+    [PeerTheory("qemu-system-riscv64")]
+    [InlineData(0)]
+    [InlineData(256)]
+    public void TryWrite_PatternsToEveryRegister_KeepsWhatQemuKeeps(int vectorBits)
     {
+        ulong statusBits = vectorBits == 0 ? StatusBits : StatusBits | 0x600;
         var main = new StringBuilder();
         ulong[] patterns = [ulong.MaxValue, 0, 0x5555_5555_5555_5555, 0xAAAA_AAAA_AAAA_AAAA, 0x8000_0000_0000_1234, 0x1800, 0x1000, 0x2222];
         var labels = new List<string>();
-        foreach (string register in s_written)
+        foreach (string register in (string[])[.. s_written, .. vectorBits == 0 ? [] : s_vectors])
         {
             foreach (ulong each in patterns)
             {
                 // QEMU keeps vector state, any register width and the reserved mode 2 in its status registers.
-                ulong pattern = register.EndsWith("status", StringComparison.Ordinal) ? each & StatusBits : each;
+                ulong pattern = register.EndsWith("status", StringComparison.Ordinal) ? each & statusBits : each;
                 if ((pattern & 0x1800) == 0x1000)
                     pattern &= ~0x1800UL;
 
@@ -107,20 +113,22 @@ public sealed class CsrPeerTests
                 labels.Add($"{register} = 0x{pattern:x}");
                 // Interrupts stay off, and floating point on, so that each register is asked by itself.
                 main.AppendLine($"    li a1, 0x{pattern:x}\n    csrw {register}, a1\n    csrr a0, {register}\n    li a1, 0x{ComparedBits(register):x}\n    and a0, a0, a1");
-                main.AppendLine("    csrci mstatus, 8\n    li a1, 0x6000\n    csrs mstatus, a1\n    li a1, 0x20000\n    csrc mstatus, a1");
+                main.AppendLine("    csrci mstatus, 8\n    li a1, 0x6600\n    csrs mstatus, a1\n    li a1, 0x20000\n    csrc mstatus, a1");
                 main.AppendLine("    jal print_hex");
             }
 
             main.AppendLine(register == "mideleg" ? "    li a1, 0x222\n    csrw mideleg, a1" : "    nop");
         }
 
-        Compare(main.ToString(), lines => lines.Zip(labels, (value, label) => $"{label} -> {value}"));
+        Compare(main.ToString(), lines => lines.Zip(labels, (value, label) => $"{label} -> {value}"), vectorBits);
     }
 
-    [PeerFact("qemu-system-riscv64")]
-    public void TryAccess_EveryNumberFromEveryMode_IsIllegalWhereItIsOnQemu()
+    [PeerTheory("qemu-system-riscv64")]
+    [InlineData(0)]
+    [InlineData(128)]
+    public void TryAccess_EveryNumberFromEveryMode_IsIllegalWhereItIsOnQemu(int vectorBits)
     {
-        var main = new StringBuilder("    li t0, -1\n    csrw pmpaddr0, t0\n    li t0, 0x1f\n    csrw pmpcfg0, t0\n");
+        var main = new StringBuilder("    li t0, 0x600\n    csrs mstatus, t0\n    li t0, -1\n    csrw pmpaddr0, t0\n    li t0, 0x1f\n    csrw pmpcfg0, t0\n");
         foreach (string counters in (string[])["0", "5", "-1"])
         {
             main.AppendLine($"    li a1, {counters}\n    csrw mcounteren, a1\n    csrw scounteren, a1");
@@ -153,7 +161,7 @@ public sealed class CsrPeerTests
         }
 
         main.AppendLine("done:");
-        Compare(main.ToString(), lines => lines.SelectMany((line, run) => Explain(line, run)));
+        Compare(main.ToString(), lines => lines.SelectMany((line, run) => Explain(line, run)), vectorBits);
     }
 
     /// <summary>
@@ -175,18 +183,18 @@ public sealed class CsrPeerTests
         }
     }
 
-    private static void Compare(string main, Func<string[], IEnumerable<string>> explain)
+    private static void Compare(string main, Func<string[], IEnumerable<string>> explain, int vectorBits)
     {
         AssembledProgram program = Assembler.Assemble(Prelude + "\n" + main + Epilogue, new AssemblerOptions { Name = "probe", TextBase = 0x8000_0000 });
         using var qemu = new QemuBoard();
-        (int code, string expected) = qemu.RunPrivileged(program, [0], 1, "-cpu", Cpu);
+        (int code, string expected) = qemu.RunPrivileged(program, [0], 1, "-cpu", vectorBits == 0 ? Cpu : $"{Cpu},v=true,vext_spec=v1.0,vlen={vectorBits}");
         Assert.Equal(0, code);
         string[] lines = expected.Replace("\r", "").Split('\n');
         foreach (string mode in MachineFactory.Modes)
         {
             var loop = new EventLoop();
             var console = new ConsoleText();
-            using BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = console }, loop);
+            using BoardGuest guest = MachineFactory.Create(mode, new BoardGuestOptions { Engine = Support.TestEngine.Create(), Console = console, VectorBits = vectorBits }, loop);
             guest.Boot(new BootImages { Kernel = program.ToElf() });
             MachineExit exit = loop.Run(guest.Machine, 20_000_000);
             Assert.Equal(0, exit.Code);

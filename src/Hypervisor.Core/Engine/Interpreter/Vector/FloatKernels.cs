@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Hart.FloatingPoint;
 using Hypervisor.Core.Memory;
@@ -21,6 +22,7 @@ internal static unsafe class FloatKernels
 
     private static ulong Read<T>(T* a, nint i) where T : unmanaged, IBinaryInteger<T> => ulong.CreateTruncating(a[i]);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool Binary<F, P, T>(Op* op, HartState* s, TlbEntry* tlb)
         where F : struct, IFloatBinary
         where P : struct, IFloat
@@ -36,7 +38,27 @@ internal static unsafe class FloatKernels
         nint step = vectors ? 1 : 0;
         byte* mask = VectorOp.Mask(op, s);
         int rm = (int)s->Frm;
-        for (nint i = (nint)s->Vstart; i < (nint)s->Vl; i++)
+        nint i = (nint)s->Vstart;
+        if (F.HasVectors && sizeof(T) >= 4 && mask == null && HostVectors.MayServe(rm, s->Fflags))
+        {
+            for (; (nint)s->Vl - i >= Vector128<T>.Count; i += Vector128<T>.Count)
+            {
+                Vector128<T> right = vectors ? Vector128.Load(b + i) : Vector128.Create(scalar);
+                Vector128<T> result = sizeof(T) == 4
+                    ? F.Apply(Vector128.Load(a + i).AsSingle(), right.AsSingle()).As<float, T>()
+                    : F.Apply(Vector128.Load(a + i).AsDouble(), right.AsDouble()).As<double, T>();
+                if (HostVectors.AreOrdinary(result))
+                {
+                    Vector128.Store(result, d + i);
+                    continue;
+                }
+
+                for (nint k = i; k < i + Vector128<T>.Count; k++)
+                    d[k] = T.CreateTruncating(F.Apply<P>(Read(a, k), Read(b, k * step), rm, ref s->Fflags));
+            }
+        }
+
+        for (; i < (nint)s->Vl; i++)
         {
             if (VectorOp.IsActive(mask, i))
                 d[i] = T.CreateTruncating(F.Apply<P>(Read(a, i), Read(b, i * step), rm, ref s->Fflags));
@@ -92,6 +114,7 @@ internal static unsafe class FloatKernels
     }
 
     /// <summary>Fused multiply-add: G tells the signs, and whether vd is the addend or a factor.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool Fused<G, P, T>(Op* op, HartState* s, TlbEntry* tlb)
         where G : struct, IFusedForm
         where P : struct, IFloat
@@ -107,7 +130,43 @@ internal static unsafe class FloatKernels
         nint step = vectors ? 1 : 0;
         byte* mask = VectorOp.Mask(op, s);
         int rm = (int)s->Frm;
-        for (nint i = (nint)s->Vstart; i < (nint)s->Vl; i++)
+        nint i = (nint)s->Vstart;
+        if (sizeof(T) >= 4 && mask == null && HostArithmetic.HasFusedMultiplyAdd && HostVectors.MayServe(rm, s->Fflags))
+        {
+            T sign = T.One << sizeof(T) * 8 - 1;
+            for (; (nint)s->Vl - i >= Vector128<T>.Count; i += Vector128<T>.Count)
+            {
+                Vector128<T> product = vectors ? Vector128.Load(b + i) : Vector128.Create(scalar);
+                Vector128<T> other = Vector128.Load((G.Accumulates ? a : d) + i);
+                Vector128<T> sum = Vector128.Load((G.Accumulates ? d : a) + i);
+                if (G.NegateProduct)
+                    product ^= Vector128.Create(sign);
+                if (G.NegateAddend)
+                    sum ^= Vector128.Create(sign);
+                Vector128<T> result = sizeof(T) == 4
+                    ? Vector128.FusedMultiplyAdd(product.AsSingle(), other.AsSingle(), sum.AsSingle()).As<float, T>()
+                    : Vector128.FusedMultiplyAdd(product.AsDouble(), other.AsDouble(), sum.AsDouble()).As<double, T>();
+                if (!HostVectors.AreOrdinary(result))
+                {
+                    FusedElements<G, P, T>(s, d, a, b, step, null, i, i + Vector128<T>.Count);
+                    continue;
+                }
+
+                Vector128.Store(result, d + i);
+            }
+        }
+
+        FusedElements<G, P, T>(s, d, a, b, step, mask, i, (nint)s->Vl);
+        return Done(s);
+    }
+
+    private static void FusedElements<G, P, T>(HartState* s, T* d, T* a, T* b, nint step, byte* mask, nint from, nint to)
+        where G : struct, IFusedForm
+        where P : struct, IFloat
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        int rm = (int)s->Frm;
+        for (nint i = from; i < to; i++)
         {
             if (!VectorOp.IsActive(mask, i))
                 continue;
@@ -115,8 +174,6 @@ internal static unsafe class FloatKernels
             ulong addend = G.Accumulates ? Read(d, i) : Read(a, i);
             d[i] = T.CreateTruncating(P.MultiplyAdd(Read(b, i * step), factor, addend, G.NegateProduct, G.NegateAddend, rm, ref s->Fflags));
         }
-
-        return Done(s);
     }
 
     public static bool WideFused<G, P, Q, T, W>(Op* op, HartState* s, TlbEntry* tlb)
@@ -317,5 +374,26 @@ internal readonly struct FormatNarrowerToOdd : IFloatConversion
         ulong result = P.Narrow(a, FpRounding.RTZ, ref raised);
         flags |= raised;
         return (raised & FpFlags.NX) != 0 ? result | 1 : result;
+    }
+}
+
+/// <summary>When the host's vectors of floating point may stand in for the guest's: see <see cref="HostArithmetic"/>.</summary>
+internal static class HostVectors
+{
+    /// <summary>Rounding to nearest, with inexact raised already.</summary>
+    public static bool MayServe(int rm, uint flags) => Vector128.IsHardwareAccelerated && HostArithmetic.IsNearestAndInexact(rm, flags);
+
+    /// <summary>Whether all elements are finite and above the smallest normal magnitude, so that nothing else can have been raised.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool AreOrdinary<T>(Vector128<T> bits) where T : unmanaged
+    {
+        if (Unsafe.SizeOf<T>() == 4)
+        {
+            Vector128<uint> magnitude = bits.AsUInt32() & Vector128.Create(0x7fff_ffffu);
+            return Vector128.LessThanAll(magnitude - Vector128.Create(0x0080_0001u), Vector128.Create(0x7f80_0000u - 0x0080_0001u));
+        }
+
+        Vector128<ulong> wide = bits.AsUInt64() & Vector128.Create(0x7fff_ffff_ffff_fffful);
+        return Vector128.LessThanAll(wide - Vector128.Create(0x0010_0000_0000_0001ul), Vector128.Create(0x7ff0_0000_0000_0000ul - 0x0010_0000_0000_0001ul));
     }
 }

@@ -1,15 +1,49 @@
 using System.Numerics;
+using System.Runtime.Intrinsics;
 using Hypervisor.Core.Hart.FloatingPoint;
 
 namespace Hypervisor.Core.Engine.Interpreter.Vector;
 
 /// <summary>An operation on two floating-point elements, the first of vs2.</summary>
-internal interface IFloatBinary { static abstract ulong Apply<P>(ulong a, ulong b, int rm, ref uint flags) where P : struct, IFloat; }
+internal interface IFloatBinary
+{
+    /// <summary>Whether host vectors do the same where nothing but inexact can be raised.</summary>
+    static virtual bool HasVectors => false;
 
-internal readonly struct FAdd : IFloatBinary { public static ulong Apply<P>(ulong a, ulong b, int rm, ref uint flags) where P : struct, IFloat => P.Add(a, b, rm, ref flags); }
-internal readonly struct FSubtract : IFloatBinary { public static ulong Apply<P>(ulong a, ulong b, int rm, ref uint flags) where P : struct, IFloat => P.Subtract(a, b, rm, ref flags); }
+    static abstract ulong Apply<P>(ulong a, ulong b, int rm, ref uint flags) where P : struct, IFloat;
+
+    static virtual Vector128<T> Apply<T>(Vector128<T> a, Vector128<T> b) where T : unmanaged => a;
+}
+
+internal readonly struct FAdd : IFloatBinary
+{
+    public static bool HasVectors => true;
+
+    public static ulong Apply<P>(ulong a, ulong b, int rm, ref uint flags) where P : struct, IFloat => P.Add(a, b, rm, ref flags);
+
+    public static Vector128<T> Apply<T>(Vector128<T> a, Vector128<T> b) where T : unmanaged => a + b;
+}
+
+internal readonly struct FSubtract : IFloatBinary
+{
+    public static bool HasVectors => true;
+
+    public static ulong Apply<P>(ulong a, ulong b, int rm, ref uint flags) where P : struct, IFloat => P.Subtract(a, b, rm, ref flags);
+
+    public static Vector128<T> Apply<T>(Vector128<T> a, Vector128<T> b) where T : unmanaged => a - b;
+}
+
 internal readonly struct FSubtractReversed : IFloatBinary { public static ulong Apply<P>(ulong a, ulong b, int rm, ref uint flags) where P : struct, IFloat => P.Subtract(b, a, rm, ref flags); }
-internal readonly struct FMultiply : IFloatBinary { public static ulong Apply<P>(ulong a, ulong b, int rm, ref uint flags) where P : struct, IFloat => P.Multiply(a, b, rm, ref flags); }
+
+internal readonly struct FMultiply : IFloatBinary
+{
+    public static bool HasVectors => true;
+
+    public static ulong Apply<P>(ulong a, ulong b, int rm, ref uint flags) where P : struct, IFloat => P.Multiply(a, b, rm, ref flags);
+
+    public static Vector128<T> Apply<T>(Vector128<T> a, Vector128<T> b) where T : unmanaged => a * b;
+}
+
 internal readonly struct FDivide : IFloatBinary { public static ulong Apply<P>(ulong a, ulong b, int rm, ref uint flags) where P : struct, IFloat => P.Divide(a, b, rm, ref flags); }
 internal readonly struct FDivideReversed : IFloatBinary { public static ulong Apply<P>(ulong a, ulong b, int rm, ref uint flags) where P : struct, IFloat => P.Divide(b, a, rm, ref flags); }
 internal readonly struct FMinimum : IFloatBinary { public static ulong Apply<P>(ulong a, ulong b, int rm, ref uint flags) where P : struct, IFloat => P.Minimum(a, b, ref flags); }
