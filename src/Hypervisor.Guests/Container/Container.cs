@@ -1,5 +1,6 @@
 using Hypervisor.Core;
 using Hypervisor.Guests.Container.Files;
+using Hypervisor.Guests.Container.Isolation;
 using Hypervisor.Guests.Container.Kernel;
 using Hypervisor.Guests.Container.Memory;
 using Hypervisor.Guests.Container.Net;
@@ -41,7 +42,17 @@ public sealed partial class Container
             station.Changed = () => host.HandleNetwork(this);
         Ptys = new PtyList(this);
         Console = options.Terminal ? new ContainerConsole(this) : null;
+        NamespaceSet = new NamespaceSet(Store);
+        Users = new UserNamespace(NamespaceSet, null, 0, 0) { IsFirst = true };
+        Pids = new ProcessNamespace(NamespaceSet, null, null);
         Paths = ContainerTree.Build(this);
+        FirstNamespaces = new ProcessNamespaces(
+            new MountNamespace(NamespaceSet, null, Paths),
+            new NamesNamespace(NamespaceSet, null, KernelText.FromHost(options.HostName ?? options.Name), "(none)"),
+            new IpcNamespace(NamespaceSet, null),
+            new NetworkNamespace(NamespaceSet, null, Network),
+            new ControlGroupNamespace(NamespaceSet, null),
+            Pids).Acquire();
         Cpu = options.CpuLimit is { } limit ? new CpuAccount(host.Machine.Timers, limit, WakeAll) : null;
         Io = new IoAccount(host.Machine.Timers, options.Io, host.Locked);
         Store.Io = Io;
@@ -91,7 +102,20 @@ public sealed partial class Container
     /// <summary>What its sockets share.</summary>
     internal ContainerNetwork Network { get; }
 
+    /// <summary>Its own mounts, which its first process sees.</summary>
     internal PathWalk Paths { get; }
+
+    /// <summary>Counts its namespaces.</summary>
+    internal NamespaceSet NamespaceSet { get; }
+
+    /// <summary>Stands for its own users where a file of a namespace is asked for.</summary>
+    internal UserNamespace Users { get; }
+
+    /// <summary>Its own numbers of processes.</summary>
+    internal ProcessNamespace Pids { get; }
+
+    /// <summary>The namespaces that its first process is in.</summary>
+    internal ProcessNamespaces FirstNamespaces { get; }
 
     /// <summary>Its pseudo-terminals.</summary>
     internal PtyList Ptys { get; }
@@ -141,13 +165,47 @@ public sealed partial class Container
 
     internal void Forget(Process process)
     {
-        if (_processes.Remove(process.Id))
-            EndedNanoseconds += process.EndedNanoseconds;
+        if (!_processes.Remove(process.Id))
+            return;
+        EndedNanoseconds += process.EndedNanoseconds;
+        Retire(process, process.Id);
+        Retire(process, process.Group);
+        Retire(process, process.Session);
     }
 
     internal void Add(KernelTask task) => _tasks.Add(task.Id, task);
 
-    internal void Forget(KernelTask task) => _tasks.Remove(task.Id);
+    internal void Forget(KernelTask task)
+    {
+        _tasks.Remove(task.Id);
+        Retire(task.Process, task.Id);
+    }
+
+    /// <summary>A task takes another's number, which is nobody's any more; the one it had is the other's, where that lives.</summary>
+    internal void Rename(KernelTask task, int id)
+    {
+        int old = task.Id;
+        _tasks.Remove(old);
+        if (_tasks.Remove(id, out KernelTask? other))
+        {
+            other.Id = old;
+            _tasks.Add(old, other);
+        }
+        else
+        {
+            Retire(task.Process, old);
+        }
+
+        task.Id = id;
+        _tasks.Add(id, task);
+    }
+
+    /// <summary>A number that nobody has any more is given back to the namespaces it was told in.</summary>
+    private void Retire(Process process, int id)
+    {
+        if (process.Pids.Level > 0 && !_tasks.ContainsKey(id) && !_processes.ContainsKey(id) && !_processes.Values.Any(other => other.Group == id || other.Session == id))
+            process.Pids.Leave(id);
+    }
 
     internal void End(int waitStatus)
     {

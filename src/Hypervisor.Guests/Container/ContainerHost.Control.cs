@@ -120,6 +120,7 @@ public sealed partial class ContainerHost
             var process = new Process(container, id, space, new DescriptorTable(), directory) { StartedAt = Now, WhenEnded = options.Ended };
             BecomeUser(process, options.User);
             KernelTask task = NewTask(process, id);
+            Confine(task, options.User);
             int error = Exec(task, KernelText.FromHost(program), [.. options.Arguments.Select(KernelText.FromHost)], [.. options.Environment.Select(KernelText.FromHost)], space);
             if (error != 0)
             {
@@ -182,10 +183,19 @@ public sealed partial class ContainerHost
         input.Arrived = () => Locked(arrived.WakeAll);
     }
 
+    /// <summary>Gives a task that has not run yet its user's filter.</summary>
+    private static void Confine(KernelTask task, ContainerUser user)
+    {
+        if (user.SystemCallFilter is { } filter)
+            Syscalls.FilterCalls.Add(task, [.. filter]);
+    }
+
     /// <summary>Makes a process that has not run yet somebody's.</summary>
     /// <exception cref="HypervisorException">A limit is of no resource.</exception>
     private static void BecomeUser(Process process, ContainerUser user)
     {
+        if (user.SystemCallFilter is { } filter && FilterProgram.Check([.. filter]) is null)
+            throw new HypervisorException($"Container '{process.Container.Options.Name}': the filter over its system calls is none: an instruction is unknown, jumps beyond the end, or reads what was not written, or the last does not return; compile it anew.");
         process.Umask = user.Umask;
         ulong bounding = user.BoundingCapabilities ?? Capability.All;
         ulong capabilities = (user.Capabilities ?? (user.Uid == 0 ? Capability.All : 0)) & bounding;

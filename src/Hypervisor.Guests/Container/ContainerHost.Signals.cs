@@ -12,7 +12,7 @@ public sealed partial class ContainerHost
     /// <summary>Sends a signal to a process.</summary>
     internal void Send(Process process, in SignalInfo info)
     {
-        if (!process.IsAlive || process.WaitStatus is not null)
+        if (!process.IsAlive || process.WaitStatus is not null || IsSpared(process, info.Signal))
             return;
         Affect(process, info.Signal);
         if (Signals.IsIgnored(process, info.Signal) && (process.Tasks[0].SignalMask & Signals.Bit(info.Signal)) == 0)
@@ -24,6 +24,8 @@ public sealed partial class ContainerHost
     /// <summary>Sends a signal to one task.</summary>
     internal void Send(KernelTask task, in SignalInfo info)
     {
+        if (IsSpared(task.Process, info.Signal))
+            return;
         Affect(task.Process, info.Signal);
         if (Signals.IsIgnored(task.Process, info.Signal) && (task.SignalMask & Signals.Bit(info.Signal)) == 0)
             return;
@@ -32,6 +34,14 @@ public sealed partial class ContainerHost
         if (task != Current)
             task.Woken();
     }
+
+    /// <summary>
+    /// The first process of a namespace takes only signals that it has handlers for, so that nobody in it can end it by accident:
+    /// SIGKILL and SIGSTOP come from outside only (pid_namespaces(7)).
+    /// </summary>
+    private bool IsSpared(Process process, int signal)
+        => process.Pids.First == process && process.Actions[signal].Handler == 0
+            && (signal is not (Signals.SIGKILL or Signals.SIGSTOP) || Current?.Process.Pids.IsWithin(process.Pids) == true);
 
     /// <summary>Wakes a task of a process that may take a signal, its first by preference, and whoever waits for signals by a file.</summary>
     internal void Arrived(Process process, int signal)
@@ -105,7 +115,7 @@ public sealed partial class ContainerHost
         if (process.Parent is not { } parent)
             return;
         if ((parent.Actions[Signals.SIGCHLD].Flags & noStops) == 0)
-            Send(parent, SignalInfo.OfChild(process, continued ? continuedCode : stoppedCode, signal));
+            Send(parent, SignalInfo.OfChild(parent, process, continued ? continuedCode : stoppedCode, signal));
         parent.ChildChanged.WakeAll();
     }
 
@@ -162,10 +172,16 @@ public sealed partial class ContainerHost
         }
 
         ulong address = signal is Signals.SIGILL or Signals.SIGTRAP ? task.Pc : exit.Value;
-        SignalAction action = task.Process.Actions[signal];
-        if (action.Handler <= 1 || (task.SignalMask & Signals.Bit(signal)) != 0 || !Signals.TryEnter(task, new SignalInfo(signal, code, address), in action))
-            Kill(task.Process, signal);
+        Force(task, new SignalInfo(signal, code, address));
         return ExitVerdict.Resume;
+    }
+
+    /// <summary>A signal that is taken at once; where no handler can take it, it ends the process.</summary>
+    internal void Force(KernelTask task, in SignalInfo info)
+    {
+        SignalAction action = task.Process.Actions[info.Signal];
+        if (action.Handler <= 1 || (task.SignalMask & Signals.Bit(info.Signal)) != 0 || !Signals.TryEnter(task, in info, in action))
+            Kill(task.Process, info.Signal);
     }
 
     /// <summary>

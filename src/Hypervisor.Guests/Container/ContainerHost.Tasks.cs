@@ -25,6 +25,7 @@ public sealed partial class ContainerHost
         hart.State->Privileged.Menvcfg = hart.State->Privileged.Senvcfg = CsrFile.EnvCacheZero | CsrFile.EnvCacheClean;
         var vcpu = new VCpu(Machine, id, hart, this, _shared) { Group = process.Container.Group };
         var task = new KernelTask(process, id, vcpu);
+        process.Pids.Enter(id);
         process.Space.AddTask(task);
         process.Tasks.Add(task);
         process.Container.Add(task);
@@ -66,6 +67,7 @@ public sealed partial class ContainerHost
         process.ExecutablePath = program.Path;
         process.Arguments = arguments;
         process.Environment = environment;
+        process.Dumpable = program.Credentials.EffectiveUid == program.Credentials.Uid && program.Credentials.EffectiveGid == program.Credentials.Gid ? 1 : 0;
         process.Credentials = program.Credentials;
         process.HasExecuted = true;
         string name = path[(path.LastIndexOf('/') + 1)..];
@@ -88,20 +90,8 @@ public sealed partial class ContainerHost
             other.Woken();
         }
 
-        if (task.Id == process.Id)
-            return;
-        KernelTask? leader = process.Container.FindTask(process.Id);
-        int number = task.Id;
-        process.Container.Forget(task);
-        if (leader is not null)
-        {
-            process.Container.Forget(leader);
-            leader.Id = number;
-            process.Container.Add(leader);
-        }
-
-        task.Id = process.Id;
-        process.Container.Add(task);
+        if (task.Id != process.Id)
+            process.Container.Rename(task, process.Id);
     }
 
     /// <summary>Ends one task; with the last one its process ends with the given status.</summary>
@@ -171,14 +161,17 @@ public sealed partial class ContainerHost
         process.EndedPeakPages = process.Space.PeakPages;
         if (process.Terminal is { } terminal && process.Session == process.Id && terminal.Session == process.Id)
             JobControl.GiveUp(process.Container, terminal);
+        process.Undo?.Apply(process.Id);
         process.Files.Release();
         process.Space.Release();
         process.Timers.Delete();
         process.DeletePosixTimers();
         JobControl.Left(process);
         Container container = process.Container;
+        EndNamespace(process);
         HandOver(process);
         Tell(process, waitStatus);
+        process.LeaveNamespaces();
         process.Ended.WakeAll();
         process.WhenEnded?.Invoke((waitStatus & 0x7F) == 0 ? waitStatus >> 8 & 0xFF : 128 + (waitStatus & 0x7F));
         if (process.Id != 1)
@@ -188,20 +181,33 @@ public sealed partial class ContainerHost
             Machine.PowerOff(new MachineExit(container.Exit!.Value.Code, container.Exit.Value.Reason));
     }
 
+    /// <summary>With the first process of a namespace all others in it end.</summary>
+    private void EndNamespace(Process process)
+    {
+        if (process.Pids.First != process)
+            return;
+        process.Pids.IsDead = true;
+        foreach (Process other in process.Container.Processes.Where(other => other.IsAlive && other.Pids.IsWithin(process.Pids)).ToArray())
+            Kill(other, Signals.SIGKILL);
+    }
+
     /// <summary>Children of a process that ends go to its nearest ancestor that takes orphans, or to the first process.</summary>
     private void HandOver(Process process)
     {
         Process? heir = process.Parent;
-        while (heir is not null && !(heir.IsReaper && heir.IsAlive))
+        while (heir is not null && !(heir.IsReaper && heir.IsAlive && heir.Pids == process.Pids))
             heir = heir.Parent;
-        heir ??= process.Id == 1 ? null : process.Container.FindProcess(1);
+        heir ??= process.Pids.Level > 0 ? process.Pids.First is { IsAlive: true } first ? first : null
+            : process.Id == 1 ? null : process.Container.FindProcess(1);
+        if (process.Pids.First == process)
+            heir = null;
         foreach (Process child in process.Children)
         {
             child.Parent = heir;
             heir?.Children.Add(child);
             if (child.ParentDeathSignal != 0 && child.IsAlive)
-                Send(child, SignalInfo.OfProcess(child.ParentDeathSignal, process));
-            if (child.IsAlive || heir is null)
+                Send(child, SignalInfo.OfProcess(child.ParentDeathSignal, process, child));
+            if (child.IsAlive || (heir is null && process.Pids.Level == 0))
                 continue;
 
             // It ended before, unheard: now its new parent hears of it.
@@ -229,7 +235,7 @@ public sealed partial class ContainerHost
         }
 
         if (process.ExitSignal is >= 1 and <= Signals.Count)
-            Send(parent, SignalInfo.OfEnd(process, waitStatus) with { Signal = process.ExitSignal });
+            Send(parent, SignalInfo.OfEnd(parent, process, waitStatus) with { Signal = process.ExitSignal });
         parent.ChildChanged.WakeAll();
     }
 

@@ -102,6 +102,7 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
             var process = new Process(container, container.NextId(), space, new DescriptorTable(), directory) { StartedAt = Now };
             BecomeUser(process, options.User);
             KernelTask task = NewTask(process, process.Id);
+            Confine(task, options.User);
             int error = Exec(task, KernelText.FromHost(program), [.. options.Arguments.Select(KernelText.FromHost)], [.. options.Environment.Select(KernelText.FromHost)], space);
             if (error != 0)
             {

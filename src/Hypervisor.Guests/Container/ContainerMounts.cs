@@ -43,7 +43,7 @@ internal static class ContainerMounts
                 same.Rights |= MountRights.ReadOnly;
                 same.LockedRights |= MountRights.ReadOnly;
                 same.IsLocked = true;
-                walk.Mount(kept, same);
+                walk.MountPart(kept, kept, same, PathWalk.Under(kept));
             }
         }
     }
@@ -59,7 +59,7 @@ internal static class ContainerMounts
         {
             ContainerMountKind.Host => (HostTree(container, mount), "hostfs", mount.Source!),
             ContainerMountKind.Devices => (ContainerTree.Dev(container), "devtmpfs", "devtmpfs"),
-            ContainerMountKind.Processes => (Files.Proc.ProcTree.Build(container), "proc", "proc"),
+            ContainerMountKind.Processes => (Files.Proc.ProcTree.Build(container, container.Pids), "proc", "proc"),
             ContainerMountKind.System => (Files.Proc.SysTree.Build(container), "sysfs", "sysfs"),
             _ => ((Inode)new MemoryDirectory(mount.SizeLimit is { } limit ? store.Part(limit) : store, mount.Permissions ?? AnyoneSticky), "tmpfs", "tmpfs"),
         };

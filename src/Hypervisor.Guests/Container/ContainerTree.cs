@@ -56,6 +56,15 @@ internal static class ContainerTree
             throw new Core.HypervisorException($"The program cannot be put at '{program}' in the container.");
     }
 
+    /// <summary>The container's pseudo-terminals by number (devpts).</summary>
+    public static GeneratedDirectory Terminals(Container container)
+    {
+        var master = new PtyMasterInode(container);
+        return new GeneratedDirectory(container.Store,
+            name => name == "ptmx" ? master : int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? container.Ptys.Find(number)?.Slave : null,
+            () => container.Ptys.Numbers.Select(number => number.ToString(CultureInfo.InvariantCulture)).Append("ptmx"));
+    }
+
     public static MemoryDirectory Dev(Container container)
     {
         FileStore store = container.Store;
@@ -67,9 +76,8 @@ internal static class ContainerTree
         Device("urandom", 1, 9, (inode, flags) => new RandomFile(inode, flags, container.Random));
         dev.Add("tty", new ControllingTerminalInode(store));
         dev.Add("ptmx", new PtyMasterInode(container));
-        var pts = new GeneratedDirectory(store,
-            name => name == "ptmx" ? dev.Lookup("ptmx") : int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? container.Ptys.Find(number)?.Slave : null,
-            () => container.Ptys.Numbers.Select(number => number.ToString(CultureInfo.InvariantCulture)).Append("ptmx")) { Parent = dev };
+        GeneratedDirectory pts = Terminals(container);
+        pts.Parent = dev;
         dev.Add("pts", pts);
         Device("console", 5, 1, (inode, flags) => Stream(container, inode, 1, flags));
         dev.MakeSymlink("fd", "/proc/self/fd");

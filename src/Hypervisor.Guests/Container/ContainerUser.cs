@@ -27,6 +27,12 @@ public sealed record ContainerUser
     /// <summary>Whether programs it executes gain nothing.</summary>
     public bool NoNewPrivileges { get; init; }
 
+    /// <summary>
+    /// A filter over its system calls, which its programs keep whatever they do (seccomp); null for none. It is checked as Linux
+    /// checks one: a filter with an instruction that may not be is refused.
+    /// </summary>
+    public IReadOnlyList<FilterInstruction>? SystemCallFilter { get; init; }
+
     /// <summary>Limits on its resources, by Linux's numbers; those left out are the usual ones.</summary>
     public IReadOnlyList<ResourceLimit> Limits { get; init; } = [];
 }

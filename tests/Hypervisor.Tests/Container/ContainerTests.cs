@@ -37,15 +37,18 @@ public sealed class ContainerTests
     [InlineData("addresses")]
     [InlineData("files")]
     [InlineData("hostile")]
+    [InlineData("filters")]
+    [InlineData("ipc")]
     [InlineData("interpreters")]
     [InlineData("jobs")]
+    [InlineData("namespaces")]
     [InlineData("readiness")]
     [InlineData("sharing")]
     public void Program_OnOurKernel_PrintsWhatItPrintsOnThisLinux(string name)
     {
         using var folder = new TemporaryFolder();
         byte[] program = Compile(folder, name, out string path);
-        Peer.Run(NativeCompiler, "-O2", "-static", "-w", "-o", path + ".native", path + ".c", "-lpthread", "-lutil");
+        Peer.Run(NativeCompiler, "-O2", "-static", "-w", "-o", path + ".native", path + ".c", "-lpthread", "-lutil", "-lrt");
 
         // Changing users is root's: elsewhere it is asked for.
         (string expected, int code) = Environment.IsPrivilegedProcess ? RunOnLinux(path + ".native") : RunOnLinux("sudo", "-n", path + ".native");
@@ -324,7 +327,7 @@ public sealed class ContainerTests
     private static byte[] CompileText(TemporaryFolder folder, string name, string text)
     {
         folder.Write($"{name}.c", Encoding.UTF8.GetBytes(text));
-        Peer.Run(Compiler, "-O2", "-static", "-w", "-o", folder[name], folder[$"{name}.c"], "-lpthread", "-lutil");
+        Peer.Run(Compiler, "-O2", "-static", "-w", "-o", folder[name], folder[$"{name}.c"], "-lpthread", "-lutil", "-lrt");
         return File.ReadAllBytes(folder[name]);
     }
 

@@ -19,9 +19,9 @@ internal static class AccessCheck
 
         // Who overrides may still only execute what somebody may.
         bool anyExecutes = inode.IsDirectory || (mode & 0x49) != 0;
-        if (who.Has(Capability.OverrideAccess) && ((wanted & Execute) == 0 || anyExecutes))
+        if (who.HasOver(inode, Capability.OverrideAccess) && ((wanted & Execute) == 0 || anyExecutes))
             return 0;
-        if (who.Has(Capability.ReadSearch) && ((wanted == Read) || (inode.IsDirectory && (wanted & Write) == 0)))
+        if (who.HasOver(inode, Capability.ReadSearch) && ((wanted == Read) || (inode.IsDirectory && (wanted & Write) == 0)))
             return 0;
         return -Errno.EACCES;
     }
@@ -36,9 +36,9 @@ internal static class AccessCheck
         const uint sticky = 0x200;
         if (Check(who, directory, Write | Execute) is < 0 and int error)
             return error;
-        return (directory.Mode & sticky) == 0 || who.FileUid == entry.Uid || who.FileUid == directory.Uid || who.Has(Capability.FileOwner) ? 0 : -Errno.EPERM;
+        return (directory.Mode & sticky) == 0 || who.FileUid == entry.Uid || who.FileUid == directory.Uid || who.HasOver(entry, Capability.FileOwner) ? 0 : -Errno.EPERM;
     }
 
     /// <summary>Whether somebody may act as the owner of a file.</summary>
-    public static bool IsOwner(Credentials who, Inode inode) => who.FileUid == inode.Uid || who.Has(Capability.FileOwner);
+    public static bool IsOwner(Credentials who, Inode inode) => who.FileUid == inode.Uid || who.HasOver(inode, Capability.FileOwner);
 }

@@ -48,7 +48,14 @@ internal sealed class MemoryFile : Inode
 
     public override OpenFile Open(int flags) => new RegularFile(this, flags);
 
-    protected override void Forgotten() => Pages.Discard();
+    /// <summary>Called when it is gone.</summary>
+    public Action? Gone { get; init; }
+
+    protected override void Forgotten()
+    {
+        Pages.Discard();
+        Gone?.Invoke();
+    }
 
     private bool IsSealed(int seals) => ((Seals ?? 0) & seals) != 0;
 

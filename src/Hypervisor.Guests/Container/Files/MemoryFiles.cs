@@ -47,6 +47,9 @@ internal sealed class FileStore(Func<long> now, long capacityBytes, FileStore? w
         return part;
     }
 
+    /// <summary>A part is needed no more.</summary>
+    public void Leave() => whole?._parts.Remove(this);
+
     /// <summary>Notes a file that has frames of the machine.</summary>
     public void HasFrames(FilePages pages) => _framed.Add(pages);
 

@@ -1,3 +1,5 @@
+using Hypervisor.Guests.Container.Isolation;
+
 namespace Hypervisor.Guests.Container.Files;
 
 /// <summary>What may not be done by way of a mount; the bits of <c>mount(2)</c>.</summary>
@@ -69,6 +71,12 @@ internal sealed class MountedTree(Inode root, string type, string source, bool i
     /// <summary>Room that its files take; null for the container's.</summary>
     public FileStore? Store { get; init; }
 
+    /// <summary>Whose capabilities count over its file system; null for the container's own users.</summary>
+    public UserNamespace? Owner { get; init; }
+
+    /// <summary>Its files, where a program mounted them; null for those that outlast their mounts.</summary>
+    public MountedContent? Content { get; init; }
+
     /// <summary>It may not be taken away from over what it covers: the container's configuration hides that, or a namespace with more rights.</summary>
     public bool IsLocked { get; set; }
 
@@ -94,6 +102,18 @@ internal sealed class MountedTree(Inode root, string type, string source, bool i
 
     /// <summary>The mount that covers one of its files; null for none.</summary>
     public MountedTree? Over(Inode inode) => _over is null ? null : _over.GetValueOrDefault(inode);
+
+    /// <summary>Whether it is another or lies over it, however many are between.</summary>
+    public bool IsWithin(MountedTree other)
+    {
+        for (MountedTree? at = this; at is not null; at = at.Parent)
+        {
+            if (at == other)
+                return true;
+        }
+
+        return false;
+    }
 
     /// <summary>Lays it over a file of another mount, which nothing covers.</summary>
     public void Attach(MountedTree parent, Inode at, string path)
@@ -127,11 +147,22 @@ internal sealed class MountedTree(Inode root, string type, string source, bool i
         Rights = Rights,
         Device = Device,
         Store = Store,
+        Owner = Owner,
+        Content = Content,
         LockedRights = LockedRights,
     };
 
     /// <summary>Its path from the root of its namespace.</summary>
-    public string FullPath => Parent is null ? "/" : Join(Parent.FullPath, AtPath);
+    public string FullPath
+    {
+        get
+        {
+            string path = "/";
+            for (MountedTree at = this; at.Parent is { } below; at = below)
+                path = Join(at.AtPath, path);
+            return path;
+        }
+    }
 
     /// <summary>One path below another, both absolute.</summary>
     public static string Join(string above, string below) => above == "/" ? below : below == "/" ? above : above + below;

@@ -1,3 +1,4 @@
+using Hypervisor.Guests.Container.Isolation;
 using Hypervisor.Guests.Container.Kernel;
 
 namespace Hypervisor.Guests.Container.Files;
@@ -50,13 +51,54 @@ internal sealed class PathWalk
     public IEnumerable<MountedTree> Mounts => Below(Root.Mount);
 
     /// <summary>A mount and all that lie over it, each before those over it.</summary>
-    public static IEnumerable<MountedTree> Below(MountedTree mount) => mount.Children.SelectMany(Below).Prepend(mount);
+    public static IEnumerable<MountedTree> Below(MountedTree mount)
+    {
+        // Mounts may lie over each other deeper than a stack.
+        var left = new Stack<MountedTree>();
+        left.Push(mount);
+        while (left.TryPop(out MountedTree? next))
+        {
+            yield return next;
+            foreach (MountedTree child in next.Children.Reverse())
+                left.Push(child);
+        }
+    }
 
     /// <summary>Shows another tree in the place of a directory or file.</summary>
     public void Mount(in PathResult at, MountedTree tree)
     {
         tree.Attach(at.Mount, at.Inode!, at.PathInMount);
         Enter(tree);
+    }
+
+    /// <summary>The mounts that lie below a file of a mount, each before those over it.</summary>
+    public static List<MountedTree> Under(in PathResult top)
+    {
+        string path = top.PathInMount;
+        return [.. top.Mount.Children.Where(child => path == "/" || child.AtPath == path || child.AtPath.StartsWith(path + "/", StringComparison.Ordinal)).SelectMany(Below)];
+    }
+
+    /// <summary>Mounts part of a mount elsewhere, with some of the mounts that lie below it.</summary>
+    /// <param name="from">The part.</param>
+    /// <param name="at">What it is to cover.</param>
+    /// <param name="copy">The mount of the part.</param>
+    /// <param name="also">Those below it, each before those over it.</param>
+    public void MountPart(in PathResult from, in PathResult at, MountedTree copy, IReadOnlyList<MountedTree> also)
+    {
+        var copies = new Dictionary<MountedTree, MountedTree> { { from.Mount, copy } };
+        string above = from.PathInMount;
+        Mount(in at, copy);
+        foreach (MountedTree each in also)
+        {
+            if (!copies.TryGetValue(each.Parent!, out MountedTree? over))
+                continue;
+            MountedTree next = each.Bind(each.Root, "/");
+            next.IsLocked = each.IsLocked;
+            string path = each.AtPath;
+            next.Attach(over, each.At!, each.Parent != from.Mount || above == "/" ? path : path == above ? "/" : path[above.Length..]);
+            Enter(next);
+            copies.Add(each, next);
+        }
     }
 
     /// <summary>A mount is of this namespace from now on.</summary>
@@ -67,13 +109,71 @@ internal sealed class PathWalk
         if (mount.Device == 0)
             mount.Device = Numbers.NextDevice();
         Numbers.Count++;
+        mount.Content?.Mounted();
+        if (mount.Root is NamespaceInode { Namespace: var kept })
+            kept.Acquire();
     }
 
-    /// <summary>A mount is of this namespace no more.</summary>
-    public void Leave(MountedTree mount)
+    /// <summary>Takes a mount away, and all that lie over it.</summary>
+    public void Take(MountedTree mount)
     {
-        mount.Namespace = null;
-        Numbers.Count--;
+        foreach (MountedTree each in Below(mount).Reverse().ToArray())
+        {
+            each.Detach();
+            each.Namespace = null;
+            Numbers.Count--;
+            each.Content?.Unmounted();
+            if (each.Root is NamespaceInode { Namespace: var kept })
+                kept.Release();
+        }
+    }
+
+    /// <summary>Nobody is in this namespace any more.</summary>
+    public void Close() => Take(Root.Mount);
+
+    /// <summary>A namespace with the same mounts; null where the container may have no more.</summary>
+    /// <param name="isLess">Whether it is for users with fewer rights: what was mounted over is to stay so, and what is forbidden.</param>
+    /// <param name="translate">Finds a place of this namespace in the new one.</param>
+    public PathWalk? Copy(bool isLess, out Func<Place, Place> translate)
+    {
+        const MountRights lasting = MountRights.ReadOnly | MountRights.NoSetId | MountRights.NoDevices | MountRights.NoExecute;
+        translate = static place => place;
+        List<MountedTree> all = [.. Mounts];
+        if (Numbers.Count + all.Count > MountNumbers.Most)
+            return null;
+        var copies = new Dictionary<MountedTree, MountedTree>();
+        PathWalk? made = null;
+        foreach (MountedTree mount in all)
+        {
+            MountedTree copy = mount.Bind(mount.Root, "/");
+            copy.IsLocked = mount.IsLocked || (isLess && made is not null);
+            if (isLess)
+                copy.LockedRights |= copy.Rights & lasting;
+            copies.Add(mount, copy);
+            if (made is null)
+            {
+                made = new PathWalk(new Place(copy.Root, null, "", copy), Numbers);
+                continue;
+            }
+
+            copy.Attach(copies[mount.Parent!], mount.At!, mount.AtPath);
+            made.Enter(copy);
+        }
+
+        translate = place => Translate(place, copies)!;
+        return made;
+    }
+
+    private static Place? Translate(Place? place, Dictionary<MountedTree, MountedTree> copies)
+    {
+        // From the top down, for directories may be deep.
+        var chain = new Stack<Place>();
+        for (Place? at = place; at is not null; at = at.Parent)
+            chain.Push(at);
+        Place? made = null;
+        foreach (Place each in chain)
+            made = new Place(each.Inode, made, each.Name, copies.GetValueOrDefault(each.Mount, each.Mount));
+        return made;
     }
 
     /// <summary>Walks a path for the kernel itself; 0 or a negated error. The last component may be missing where everything before it exists.</summary>

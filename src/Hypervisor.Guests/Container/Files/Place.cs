@@ -40,10 +40,10 @@ internal sealed record Place(Inode Inode, Place? Parent, string Name, MountedTre
     {
         get
         {
-            string path = "/";
+            var names = new List<string>();
             for (Place? at = this; at is not null && at.Inode != at.Mount.Root && at.Mount == Mount; at = at.Parent)
-                path = MountedTree.Join("/" + at.Name, path);
-            return path;
+                names.Add(at.Name);
+            return Text(names);
         }
     }
 
@@ -55,14 +55,14 @@ internal sealed record Place(Inode Inode, Place? Parent, string Name, MountedTre
     /// <param name="isReached">Whether that place is above this one.</param>
     public string PathFrom(Place? top, out bool isReached)
     {
-        string path = "/";
+        var names = new List<string>();
         Place at = this;
         while (true)
         {
             isReached = top is null ? at.Parent is null : at.IsSame(top);
             if (isReached || at.Parent is null)
-                return path;
-            path = MountedTree.Join("/" + at.Name, path);
+                return Text(names);
+            names.Add(at.Name);
             at = at.Parent;
         }
     }
@@ -74,5 +74,12 @@ internal sealed record Place(Inode Inode, Place? Parent, string Name, MountedTre
         while (at.Mount.Over(at.Inode) is { } over)
             at = new Place(over.Root, at.Parent, at.Name, over);
         return at;
+    }
+
+    /// <summary>A path of names, the last first.</summary>
+    private static string Text(List<string> names)
+    {
+        names.Reverse();
+        return "/" + string.Join('/', names);
     }
 }

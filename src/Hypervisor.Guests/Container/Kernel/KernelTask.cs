@@ -53,6 +53,18 @@ internal sealed unsafe class KernelTask : IWaiter
     /// <summary>The lock it waits for: whose it would be, and whose it is.</summary>
     public (object Owner, object Holder)? WaitsForLock { get; set; }
 
+    /// <summary>The filters over its system calls; null for none.</summary>
+    public SystemCallFilter? Filter { get; set; }
+
+    /// <summary>How its system calls are filtered (PR_GET_SECCOMP): not, strictly, or by filters.</summary>
+    public int FilterMode { get; set; }
+
+    /// <summary>The semaphore that it waits for.</summary>
+    public Syscalls.SemaphoreCalls.Waiting? WaitsForSemaphore { get; set; }
+
+    /// <summary>The queue that it waits for a message of.</summary>
+    public Ipc.PosixQueue? ReceivesFrom { get; set; }
+
     /// <summary>Its number in the priority range of setpriority: -20 to 19.</summary>
     public int Nice { get; set; }
 
@@ -148,14 +160,26 @@ internal sealed unsafe class KernelTask : IWaiter
         set => State->Pc = value;
     }
 
+    /// <summary>The number of the system call that it makes (a7).</summary>
+    public ulong CallNumber => RegisterFile.X(State)[17];
+
     /// <summary>Processor time so far, that of the slice in progress included while it is in the kernel.</summary>
     public long UsedNanoseconds => VCpu.Meter.RunNanoseconds + (Process.Container.Host.Current == this ? Math.Max(0, Process.Container.Host.Now - SliceStartedAt) : 0);
 
     /// <summary>A number of the container's as this task sees it: 0 where it does not.</summary>
-    public int LocalId(int id) => id;
+    public int LocalId(int id) => Process.Pids.ToLocal(id);
 
     /// <summary>A number that this task gave, as the container counts.</summary>
-    public int GlobalId(int id) => id;
+    public int GlobalId(int id) => id <= 0 ? -1 : Process.Pids.ToGlobal(id);
+
+    /// <summary>The process that has a number for this task; null for none.</summary>
+    public Process? FindProcess(int id) => Process.Container.FindProcess(GlobalId(id));
+
+    /// <summary>The task that has a number for this one; null for none.</summary>
+    public KernelTask? FindTask(int id) => Process.Container.FindTask(GlobalId(id));
+
+    /// <summary>An argument of the system call that it makes, from a0 on.</summary>
+    public ulong CallArgument(int index) => RegisterFile.X(State)[10 + index];
 
     public void WaitOn(WaitQueue queue)
     {
@@ -165,6 +189,10 @@ internal sealed unsafe class KernelTask : IWaiter
 
     public void LeaveQueues()
     {
+        WaitsForSemaphore = null;
+        if (ReceivesFrom is { } messages)
+            messages.Receivers--;
+        ReceivesFrom = null;
         foreach (WaitQueue queue in _queues)
             queue.Remove(this);
         _queues.Clear();

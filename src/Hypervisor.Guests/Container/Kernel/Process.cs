@@ -1,4 +1,7 @@
 using Hypervisor.Guests.Container.Files;
+using Hypervisor.Guests.Container.Files.Proc;
+using Hypervisor.Guests.Container.Ipc;
+using Hypervisor.Guests.Container.Isolation;
 using Hypervisor.Guests.Container.Memory;
 
 namespace Hypervisor.Guests.Container.Kernel;
@@ -21,7 +24,8 @@ internal sealed class Process
         Space = space;
         Files = files;
         WorkingDirectory = workingDirectory;
-        Paths = container.Paths;
+        Namespaces = container.FirstNamespaces;
+        Pids = container.Pids;
         Group = id;
         Session = id;
         Limits = new ResourceLimits(container.Options.TaskLimit);
@@ -43,8 +47,23 @@ internal sealed class Process
 
     public Place WorkingDirectory { get; set; }
 
+    /// <summary>The namespaces it is in.</summary>
+    public ProcessNamespaces Namespaces
+    {
+        get;
+        set
+        {
+            value.Acquire();
+            field?.Release();
+            field = value;
+        }
+    }
+
+    /// <summary>The namespace whose numbers it has.</summary>
+    public ProcessNamespace Pids { get; init; }
+
     /// <summary>The mounts it sees.</summary>
-    public PathWalk Paths { get; set; }
+    public PathWalk Paths => Namespaces.Mounts.Paths;
 
     /// <summary>Where its absolute paths begin, where it changed that (chroot); null for its namespace's root.</summary>
     public Place? Root { get; set; }
@@ -54,10 +73,23 @@ internal sealed class Process
 
     public ResourceLimits Limits { get; init; }
 
-    /// <summary>Its directory in /proc, once somebody looked.</summary>
-    public Inode? Directory { get; set; }
+    /// <summary>Its directories in the /proc of namespaces, once somebody looked.</summary>
+    public Dictionary<ProcessNamespace, ProcessDirectory> Directories { get; } = [];
 
-    public Credentials Credentials { get; set; } = Credentials.Root;
+    public Credentials Credentials
+    {
+        get;
+        set
+        {
+            if (value.Namespace != field.Namespace)
+            {
+                value.Namespace?.Acquire();
+                field.Namespace?.Release();
+            }
+
+            field = value;
+        }
+    } = Credentials.Root;
 
     public SignalAction[] Actions { get; set; } = new SignalAction[65];
 
@@ -131,6 +163,9 @@ internal sealed class Process
     /// <summary>Pages it had when it ended.</summary>
     public int EndedPeakPages { get; set; }
 
+    /// <summary>What its end undoes of its operations on semaphores; null before the first.</summary>
+    public SemaphoreUndo? Undo { get; set; }
+
     public IntervalTimers Timers { get; } = new();
 
     /// <summary>Timers of timer_create, by number.</summary>
@@ -162,8 +197,27 @@ internal sealed class Process
 
     /// <summary>Whether somebody may send signals to a process.</summary>
     public static bool MaySignal(Credentials who, Process other)
-        => who.Has(Capability.Kill) || who.EffectiveUid == other.Credentials.Uid || who.EffectiveUid == other.Credentials.SavedUid
+        => who.HasIn(other.Credentials.Namespace, Capability.Kill) || who.EffectiveUid == other.Credentials.Uid || who.EffectiveUid == other.Credentials.SavedUid
             || who.Uid == other.Credentials.Uid || who.Uid == other.Credentials.SavedUid;
+
+    /// <summary>Whether the process may look into another (ptrace(2), access mode checking).</summary>
+    public bool MayTrace(Process other)
+    {
+        if (other == this)
+            return true;
+        (Credentials who, Credentials whom) = (Credentials, other.Credentials);
+        bool isSame = who.FileUid == whom.Uid && who.FileUid == whom.EffectiveUid && who.FileUid == whom.SavedUid
+            && who.FileGid == whom.Gid && who.FileGid == whom.EffectiveGid && who.FileGid == whom.SavedGid;
+        bool may = who.HasIn(whom.Namespace, Capability.Trace);
+        return may || (isSame && other.Dumpable == 1 && whom.Namespace == who.Namespace && (whom.Permitted & ~who.Permitted) == 0);
+    }
+
+    /// <summary>It has ended: it is in no namespace any more.</summary>
+    public void LeaveNamespaces()
+    {
+        Namespaces.Release();
+        Credentials.Namespace?.Release();
+    }
 
     /// <summary>Gives it a table of descriptors of its own, where it shared one.</summary>
     public void Unshare()

@@ -3,6 +3,7 @@ using Hypervisor.Core;
 using Hypervisor.Core.Hart;
 using Hypervisor.Guests.Common;
 using Hypervisor.Guests.Container.Files;
+using Hypervisor.Guests.Container.Isolation;
 using Hypervisor.Guests.Container.Memory;
 
 namespace Hypervisor.Guests.Container.Kernel;
@@ -47,7 +48,7 @@ internal static unsafe class ProgramLoader
                 continue;
             }
 
-            program = new LoadedProgram(image.Path, Become(process.Credentials, image.Inode));
+            program = new LoadedProgram(image.Path, Become(process.Credentials, image.Inode, image.MaySetId));
             return LoadElf(process, image, name, arguments, environment, space, registers, program.Credentials);
         }
     }
@@ -56,11 +57,11 @@ internal static unsafe class ProgramLoader
     public static string? InterpreterOf(Process process, string path) => Open(process, path, out Image image) == 0 ? image.Elf?.Interpreter : null;
 
     /// <summary>Who a process is once it runs a program: set-id bits, and what capabilities that leaves (capabilities(7)).</summary>
-    private static Credentials Become(Credentials old, Inode program)
+    private static Credentials Become(Credentials old, Inode program, bool maySetId)
     {
         const uint setUid = 0x800, setGid = 0x400, groupExecutes = 8, noRoot = 1;
         Credentials now = old;
-        if (!old.NoNewPrivileges)
+        if (!old.NoNewPrivileges && maySetId && old.TellUser(program.Uid, IdMap.None) != IdMap.None && old.TellGroup(program.Gid, IdMap.None) != IdMap.None)
         {
             if ((program.Mode & setUid) != 0)
                 now = now with { EffectiveUid = program.Uid };
@@ -71,13 +72,13 @@ internal static unsafe class ProgramLoader
         now = now with { SavedUid = now.EffectiveUid, FileUid = now.EffectiveUid, SavedGid = now.EffectiveGid, FileGid = now.EffectiveGid };
         bool changed = now.EffectiveUid != old.EffectiveUid || now.EffectiveGid != old.EffectiveGid;
         ulong ambient = changed ? 0 : old.Ambient;
-        bool isRoot = (now.Uid == 0 || now.EffectiveUid == 0) && (old.SecureBits & noRoot) == 0;
+        bool isRoot = (now.IsRoot(now.Uid) || now.IsRoot(now.EffectiveUid)) && (old.SecureBits & noRoot) == 0;
         ulong permitted = isRoot ? (old.Inheritable | old.Bounding) & (old.NoNewPrivileges ? old.Permitted : ulong.MaxValue) : ambient;
         return now with
         {
             Ambient = ambient,
             Permitted = permitted,
-            Effective = isRoot ? now.EffectiveUid == 0 ? permitted : 0 : ambient,
+            Effective = isRoot ? now.IsRoot(now.EffectiveUid) ? permitted : 0 : ambient,
             SecureBits = old.SecureBits & ~(1u << 4),
         };
     }
@@ -105,11 +106,17 @@ internal static unsafe class ProgramLoader
             return -Errno.ENOENT;
         if (!file.IsRegular || AccessCheck.Check(process.Credentials, file, AccessCheck.Execute) != 0)
             return -Errno.EACCES;
+
+        // A file that no mount has, reached by way of /proc, is not that mount's.
+        bool isNameless = found.Told is not null && found.Mount.Type == "proc";
+        if ((found.Mount.Rights & MountRights.NoExecute) != 0 && !isNameless)
+            return -Errno.EACCES;
+        bool maySetId = (found.Mount.Rights & MountRights.NoSetId) == 0 && found.Mount.Namespace == process.Paths;
         if (file.Size > 512 << 20)
             return -Errno.ENOMEM;
         if (file.Pages is { Program: { } known } pages && known.Version == pages.Version)
         {
-            image = new Image(known.Head, known.Elf, file, found.Path);
+            image = new Image(known.Head, known.Elf, file, found.Path, maySetId);
             return 0;
         }
 
@@ -131,7 +138,7 @@ internal static unsafe class ProgramLoader
                 fresh.Program = new ParsedProgram(fresh.Version, bytes, elf);
         }
 
-        image = new Image(bytes, elf, file, found.Path);
+        image = new Image(bytes, elf, file, found.Path, maySetId);
         return 0;
     }
 
@@ -294,7 +301,7 @@ internal static unsafe class ProgramLoader
             7, interpreterBase,                                             // AT_BASE
             8, 0,                                                           // AT_FLAGS
             9, elf.Entry + bias,                                            // AT_ENTRY
-            11, credentials.Uid, 12, credentials.EffectiveUid, 13, credentials.Gid, 14, credentials.EffectiveGid,
+            11, credentials.TellUser(credentials.Uid), 12, credentials.TellUser(credentials.EffectiveUid), 13, credentials.TellGroup(credentials.Gid), 14, credentials.TellGroup(credentials.EffectiveGid),
             16, HartExtensions.CapabilityBits(container.Host.VectorBits), // AT_HWCAP
             17, 100,                                                        // AT_CLKTCK
             23, credentials.Uid != credentials.EffectiveUid || credentials.Gid != credentials.EffectiveGid ? 1UL : 0, // AT_SECURE
@@ -330,7 +337,7 @@ internal static unsafe class ProgramLoader
     private static ulong PageUp(ulong address) => (address + AddressSpace.PageSize - 1) & ~(AddressSpace.PageSize - 1);
 
     /// <summary>A file that is to be run.</summary>
-    private readonly record struct Image(ReadOnlyMemory<byte> Bytes, ElfImage? Elf, Inode Inode, string Path);
+    private readonly record struct Image(ReadOnlyMemory<byte> Bytes, ElfImage? Elf, Inode Inode, string Path, bool MaySetId);
 }
 
 /// <summary>What exec found.</summary>

@@ -9,6 +9,9 @@ internal readonly record struct SignalInfo(int Signal, int Code, ulong First = 0
 {
     public const int Bytes = 128;
 
+    /// <summary>The error that goes with it (<c>si_errno</c>).</summary>
+    public int Error { get; init; }
+
     private const int FromKernel = 0x80, FromUser = 0, FromTask = -6, ChildEnded = 1;
 
     public int Pid => (int)First;
@@ -19,32 +22,36 @@ internal readonly record struct SignalInfo(int Signal, int Code, ulong First = 0
     public static SignalInfo OfKernel(int signal) => new(signal, FromKernel);
 
     /// <summary>A signal that a process sent with kill.</summary>
-    public static SignalInfo OfProcess(int signal, Process sender) => new(signal, FromUser, Identity(sender));
+    public static SignalInfo OfProcess(int signal, Process sender, Process receiver) => new(signal, FromUser, Identity(sender, receiver));
 
     /// <summary>A signal that a process sent to one task.</summary>
-    public static SignalInfo OfTask(int signal, Process sender) => new(signal, FromTask, Identity(sender));
+    public static SignalInfo OfTask(int signal, Process sender, Process receiver) => new(signal, FromTask, Identity(sender, receiver));
 
     /// <summary>What a parent hears of a child.</summary>
+    /// <param name="parent">The parent.</param>
     /// <param name="child">The child.</param>
     /// <param name="code">CLD_EXITED and its kind.</param>
     /// <param name="status">Exit code or signal.</param>
-    public static SignalInfo OfChild(Process child, int code, int status) => new(Signals.SIGCHLD, code, Identity(child), (uint)status);
+    public static SignalInfo OfChild(Process parent, Process child, int code, int status) => new(Signals.SIGCHLD, code, Identity(child, parent), (uint)status);
 
     /// <summary>What a parent hears of a child that ended with a status as wait gives it.</summary>
-    public static SignalInfo OfEnd(Process child, int waitStatus)
-        => (waitStatus & 0x7F) == 0 ? OfChild(child, ChildEnded, waitStatus >> 8 & 0xFF) : OfChild(child, ChildEnded + 1, waitStatus & 0x7F);
+    public static SignalInfo OfEnd(Process parent, Process child, int waitStatus)
+        => (waitStatus & 0x7F) == 0 ? OfChild(parent, child, ChildEnded, waitStatus >> 8 & 0xFF) : OfChild(parent, child, ChildEnded + 1, waitStatus & 0x7F);
 
     /// <summary>Writes a <c>siginfo_t</c>.</summary>
     public void Write(Span<byte> bytes)
     {
         bytes[..Bytes].Clear();
         BitConverter.TryWriteBytes(bytes, Signal);
+        BitConverter.TryWriteBytes(bytes[4..], Error);
         BitConverter.TryWriteBytes(bytes[8..], Code);
         BitConverter.TryWriteBytes(bytes[16..], First);
         BitConverter.TryWriteBytes(bytes[24..], Second);
     }
 
-    private static ulong Identity(Process process) => (uint)process.Id | (ulong)process.Credentials.Uid << 32;
+    /// <summary>A process and its user, as another is told of them.</summary>
+    private static ulong Identity(Process process, Process receiver)
+        => (uint)receiver.Pids.ToLocal(process.Id) | (ulong)receiver.Credentials.TellUser(process.Credentials.Uid) << 32;
 }
 
 /// <summary>Signals that wait to be taken: of the ordinary ones one each, of the real-time ones as many as were sent.</summary>

@@ -10,7 +10,17 @@ internal readonly record struct SenderIdentity(int Process, uint Uid, uint Gid)
     /// <summary>Nobody that is known.</summary>
     public static SenderIdentity None { get; } = new(0, uint.MaxValue, uint.MaxValue);
 
-    public void Write(Span<byte> bytes)
+    /// <summary>Writes it as a receiver is told of it, whose namespaces may know others.</summary>
+    public void Write(Span<byte> bytes, Kernel.KernelTask receiver)
+    {
+        Kernel.Credentials who = receiver.Process.Credentials;
+        (this with { Process = receiver.LocalId(Process), Uid = Tell(Uid, who.TellUser(Uid)), Gid = Tell(Gid, who.TellGroup(Gid)) }).Write(bytes);
+
+        // Nobody stays nobody.
+        static uint Tell(uint id, uint told) => id == uint.MaxValue ? id : told;
+    }
+
+    private void Write(Span<byte> bytes)
     {
         BitConverter.TryWriteBytes(bytes, Process);
         BitConverter.TryWriteBytes(bytes[4..], Uid);

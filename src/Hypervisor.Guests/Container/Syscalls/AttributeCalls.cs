@@ -168,7 +168,7 @@ internal static class AttributeCalls
             return found.ToChange;
         if (!AccessCheck.IsOwner(who, found.Inode))
             return -Errno.EPERM;
-        if (!who.IsInGroup(found.Inode.Gid) && !who.Has(Capability.FileSetId))
+        if (!who.IsInGroup(found.Inode.Gid) && !who.HasOver(found.Inode, Capability.FileSetId))
             mode &= ~SetGid;
         found.Inode.ChangeTime = task.Process.Container.Store.Now;
         int error = found.Inode.ChangeMode(mode & InodeMode.Permissions);
@@ -182,9 +182,14 @@ internal static class AttributeCalls
         Inode inode = found.Inode;
         if (found.ToChange != 0)
             return found.ToChange;
+        (uint wantedUser, uint wantedGroup) = (uid, gid);
+        uid = uid == uint.MaxValue ? uid : who.UserOf(uid);
+        gid = gid == uint.MaxValue ? gid : who.GroupOf(gid);
+        if (uid != wantedUser && uid == uint.MaxValue || gid != wantedGroup && gid == uint.MaxValue)
+            return -Errno.EINVAL;
         bool keepsUser = uid == uint.MaxValue || uid == inode.Uid;
         bool mayGroup = gid == uint.MaxValue || gid == inode.Gid || who.IsInGroup(gid);
-        if (!who.Has(Capability.ChangeOwner) && !(who.FileUid == inode.Uid && keepsUser && mayGroup) && (uid & gid) != uint.MaxValue)
+        if (!who.HasOver(inode, Capability.ChangeOwner) && !(who.FileUid == inode.Uid && keepsUser && mayGroup) && (uid & gid) != uint.MaxValue)
             return -Errno.EPERM;
         inode.ChangeTime = task.Process.Container.Store.Now;
         int error = inode.ChangeOwner(uid, gid);

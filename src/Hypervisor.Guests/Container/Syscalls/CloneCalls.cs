@@ -1,5 +1,6 @@
 using Hypervisor.Core.Hart;
 using Hypervisor.Guests.Container.Files;
+using Hypervisor.Guests.Container.Isolation;
 using Hypervisor.Guests.Container.Kernel;
 using Hypervisor.Guests.Container.Memory;
 
@@ -10,7 +11,7 @@ internal static unsafe class CloneCalls
 {
     private const ulong SignalMask = 0xFF, Memory = 0x100, FileSystem = 0x200, Files = 0x400, Handlers = 0x800, ProcessDescriptor = 0x1000, Vfork = 0x4000, SameParent = 0x8000;
     private const ulong Thread = 0x1_0000, MountNamespace = 0x2_0000, Tls = 0x8_0000, ParentTid = 0x10_0000, ClearTid = 0x20_0000, ChildTid = 0x100_0000;
-    private const ulong Namespaces = 0x7E02_0080;
+    private const ulong NewTime = 0x80;
     private const ulong ClearHandlers = 1UL << 32, IntoGroup = 1UL << 33;
 
     /// <summary>What is asked for.</summary>
@@ -62,12 +63,23 @@ internal static unsafe class CloneCalls
             || ((flags & Handlers) != 0 && (flags & Memory) == 0) || (isThread && (flags & ProcessDescriptor) != 0)
             || (isOld && (flags & (ProcessDescriptor | ParentTid)) == (ProcessDescriptor | ParentTid)))
             return -Errno.EINVAL;
-        if ((flags & Namespaces) != 0)
-            return -Errno.EPERM;
+        if ((flags & (NamespaceKind.Users | FileSystem)) == (NamespaceKind.Users | FileSystem) || (!isOld && (flags & NewTime) != 0)
+            || (isThread && ((flags & (NamespaceKind.Users | NamespaceKind.Processes)) != 0 || process.Namespaces.ForChildren != process.Pids))
+            || ((flags & SameParent) != 0 && process.Pids.First == process))
+            return -Errno.EINVAL;
+        int error = NamespaceCalls.TryMake(process, flags, out NamespaceCalls.Made made);
+        if (error != 0)
+            return error;
+        if (!isThread && made.Namespaces.ForChildren.IsDead)
+            return -Errno.ENOMEM;
         int id = container.NextId();
         if (id == 0)
+        {
+            made.Namespaces.Acquire().Release();
             return -Errno.EAGAIN;
-        Process target = isThread ? process : Copy(task, request, id);
+        }
+
+        Process target = isThread ? process : Copy(task, request, id, in made);
         int descriptor = -1;
         if ((flags & ProcessDescriptor) != 0)
         {
@@ -96,6 +108,7 @@ internal static unsafe class CloneCalls
             to->X[4] = request.Tls;
         child.SignalMask = task.SignalMask;
         child.Name = task.Name;
+        (child.Filter, child.FilterMode) = (task.Filter, task.FilterMode);
         (child.Nice, child.Policy, child.Priority, child.Affinity, child.InputOutputPriority) = (task.Nice, task.Policy, task.Priority, task.Affinity, task.InputOutputPriority);
         if ((flags & (Memory | Vfork)) != Memory)
             (child.AlternateStack, child.AlternateStackSize) = (task.AlternateStack, task.AlternateStackSize);
@@ -104,19 +117,19 @@ internal static unsafe class CloneCalls
         if ((flags & ClearTid) != 0)
             child.ClearOnExit = request.ChildTid;
         if ((flags & ParentTid) != 0)
-            task.TryWrite(request.ParentTid, id);
+            task.TryWrite(request.ParentTid, task.LocalId(id));
         if ((flags & ChildTid) != 0)
-            child.TryWrite(request.ChildTid, id);
+            child.TryWrite(request.ChildTid, child.LocalId(id));
         container.Host.Start(child);
         if ((flags & Vfork) == 0)
-            return id;
+            return task.LocalId(id);
         child.VforkParent = task;
         task.VforkChild = child;
-        task.Progress = id;
+        task.Progress = task.LocalId(id);
         return SyscallTable.Blocked;
     }
 
-    private static Process Copy(KernelTask task, in Request request, int id)
+    private static Process Copy(KernelTask task, in Request request, int id, in NamespaceCalls.Made made)
     {
         Process process = task.Process;
         Container container = process.Container;
@@ -134,17 +147,18 @@ internal static unsafe class CloneCalls
         else
             files = files.Fork();
         Process? parent = (flags & SameParent) != 0 ? process.Parent : process;
-        var child = new Process(container, id, space, files, process.WorkingDirectory)
+        var child = new Process(container, id, space, files, made.Translate(process.WorkingDirectory))
         {
             Parent = parent,
             Group = process.Group,
             Session = process.Session,
             Umask = process.Umask,
             Limits = process.Limits.Copy(),
-            Credentials = process.Credentials,
+            Credentials = made.Credentials,
+            Namespaces = made.Namespaces,
+            Pids = made.Namespaces.ForChildren,
             Terminal = process.Terminal,
-            Root = process.Root,
-            Paths = process.Paths,
+            Root = process.Root is { } root ? made.Translate(root) : null,
             Environment = process.Environment,
             ExitSignal = (flags & SameParent) != 0 ? process.ExitSignal : request.ExitSignal,
             Name = process.Name,
@@ -161,6 +175,8 @@ internal static unsafe class CloneCalls
                 child.Actions[signal] = default;
         }
 
+        if (child.Pids is { Level: > 0, First: null })
+            child.Pids.First = child;
         parent?.Children.Add(child);
         container.Add(child);
         return child;
@@ -172,6 +188,9 @@ internal static unsafe class CloneCalls
         process.Parent?.Children.Remove(process);
         process.Files.Release();
         process.Space.Release();
+        if (process.Pids.First == process)
+            process.Pids.First = null;
+        process.LeaveNamespaces();
         container.Forget(process);
     }
 }

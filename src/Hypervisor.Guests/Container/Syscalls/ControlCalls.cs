@@ -31,14 +31,16 @@ internal static class ControlCalls
                     return -Errno.EINVAL;
                 process.Dumpable = (int)a.A1;
                 return 0;
-            case GetTiming or GetSeccomp or GetHugePages:
+            case GetTiming or GetHugePages:
                 return 0;
             case SetTiming:
                 return a.A1 == 0 ? 0 : -Errno.EINVAL;
             case SetHugePages or SetPtracer or SetAnonymousName:
                 return 0;
             case SetSeccomp:
-                return a.A1 is 1 or 2 ? -Errno.EACCES : -Errno.EINVAL;
+                return FilterCalls.SetMode(task, a.A1, a.A2);
+            case GetSeccomp:
+                return task.FilterMode;
             case SetTimerSlack:
                 task.TimerSlack = (long)a.A1 <= 0 ? 50_000 : (long)a.A1;
                 return 0;
@@ -91,7 +93,7 @@ internal static class ControlCalls
             case ReadBounding:
                 return a.A1 > Capability.Last ? -Errno.EINVAL : (who.Bounding >> (int)a.A1 & 1) != 0 ? 1 : 0;
             case DropBounding:
-                if (!who.Has(Capability.SetCapabilities))
+                if (!who.HasHere(Capability.SetCapabilities))
                     return -Errno.EPERM;
                 if (a.A1 > Capability.Last)
                     return -Errno.EINVAL;
@@ -100,7 +102,7 @@ internal static class ControlCalls
             case GetSecureBits:
                 return who.SecureBits;
             case SetSecureBits:
-                if (!who.Has(Capability.SetCapabilities))
+                if (!who.HasHere(Capability.SetCapabilities))
                     return -Errno.EPERM;
                 process.Credentials = who with { SecureBits = (uint)a.A1 & 0xFF };
                 return 0;

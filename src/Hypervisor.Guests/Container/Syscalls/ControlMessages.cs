@@ -65,7 +65,7 @@ internal static class ControlMessages
         Span<byte> value = stackalloc byte[20];
         if (socket.Has(SocketOption.Socket, SocketOption.PassIdentity) && socket is not { IsInternet: true })
         {
-            (with.Sender ?? SenderIdentity.None).Write(value);
+            (with.Sender ?? SenderIdentity.None).Write(value, task);
             writer.Put(SocketOption.Socket, Identity, value[..SenderIdentity.Bytes]);
         }
 
@@ -98,10 +98,10 @@ internal static class ControlMessages
     {
         if (data.Length != SenderIdentity.Bytes)
             return -Errno.EINVAL;
-        var said = new SenderIdentity(BitConverter.ToInt32(data), BitConverter.ToUInt32(data[4..]), BitConverter.ToUInt32(data[8..]));
         Credentials own = task.Process.Credentials;
-        bool isOwnUser = said.Uid == own.Uid || said.Uid == own.EffectiveUid || said.Uid == own.SavedUid || own.Has(Capability.SetUid);
-        bool isOwnGroup = said.Gid == own.Gid || said.Gid == own.EffectiveGid || said.Gid == own.SavedGid || own.Has(Capability.SetGid);
+        var said = new SenderIdentity(task.GlobalId(BitConverter.ToInt32(data)), own.UserOf(BitConverter.ToUInt32(data[4..])), own.GroupOf(BitConverter.ToUInt32(data[8..])));
+        bool isOwnUser = said.Uid == own.Uid || said.Uid == own.EffectiveUid || said.Uid == own.SavedUid || own.HasHere(Capability.SetUid);
+        bool isOwnGroup = said.Gid == own.Gid || said.Gid == own.EffectiveGid || said.Gid == own.SavedGid || own.HasHere(Capability.SetGid);
         if ((said.Process != task.Process.Id && !own.Has(Capability.Administer)) || !isOwnUser || !isOwnGroup)
             return -Errno.EPERM;
         if (said.Process != task.Process.Id && task.Process.Container.FindProcess(said.Process) is null)

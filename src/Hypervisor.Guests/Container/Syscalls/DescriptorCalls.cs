@@ -199,6 +199,8 @@ internal static class DescriptorCalls
 
         if (file is Net.SocketFile asked)
             return InterfaceCalls.Control(task, asked, a.A1, a.A2);
+        if (file is Isolation.NamespaceFile space)
+            return NamespaceCalls.Control(task, space, a.A1, a.A2);
         return file.IsTerminal ? TerminalCalls.Control(task, file, a.A1, a.A2) : -Errno.ENOTTY;
     }
 

@@ -32,8 +32,8 @@ internal static class FileEventCalls
         const int ofThread = OpenFlags.Exclusive;
         if (((int)a.A1 & ~(OpenFlags.NonBlock | ofThread)) != 0 || (int)a.A0 <= 0)
             return -Errno.EINVAL;
-        if (task.Process.Container.FindProcess((int)a.A0) is not { } process)
-            return task.Process.Container.FindTask((int)a.A0) is null ? -Errno.ESRCH : -Errno.ENOENT;
+        if (task.FindProcess((int)a.A0) is not { } process)
+            return task.FindTask((int)a.A0) is null ? -Errno.ESRCH : -Errno.ENOENT;
         return Add(task, Make(task, process, (int)a.A1 & OpenFlags.NonBlock), OpenFlags.CloseOnExec);
     }
 
@@ -46,13 +46,13 @@ internal static class FileEventCalls
             return -Errno.EINVAL;
         if (task.Process.Files[a.Fd] is not { } open)
             return -Errno.EBADF;
-        Process? target = (open as ProcessFile)?.Process ?? task.Process.Container.Processes.FirstOrDefault(process => process.Directory == open.Inode);
+        Process? target = (open as ProcessFile)?.Process ?? task.Process.Container.Processes.FirstOrDefault(process => process.Directories.Values.Any(each => each.Inode == open.Inode));
         if (target is null)
             return -Errno.EBADF;
         int signal = (int)a.A1;
         if (signal is < 0 or > Signals.Count)
             return -Errno.EINVAL;
-        var info = SignalInfo.OfProcess(signal, task.Process);
+        var info = SignalInfo.OfProcess(signal, task.Process, target);
         if (a.A2 != 0)
         {
             if (!task.TryRead(a.A2, out int told) || !task.TryRead(a.A2 + 8, out int code) || !task.TryRead(a.A2 + 16, out ulong first) || !task.TryRead(a.A2 + 24, out ulong second))
@@ -81,7 +81,7 @@ internal static class FileEventCalls
             return -Errno.EBADF;
         if (!file.Process.IsAlive)
             return -Errno.ESRCH;
-        if (file.Process != task.Process && !task.Process.Credentials.Has(Capability.Trace))
+        if (!task.Process.MayTrace(file.Process))
             return -Errno.EPERM;
         if (file.Process.Files.Any((int)a.A1) is not { } taken)
             return -Errno.EBADF;

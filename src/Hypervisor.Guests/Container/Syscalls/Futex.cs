@@ -112,7 +112,7 @@ internal static class Futex
 
     public static long GetRobustList(KernelTask task, in SyscallArguments a)
     {
-        KernelTask? other = a.A0 == 0 ? task : task.Process.Container.FindTask((int)a.A0);
+        KernelTask? other = a.A0 == 0 ? task : task.FindTask((int)a.A0);
         if (other is null)
             return -Errno.ESRCH;
         return task.TryWrite(a.A1, other.RobustList) && task.TryWrite(a.A2, 24UL) ? 0 : -Errno.EFAULT;
@@ -142,7 +142,7 @@ internal static class Futex
 
     private static void MarkDead(KernelTask task, ulong address)
     {
-        if ((address & 3) != 0 || !task.TryRead(address, out uint value) || (value & OwnerMask) != (uint)task.Id)
+        if ((address & 3) != 0 || !task.TryRead(address, out uint value) || (value & OwnerMask) != (uint)task.LocalId(task.Id))
             return;
         if (task.TryWrite(address, (value & Waiters) | OwnerDied) && (value & Waiters) != 0)
             Wake(task, address, 1);
@@ -263,12 +263,12 @@ internal static class Futex
         if (!task.TryRead(address, out uint value))
             return -Errno.EFAULT;
         uint owner = value & OwnerMask;
-        if (owner == (uint)task.Id)
+        if (owner == (uint)task.LocalId(task.Id))
             return -Errno.EDEADLK;
         bool isDead = owner == 0 || (value & OwnerDied) != 0;
         if (isDead)
-            return task.TryWrite(address, (uint)task.Id | (value & (Waiters | OwnerDied))) ? 0 : -Errno.EFAULT;
-        if (task.Process.Container.FindTask((int)owner) is null)
+            return task.TryWrite(address, (uint)task.LocalId(task.Id) | (value & (Waiters | OwnerDied))) ? 0 : -Errno.EFAULT;
+        if (task.FindTask((int)owner) is null)
             return -Errno.ESRCH;
         if (!wait)
             return -Errno.EAGAIN;
@@ -286,12 +286,12 @@ internal static class Futex
     {
         if (!task.TryRead(address, out uint value))
             return -Errno.EFAULT;
-        if ((value & OwnerMask) != (uint)task.Id)
+        if ((value & OwnerMask) != (uint)task.LocalId(task.Id))
             return -Errno.EPERM;
         FutexKey key = FutexKey.Of(task, address, isPrivate);
         if (Queues(task).First(key, out bool more) is not { IsForLock: true } next)
             return task.TryWrite(address, 0u) ? 0 : -Errno.EFAULT;
-        if (!task.TryWrite(address, (uint)next.Task.Id | (more ? Waiters : 0)))
+        if (!task.TryWrite(address, (uint)next.Task.LocalId(next.Task.Id) | (more ? Waiters : 0)))
             return -Errno.EFAULT;
         Queues(task).Wake(key, 1);
         return 0;

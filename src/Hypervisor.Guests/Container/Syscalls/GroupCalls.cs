@@ -12,12 +12,12 @@ internal static class GroupCalls
             return -Errno.EPERM;
         process.Session = process.Group = process.Id;
         process.Terminal = null;
-        return process.Id;
+        return task.LocalId(process.Id);
     }
 
-    public static long GetSession(KernelTask task, in SyscallArguments a) => Named(task, a.A0)?.Session ?? -Errno.ESRCH;
+    public static long GetSession(KernelTask task, in SyscallArguments a) => Named(task, a.A0) is { } process ? task.LocalId(process.Session) : -Errno.ESRCH;
 
-    public static long GetGroup(KernelTask task, in SyscallArguments a) => Named(task, a.A0)?.Group ?? -Errno.ESRCH;
+    public static long GetGroup(KernelTask task, in SyscallArguments a) => Named(task, a.A0) is { } process ? task.LocalId(process.Group) : -Errno.ESRCH;
 
     public static long SetGroup(KernelTask task, in SyscallArguments a)
     {
@@ -36,7 +36,7 @@ internal static class GroupCalls
 
         if (process.Session == process.Id)
             return -Errno.EPERM;
-        int group = a.A1 == 0 ? process.Id : (int)a.A1;
+        int group = a.A1 == 0 ? process.Id : task.GlobalId((int)a.A1);
         if (group != process.Id && !self.Container.Processes.Any(other => other.Group == group && other.Session == self.Session))
             return -Errno.EPERM;
         process.Group = group;
@@ -44,5 +44,5 @@ internal static class GroupCalls
     }
 
     private static Process? Named(KernelTask task, ulong id)
-        => (int)id == 0 ? task.Process : task.Process.Container.FindProcess((int)id) ?? task.Process.Container.FindTask((int)id)?.Process;
+        => (int)id == 0 ? task.Process : task.FindProcess((int)id) ?? task.FindTask((int)id)?.Process;
 }

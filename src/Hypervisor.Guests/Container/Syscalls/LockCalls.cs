@@ -118,7 +118,7 @@ internal static class LockCalls
             return task.TryWrite(address, (short)NoLock) ? 0 : -Errno.EFAULT;
         return task.TryWrite(address, (short)(held.IsWrite ? WriteLock : ReadLock)) && task.TryWrite(address + 2, (short)0)
             && task.TryWrite(address + 8, held.Start) && task.TryWrite(address + 16, held.End == long.MaxValue ? 0 : held.End - held.Start + 1)
-            && task.TryWrite(address + 24, held.Pid) ? 0 : -Errno.EFAULT;
+            && task.TryWrite(address + 24, held.Pid < 0 ? held.Pid : task.LocalId(held.Pid)) ? 0 : -Errno.EFAULT;
     }
 
     /// <summary>Whether the holder of a lock waits, itself or through others, for the one who wants it.</summary>

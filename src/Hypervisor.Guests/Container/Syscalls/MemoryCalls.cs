@@ -10,7 +10,7 @@ internal static class MemoryCalls
     private const ulong Page = AddressSpace.PageSize;
     private const ulong TypeMask = 0xF, Shared = 1, Private = 2, SharedValidate = 3;
     private const ulong Fixed = 0x10, Anonymous = 0x20, Populate = 0x8000, FixedNoReplace = 0x10_0000;
-    private const int MostMappings = 65_530;
+    public const int MostMappings = 65_530;
 
     public static long SetBreak(KernelTask task, in SyscallArguments a)
     {
@@ -263,6 +263,8 @@ internal static class MemoryCalls
             return -Errno.EACCES;
         if (shared && (protection & Protection.Write) != 0 && !open.CanWrite)
             return -Errno.EACCES;
+        if ((protection & Protection.Execute) != 0 && open.Mount is { } mount && (mount.Rights & MountRights.NoExecute) != 0)
+            return -Errno.EPERM;
         if (open.Inode.Pages is null && open is not ZeroFile)
             return -Errno.ENODEV;
         if (shared && open.Inode is MemoryFile { Seals: { } seals } && (seals & (MemoryFile.SealWrite | MemoryFile.SealFutureWrite)) != 0)
@@ -275,7 +277,7 @@ internal static class MemoryCalls
         return 0;
     }
 
-    private static bool IsBeyondLimit(KernelTask task, ulong more)
+    public static bool IsBeyondLimit(KernelTask task, ulong more)
         => task.Process.Limits[ResourceLimits.AddressSpace].Soft is var limit && limit != ulong.MaxValue && task.Process.Space.MappedBytes + more > limit;
 
     private static bool IsRange(ulong address, ulong length)

@@ -170,7 +170,7 @@ internal static class NameCalls
         int error = task.TryReadString(a.A0, UserPaths.Longest, Errno.ENAMETOOLONG, out string path);
         if (error == 0)
             error = Enter(task, path, out Place? place) is var denied && denied != 0 ? denied
-                : !task.Process.Credentials.Has(Capability.ChangeRoot) ? -Errno.EPERM
+                : !task.Process.Credentials.HasHere(Capability.ChangeRoot) ? -Errno.EPERM
                 : SetRoot(task, place!);
         return error;
     }

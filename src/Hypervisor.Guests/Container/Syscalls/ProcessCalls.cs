@@ -21,16 +21,16 @@ internal static unsafe class ProcessCalls
 
     public static long Yield(KernelTask task, in SyscallArguments a) => SyscallTable.Yielded;
 
-    public static long GetId(KernelTask task, in SyscallArguments a) => task.Process.Id;
+    public static long GetId(KernelTask task, in SyscallArguments a) => task.LocalId(task.Process.Id);
 
-    public static long GetTaskId(KernelTask task, in SyscallArguments a) => task.Id;
+    public static long GetTaskId(KernelTask task, in SyscallArguments a) => task.LocalId(task.Id);
 
-    public static long GetParentId(KernelTask task, in SyscallArguments a) => task.Process.Parent?.Id ?? 0;
+    public static long GetParentId(KernelTask task, in SyscallArguments a) => task.Process.Parent is { } parent ? task.LocalId(parent.Id) : 0;
 
     public static long SetClearAddress(KernelTask task, in SyscallArguments a)
     {
         task.ClearOnExit = a.A0;
-        return task.Id;
+        return task.LocalId(task.Id);
     }
 
     public static long Execute(KernelTask task, in SyscallArguments a)
@@ -66,21 +66,6 @@ internal static unsafe class ProcessCalls
         if ((flags & UserPaths.NoFollow) != 0 && UserPaths.Locate(task, UserPaths.CurrentDirectory, path, false, out Files.PathResult at) == 0 && at.Inode is { IsSymlink: true })
             return -Errno.ELOOP;
         return Execute(task, path, a.A2, a.A3);
-    }
-
-    /// <summary>unshare: descriptors of its own; new namespaces are the configuration's business.</summary>
-    public static long Unshare(KernelTask task, in SyscallArguments a)
-    {
-        const ulong files = 0x400, fileSystem = 0x200, semaphores = 0x4_0000, threads = 0x1_0000, memory = 0x100, signals = 0x800, namespaces = 0x7E02_0080;
-        if ((a.A0 & ~(files | fileSystem | semaphores | threads | memory | signals | namespaces)) != 0)
-            return -Errno.EINVAL;
-        if ((a.A0 & namespaces) != 0)
-            return -Errno.EPERM;
-        if ((a.A0 & (threads | memory | signals)) != 0 && task.Process.Tasks.Count > 1)
-            return -Errno.EINVAL;
-        if ((a.A0 & files) != 0)
-            task.Process.Unshare();
-        return 0;
     }
 
     private static long Execute(KernelTask task, string path, ulong argumentsAddress, ulong environmentAddress)

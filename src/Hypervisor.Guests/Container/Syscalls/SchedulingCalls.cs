@@ -189,13 +189,13 @@ internal static class SchedulingCalls
         return 0;
     }
 
-    private static KernelTask? Find(KernelTask task, int id) => id == 0 ? task : task.Process.Container.FindTask(id);
+    private static KernelTask? Find(KernelTask task, int id) => id == 0 ? task : task.FindTask(id);
 
     private static List<KernelTask>? Targets(KernelTask task, int which, int id) => which switch
     {
         0 => Find(task, id) is { } one ? [one] : [],
-        1 => [.. JobControl.Group(task.Process.Container, id == 0 ? task.Process.Group : id).SelectMany(process => process.Tasks)],
-        2 => [.. task.Process.Container.Processes.Where(process => process.Credentials.Uid == (id == 0 ? task.Process.Credentials.Uid : (uint)id)).SelectMany(process => process.Tasks)],
+        1 => [.. JobControl.Group(task.Process.Container, id == 0 ? task.Process.Group : task.GlobalId(id)).SelectMany(process => process.Tasks)],
+        2 => [.. task.Process.Container.Processes.Where(process => process.Credentials.Uid == (id == 0 ? task.Process.Credentials.Uid : task.Process.Credentials.UserOf((uint)id))).SelectMany(process => process.Tasks)],
         _ => null,
     };
 }

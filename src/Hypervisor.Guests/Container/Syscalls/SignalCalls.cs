@@ -1,3 +1,4 @@
+using Hypervisor.Guests.Container.Isolation;
 using Hypervisor.Guests.Container.Kernel;
 
 namespace Hypervisor.Guests.Container.Syscalls;
@@ -111,14 +112,15 @@ internal static class SignalCalls
         int target = (int)a.A0;
         if (target == int.MinValue)
             return -Errno.ESRCH;
+        ProcessNamespace seen = task.Process.Pids;
+        int named = target == 0 ? task.Process.Group : task.GlobalId(Math.Abs(target));
         Process[] targets = container.Processes.Where(process => target switch
         {
-            > 0 => process.Id == target,
-            0 => process.Group == task.Process.Group,
-            -1 => process.Id != 1 && process != task.Process,
-            _ => process.Group == -target,
+            > 0 => process.Id == named,
+            -1 => process.Pids.IsWithin(seen) && seen.ToLocal(process.Id) != 1 && process != task.Process,
+            _ => process.Group == named,
         }).ToArray();
-        if (target > 0 && targets.Length == 0 && container.FindTask(target) is { } thread)
+        if (target > 0 && targets.Length == 0 && container.FindTask(named) is { } thread)
             targets = [thread.Process];
         if (targets.Length == 0)
             return -Errno.ESRCH;
@@ -129,17 +131,17 @@ internal static class SignalCalls
                 continue;
             any = true;
             if (signal != 0)
-                container.Host.Send(process, SignalInfo.OfProcess(signal, task.Process));
+                container.Host.Send(process, SignalInfo.OfProcess(signal, task.Process, process));
         }
 
         return any ? 0 : -Errno.EPERM;
     }
 
     public static long KillTask(KernelTask task, in SyscallArguments a)
-        => SendToTask(task, (int)a.A0, null, (int)a.A1, SignalInfo.OfTask((int)a.A1, task.Process));
+        => SendToTask(task, (int)a.A0, null, (int)a.A1, null);
 
     public static long KillTaskOf(KernelTask task, in SyscallArguments a)
-        => (int)a.A0 <= 0 ? -Errno.EINVAL : SendToTask(task, (int)a.A1, (int)a.A0, (int)a.A2, SignalInfo.OfTask((int)a.A2, task.Process));
+        => (int)a.A0 <= 0 ? -Errno.EINVAL : SendToTask(task, (int)a.A1, (int)a.A0, (int)a.A2, null);
 
     /// <summary>rt_sigqueueinfo: a signal with a value, to a process.</summary>
     public static long Queue(KernelTask task, in SyscallArguments a)
@@ -150,7 +152,7 @@ internal static class SignalCalls
         if (info.Code >= 0 && (int)a.A0 != task.Process.Id)
             return -Errno.EPERM;
         Container container = task.Process.Container;
-        Process? target = container.FindProcess((int)a.A0) ?? container.FindTask((int)a.A0)?.Process;
+        Process? target = task.FindProcess((int)a.A0) ?? task.FindTask((int)a.A0)?.Process;
         if (target is null)
             return -Errno.ESRCH;
         if (!task.Process.MaySignal(target))
@@ -234,12 +236,13 @@ internal static class SignalCalls
         return 0;
     }
 
-    private static long SendToTask(KernelTask task, int id, int? process, int signal, in SignalInfo info)
+    private static long SendToTask(KernelTask task, int id, int? process, int signal, SignalInfo? given)
     {
         if (signal is < 0 or > Count || id <= 0)
             return -Errno.EINVAL;
-        if (task.Process.Container.FindTask(id) is not { } target || (process is { } group && target.Process.Id != group))
+        if (task.FindTask(id) is not { } target || (process is { } group && target.Process.Id != task.GlobalId(group)))
             return -Errno.ESRCH;
+        SignalInfo info = given ?? SignalInfo.OfTask(signal, task.Process, target.Process);
         if (!task.Process.MaySignal(target.Process) || (info.Code >= 0 && target.Process != task.Process))
             return -Errno.EPERM;
         if (signal != 0)

@@ -226,9 +226,9 @@ internal static class SocketCalls
             type = SocketKind.Datagram;
         Container container = task.Process.Container;
         var inode = new NamelessInode(container.Store, InodeMode.Socket | 0x1FF);
-        socket = family == SocketKind.Netlink ? new NetlinkSocket(inode, flags, type, carried, container.Network)
-            : type == SocketKind.Stream ? new StreamSocket(inode, flags, family, carried, container.Network)
-            : new DatagramSocket(inode, flags, family, type, carried, container.Network);
+        socket = family == SocketKind.Netlink ? new NetlinkSocket(inode, flags, type, carried, task.Process.Namespaces.Network.Network)
+            : type == SocketKind.Stream ? new StreamSocket(inode, flags, family, carried, task.Process.Namespaces.Network.Network)
+            : new DatagramSocket(inode, flags, family, type, carried, task.Process.Namespaces.Network.Network);
         socket.Path = $"socket:[{inode.Number}]";
         return 0;
     }
@@ -254,7 +254,7 @@ internal static class SocketCalls
                 return -Errno.EINVAL;
             if (!socket.Network.IsOwn(address))
                 return -Errno.EADDRNOTAVAIL;
-            if (address.Port is > 0 and < 1024 && !task.Process.Credentials.Has(Capability.BindService))
+            if (address.Port is > 0 and < 1024 && !task.Process.Credentials.HasIn(task.Process.Namespaces.Network.Owner, Capability.BindService))
                 return -Errno.EACCES;
             return isNamed || socket.Peer is not null ? -Errno.EINVAL : socket.Network.Bind(socket, address);
         }

@@ -98,7 +98,7 @@ internal static class SocketOptions
         {
             case (SocketOption.Socket, SocketOption.PeerIdentity):
                 var identity = new byte[SenderIdentity.Bytes];
-                socket.PeerIdentity.Write(identity);
+                socket.PeerIdentity.Write(identity, task);
                 return identity;
             case (SocketOption.Socket, SocketOption.ReceiveTimeout or SocketOption.SendTimeout):
                 long time = name == SocketOption.ReceiveTimeout ? socket.ReceiveTimeout : socket.SendTimeout;

@@ -36,8 +36,8 @@ internal static class StatCalls
         BitConverter.TryWriteBytes(x, basic | birth | mountId);
         BitConverter.TryWriteBytes(x[4..], 4096u);
         BitConverter.TryWriteBytes(x[16..], inode.LinkCount);
-        BitConverter.TryWriteBytes(x[20..], inode.Uid);
-        BitConverter.TryWriteBytes(x[24..], inode.Gid);
+        BitConverter.TryWriteBytes(x[20..], task.Process.Credentials.TellUser(inode.Uid));
+        BitConverter.TryWriteBytes(x[24..], task.Process.Credentials.TellGroup(inode.Gid));
         BitConverter.TryWriteBytes(x[28..], (ushort)inode.Mode);
         BitConverter.TryWriteBytes(x[32..], inode.Number);
         BitConverter.TryWriteBytes(x[40..], inode.Size);
@@ -99,13 +99,15 @@ internal static class StatCalls
         if ((wanted & ~7) != 0)
             return -Errno.EINVAL;
         Credentials who = task.Process.Credentials;
-        Credentials asked = (flags & effective) != 0 ? who : who with { FileUid = who.Uid, FileGid = who.Gid, Effective = who.Uid == 0 ? who.Permitted : 0 };
+        Credentials asked = (flags & effective) != 0 ? who : who with { FileUid = who.Uid, FileGid = who.Gid, Effective = who.IsRoot(who.Uid) ? who.Permitted : 0 };
         task.Process.Credentials = asked;
         int error = UserPaths.Find(task, a.Fd, a.A1, flags, out NamedFile found);
         task.Process.Credentials = who;
         if (error != 0)
             return error;
         error = AccessCheck.Check(asked, found.Inode, wanted);
+        if (error == 0 && (wanted & AccessCheck.Execute) != 0 && found.Inode.IsRegular && found.Mount is { } mount && (mount.Rights & MountRights.NoExecute) != 0)
+            error = -Errno.EACCES;
         return error == 0 && (wanted & AccessCheck.Write) != 0 && (found.Inode.IsRegular || found.Inode.IsDirectory) ? found.ToChange : error;
     }
 
@@ -118,8 +120,8 @@ internal static class StatCalls
         BitConverter.TryWriteBytes(s[8..], inode.Number);
         BitConverter.TryWriteBytes(s[16..], inode.Mode);
         BitConverter.TryWriteBytes(s[20..], inode.LinkCount);
-        BitConverter.TryWriteBytes(s[24..], inode.Uid);
-        BitConverter.TryWriteBytes(s[28..], inode.Gid);
+        BitConverter.TryWriteBytes(s[24..], task.Process.Credentials.TellUser(inode.Uid));
+        BitConverter.TryWriteBytes(s[28..], task.Process.Credentials.TellGroup(inode.Gid));
         BitConverter.TryWriteBytes(s[32..], inode.Device);
         BitConverter.TryWriteBytes(s[48..], inode.Size);
         BitConverter.TryWriteBytes(s[56..], 4096u);

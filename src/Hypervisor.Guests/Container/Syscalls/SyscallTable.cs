@@ -40,7 +40,7 @@ internal static unsafe class SyscallTable
     private const int Size = 512;
 
     // Calls that change the system itself, and calls that ask for what is so anyway.
-    private static readonly int[] s_forbidden = [39, 40, 41, 89, 105, 106, 116, 142, 161, 162, 170, 171, 224, 225, 268, 273];
+    private static readonly int[] s_forbidden = [89, 105, 106, 116, 142, 170, 171, 224, 225, 273];
     private static readonly int[] s_nothing = [81, 231, 259];
     private static readonly delegate*<KernelTask, in SyscallArguments, long>[] s_calls = Build();
 
@@ -63,7 +63,11 @@ internal static unsafe class SyscallTable
         ulong* x = RegisterFile.X(s);
         ulong number = x[17];
         long result;
-        if (number < Size && s_calls[number] != null)
+        if (task.FilterMode != FilterCalls.None && !task.Restarted && !FilterCalls.Allows(task, out result))
+        {
+            // Another than the call itself has been done.
+        }
+        else if (number < Size && s_calls[number] != null)
         {
             result = s_calls[number](task, new SyscallArguments(x));
         }
@@ -190,6 +194,25 @@ internal static unsafe class SyscallTable
         t[87] = &EventCalls.GetTimer;
         t[441] = &EventCalls.WaitEpollPrecisely;
 
+        t[180] = &QueueCalls.Open;
+        t[181] = &QueueCalls.Unlink;
+        t[182] = &QueueCalls.Send;
+        t[183] = &QueueCalls.Receive;
+        t[184] = &QueueCalls.Notify;
+        t[185] = &QueueCalls.Attributes;
+        t[186] = &MessageCalls.Get;
+        t[187] = &MessageCalls.Control;
+        t[188] = &MessageCalls.Receive;
+        t[189] = &MessageCalls.Send;
+        t[190] = &SemaphoreCalls.Get;
+        t[191] = &SemaphoreCalls.Control;
+        t[192] = &SemaphoreCalls.OperateInTime;
+        t[193] = &SemaphoreCalls.Operate;
+        t[194] = &SharedMemoryCalls.Get;
+        t[195] = &SharedMemoryCalls.Control;
+        t[196] = &SharedMemoryCalls.Attach;
+        t[197] = &SharedMemoryCalls.Detach;
+
         t[198] = &SocketCalls.Make;
         t[199] = &SocketCalls.MakePair;
         t[200] = &SocketCalls.Bind;
@@ -212,13 +235,20 @@ internal static unsafe class SyscallTable
         t[93] = &ProcessCalls.Exit;
         t[94] = &ProcessCalls.ExitGroup;
         t[96] = &ProcessCalls.SetClearAddress;
-        t[97] = &ProcessCalls.Unshare;
         t[124] = &ProcessCalls.Yield;
         t[172] = &ProcessCalls.GetId;
         t[173] = &ProcessCalls.GetParentId;
         t[178] = &ProcessCalls.GetTaskId;
         t[221] = &ProcessCalls.Execute;
         t[281] = &ProcessCalls.ExecuteAt;
+
+        t[39] = &MountCalls.Unmount;
+        t[40] = &MountCalls.Mount;
+        t[41] = &MountCalls.PivotRoot;
+        t[97] = &NamespaceCalls.Unshare;
+        t[161] = &SystemCalls.SetHostName;
+        t[162] = &SystemCalls.SetDomainName;
+        t[268] = &NamespaceCalls.Join;
 
         t[95] = &WaitCalls.WaitId;
         t[260] = &WaitCalls.Wait;
@@ -322,7 +352,7 @@ internal static unsafe class SyscallTable
         t[164] = &SystemCalls.SetLimit;
         t[179] = &SystemCalls.GetInfo;
         t[261] = &SystemCalls.Limits;
-        t[277] = &SystemCalls.Seccomp;
+        t[277] = &FilterCalls.Call;
         t[278] = &SystemCalls.GetRandom;
 
         t[167] = &ControlCalls.Control;

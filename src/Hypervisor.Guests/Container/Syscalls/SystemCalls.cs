@@ -18,14 +18,48 @@ internal static class SystemCalls
     public static long GetNames(KernelTask task, in SyscallArguments a)
     {
         var names = new byte[65 * 6];
-        string[] values = ["Linux", task.Process.Container.Options.HostName ?? task.Process.Container.Options.Name, SystemInfo.Release, "#1 SMP", "riscv64", "(none)"];
+        Isolation.NamesNamespace system = task.Process.Namespaces.Names;
+        string[] values = ["Linux", system.Host, SystemInfo.Release, "#1 SMP", "riscv64", system.Domain];
         for (int i = 0; i < values.Length; i++)
         {
-            byte[] bytes = KernelText.Encode(KernelText.FromHost(values[i]));
+            byte[] bytes = KernelText.Encode(values[i]);
             bytes.AsSpan(0, Math.Min(bytes.Length, 64)).CopyTo(names.AsSpan(i * 65));
         }
 
         return task.TryWrite(a.A0, names) ? 0 : -Errno.EFAULT;
+    }
+
+    public static long SetHostName(KernelTask task, in SyscallArguments a)
+    {
+        long error = ReadName(task, a.A0, a.A1, out string name);
+        if (error == 0)
+            task.Process.Namespaces.Names.Host = name;
+        return error;
+    }
+
+    public static long SetDomainName(KernelTask task, in SyscallArguments a)
+    {
+        long error = ReadName(task, a.A0, a.A1, out string name);
+        if (error == 0)
+            task.Process.Namespaces.Names.Domain = name;
+        return error;
+    }
+
+    private static long ReadName(KernelTask task, ulong address, ulong length, out string name)
+    {
+        const int longest = 64;
+        name = "";
+        if (!task.Process.Credentials.HasIn(task.Process.Namespaces.Names.Owner, Capability.Administer))
+            return -Errno.EPERM;
+        if ((int)length is < 0 or > longest)
+            return -Errno.EINVAL;
+        Span<byte> bytes = stackalloc byte[longest];
+        bytes = bytes[..(int)length];
+        if (!task.TryRead(address, bytes))
+            return -Errno.EFAULT;
+        int end = bytes.IndexOf((byte)0);
+        name = KernelText.Decode(end < 0 ? bytes : bytes[..end]);
+        return 0;
     }
 
     public static long GetInfo(KernelTask task, in SyscallArguments a)
@@ -58,19 +92,6 @@ internal static class SystemCalls
     /// <summary>personality: there is one, of Linux itself.</summary>
     public static long GetPersonality(KernelTask task, in SyscallArguments a) => (uint)a.A0 is 0 or uint.MaxValue ? 0 : -Errno.EINVAL;
 
-    /// <summary>seccomp: nothing is filtered, and programs that ask are told which actions there would be.</summary>
-    public static long Seccomp(KernelTask task, in SyscallArguments a)
-    {
-        const ulong strict = 0, filter = 1, getAction = 2;
-        return a.A0 switch
-        {
-            strict or filter when a.A1 != 0 => -Errno.EINVAL,
-            filter => task.TryRead(a.A2, out ushort _) ? -Errno.EACCES : -Errno.EFAULT,
-            getAction => task.TryRead(a.A2, out uint _) ? -Errno.EOPNOTSUPP : -Errno.EFAULT,
-            _ => -Errno.EINVAL,
-        };
-    }
-
     public static long GetLimit(KernelTask task, in SyscallArguments a)
         => a.A0 >= ResourceLimits.Count ? -Errno.EINVAL : WriteLimit(task, task.Process, (int)a.A0, a.A1);
 
@@ -81,7 +102,7 @@ internal static class SystemCalls
     {
         if (a.A1 >= ResourceLimits.Count)
             return -Errno.EINVAL;
-        Process? process = a.A0 == 0 ? task.Process : task.Process.Container.FindProcess((int)a.A0);
+        Process? process = a.A0 == 0 ? task.Process : task.FindProcess((int)a.A0) ?? task.FindTask((int)a.A0)?.Process;
         if (process is null)
             return -Errno.ESRCH;
 

@@ -95,13 +95,13 @@ internal static class TerminalCalls
             case GetGroup:
                 if (!isMaster && process.Terminal != terminal)
                     return -Errno.ENOTTY;
-                return task.TryWrite(argument, terminal.Foreground) ? 0 : -Errno.EFAULT;
+                return task.TryWrite(argument, task.LocalId(terminal.Foreground)) ? 0 : -Errno.EFAULT;
             case SetGroup:
                 return SetForeground(task, terminal, argument, isMaster);
             case GetSessionId:
                 if ((!isMaster && process.Terminal != terminal) || terminal.Session == 0)
                     return -Errno.ENOTTY;
-                return task.TryWrite(argument, terminal.Session) ? 0 : -Errno.EFAULT;
+                return task.TryWrite(argument, task.LocalId(terminal.Session)) ? 0 : -Errno.EFAULT;
             case OutputWaiting:
                 return task.TryWrite(argument, 0) ? 0 : -Errno.EFAULT;
             case Insert:
@@ -162,6 +162,7 @@ internal static class TerminalCalls
             return -Errno.EFAULT;
         if (group < 0)
             return -Errno.EINVAL;
+        group = task.GlobalId(group);
         Process? member = process.Container.Processes.FirstOrDefault(other => other.Group == group);
         if (member is null)
             return -Errno.ESRCH;

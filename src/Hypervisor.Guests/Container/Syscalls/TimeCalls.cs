@@ -153,11 +153,11 @@ internal static class TimeCalls
         int id = ~(clock >> 3);
         if ((clock & ofTask) == 0)
         {
-            Process? process = id == 0 ? task.Process : task.Process.Container.FindProcess(id);
+            Process? process = id == 0 ? task.Process : task.FindProcess(id);
             return process is null ? null : () => process.UsedNanoseconds;
         }
 
-        KernelTask? other = id == 0 ? task : task.Process.Container.FindTask(id);
+        KernelTask? other = id == 0 ? task : task.FindTask(id);
         return other is null || other.Process != task.Process ? null : () => other.UsedNanoseconds;
     }
 

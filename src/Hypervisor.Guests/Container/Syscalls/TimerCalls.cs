@@ -39,7 +39,7 @@ internal static class TimerCalls
                 return -Errno.EINVAL;
             if (notify == PosixTimer.SendToTask)
             {
-                target = process.Container.FindTask(id2);
+                target = task.FindTask(id2);
                 if (target is null || target.Process != process)
                     return -Errno.EINVAL;
             }

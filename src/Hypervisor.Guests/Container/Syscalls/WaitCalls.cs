@@ -21,7 +21,8 @@ internal static class WaitCalls
         if (wanted == int.MinValue)
             return -Errno.ESRCH;
         Process process = task.Process;
-        News? news = Find(process, child => wanted > 0 ? child.Id == wanted : wanted == -1 || child.Group == (wanted == 0 ? process.Group : -wanted), options | Exited, out bool any);
+        int named = wanted == 0 ? process.Group : task.GlobalId(Math.Abs(wanted));
+        News? news = Find(process, child => wanted > 0 ? child.Id == named : wanted == -1 || child.Group == named, options | Exited, out bool any);
         if (!any)
             return -Errno.ECHILD;
         if (news is not { } told)
@@ -30,8 +31,9 @@ internal static class WaitCalls
             return -Errno.EFAULT;
         if (a.A3 != 0 && !TimeCalls.WriteUsage(task, a.A3, told.Child, withChildren: true))
             return -Errno.EFAULT;
+        int id = task.LocalId(told.Child.Id);
         Take(process, told);
-        return told.Child.Id;
+        return id;
     }
 
     public static long WaitId(KernelTask task, in SyscallArguments a)
@@ -67,8 +69,8 @@ internal static class WaitCalls
         News? news = Find(process, child => kind switch
         {
             anyChild => true,
-            byId => child.Id == id,
-            byGroup => child.Group == (id == 0 ? process.Group : id),
+            byId => child.Id == task.GlobalId(id),
+            byGroup => child.Group == (id == 0 ? process.Group : task.GlobalId(id)),
             _ => child == named,
         }, options, out bool any);
         if (!any)
@@ -85,9 +87,9 @@ internal static class WaitCalls
         info.Clear();
         if (news is { } told)
         {
-            SignalInfo described = told.IsEnd ? SignalInfo.OfEnd(told.Child, told.Status)
-                : told.Status == ContinuedStatus ? SignalInfo.OfChild(told.Child, 6, Signals.SIGCONT)
-                : SignalInfo.OfChild(told.Child, 5, told.Status >> 8);
+            SignalInfo described = told.IsEnd ? SignalInfo.OfEnd(process, told.Child, told.Status)
+                : told.Status == ContinuedStatus ? SignalInfo.OfChild(process, told.Child, 6, Signals.SIGCONT)
+                : SignalInfo.OfChild(process, told.Child, 5, told.Status >> 8);
             described.Write(info);
         }
 

@@ -3,6 +3,8 @@ using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Machine;
 using Hypervisor.Core.Scheduling;
 using Hypervisor.Guests.Container;
+using Hypervisor.Guests.Container.Files;
+using Hypervisor.Guests.Container.Isolation;
 using Hypervisor.Tests.Support;
 
 namespace Hypervisor.Tests.Container.Isolation;
@@ -18,6 +20,9 @@ public sealed class NeighbourTests
     [InlineData("memory", 1)]
     [InlineData("files", 1)]
     [InlineData("disk", 1)]
+    [InlineData("mounts", 1)]
+    [InlineData("namespaces", 1)]
+    [InlineData("ipc", 1)]
     [InlineData("threads", 1)]
     [InlineData("threads", 2)]
     public void Container_ThatTakesAllItCan_LeavesItsNeighboursTheirShare(string what, int cpus)
@@ -45,6 +50,8 @@ public sealed class NeighbourTests
         Assert.True(guilty.TaskCount <= guilty.Options.TaskLimit);
         Assert.True(guilty.MemoryInUse <= guilty.Options.MemoryLimit);
         Assert.True(guilty.Store.Used <= guilty.Store.Capacity);
+        Assert.True(guilty.Paths.Numbers.Count <= MountNumbers.Most);
+        Assert.True(guilty.NamespaceSet.Count <= NamespaceSet.Most);
         if (what == "memory")
             Assert.StartsWith("child ended by 9\n", printed.ToString(), StringComparison.Ordinal);
         if (what == "disk")

@@ -1,9 +1,15 @@
 // Programs that take all they can of one thing, forever; "spin" is the neighbour.
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <sched.h>
@@ -56,6 +62,32 @@ int main(int count, char **arguments)
                 ;
             close(file);
         }
+    }
+    if (!strcmp(what, "mounts")) {
+        // A tree that is mounted below itself doubles with each turn.
+        mkdir("/tmp/m", 0755);
+        mount("m", "/tmp/m", "tmpfs", 0, 0);
+        mkdir("/tmp/m/d", 0755);
+        for (int i = 0; i < 100; i++) {
+            mount("/tmp/m", "/tmp/m/d", 0, MS_BIND | MS_REC, 0);
+            mount("x", "/tmp/m/d", "tmpfs", 0, 0);
+            unshare(CLONE_NEWNS);
+        }
+        spin();
+    }
+    if (!strcmp(what, "namespaces")) {
+        for (;;)
+            if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP) != 0 || fork() < 0)
+                spin();
+    }
+    if (!strcmp(what, "ipc")) {
+        struct { long type; char text[8000]; } message = { 1 };
+        for (int i = 0; i < 2000; i++) {
+            shmat(shmget(IPC_PRIVATE, 1 << 20, 0600), 0, 0);
+            msgsnd(msgget(IPC_PRIVATE, 0600), &message, sizeof message.text, IPC_NOWAIT);
+            semget(IPC_PRIVATE, 32000, 0600);
+        }
+        spin();
     }
     if (!strcmp(what, "threads")) {
         for (int i = 0; i < 64; i++)

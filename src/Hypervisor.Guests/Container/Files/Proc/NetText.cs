@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
+using Hypervisor.Guests.Container.Kernel;
 using Hypervisor.Guests.Container.Net;
 
 namespace Hypervisor.Guests.Container.Files.Proc;
@@ -10,28 +11,30 @@ internal static class NetText
 {
     private const int Established = 1, Listening = 10, Unconnected = 7;
 
-    public static void Add(TextTree tree, Container container)
+    public static void Add(TextTree tree, Process process)
     {
         tree.Add("net/dev", () => "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n"
-            + string.Concat(container.Network.Interfaces.Select(link => $"{link.Name,6}:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n")));
-        tree.Add("net/route", () => "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT                                                       \n" + string.Concat(container.Network.Interfaces.Where(link => !link.Loops).Select(Routes)));
+            + string.Concat(Network(process).Interfaces.Select(link => $"{link.Name,6}:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n")));
+        tree.Add("net/route", () => "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT                                                       \n" + string.Concat(Network(process).Interfaces.Where(link => !link.Loops).Select(Routes)));
         tree.Add("net/if_inet6", () => "00000000000000000000000000000001 01 80 10 80       lo\n");
         tree.Add("net/arp", () => "IP address       HW type     Flags       HW address            Mask     Device\n");
-        tree.Add("net/tcp", () => Sockets(container, SocketKind.Stream, isVersion6: false));
-        tree.Add("net/udp", () => Sockets(container, SocketKind.Datagram, isVersion6: false));
-        tree.Add("net/tcp6", () => Sockets(container, SocketKind.Stream, isVersion6: true));
-        tree.Add("net/udp6", () => Sockets(container, SocketKind.Datagram, isVersion6: true));
-        tree.Add("net/unix", () => Unix(container));
-        tree.Add("net/sockstat", () => $"sockets: used {container.Network.Bound.Count()}\n");
+        tree.Add("net/tcp", () => Sockets(Network(process), SocketKind.Stream, isVersion6: false));
+        tree.Add("net/udp", () => Sockets(Network(process), SocketKind.Datagram, isVersion6: false));
+        tree.Add("net/tcp6", () => Sockets(Network(process), SocketKind.Stream, isVersion6: true));
+        tree.Add("net/udp6", () => Sockets(Network(process), SocketKind.Datagram, isVersion6: true));
+        tree.Add("net/unix", () => Unix(Network(process)));
+        tree.Add("net/sockstat", () => $"sockets: used {Network(process).Bound.Count()}\n");
     }
 
-    private static string Sockets(Container container, int type, bool isVersion6)
+    private static ContainerNetwork Network(Process process) => process.Namespaces.Network.Network;
+
+    private static string Sockets(ContainerNetwork network, int type, bool isVersion6)
     {
         var text = new StringBuilder(isVersion6
             ? "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
             : "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n");
         int line = 0;
-        IEnumerable<SocketFile> sockets = container.Network.Bound
+        IEnumerable<SocketFile> sockets = network.Bound
             .Where(socket => socket.IsInternet && socket.Type == type && socket.Protocol != SocketKind.UdpLite && socket.Family == SocketKind.Internet6 == isVersion6);
         foreach (SocketFile socket in sockets)
         {
@@ -62,10 +65,10 @@ internal static class NetText
         return other + $"{link.Name}\t{network}\t00000000\t0001\t0\t0\t0\t{mask}\t0\t0\t0\n";
     }
 
-    private static string Unix(Container container)
+    private static string Unix(ContainerNetwork network)
     {
         var text = new StringBuilder("Num       RefCount Protocol Flags    Type St Inode Path\n");
-        foreach (SocketFile socket in container.Network.Bound.Where(socket => socket.Family == SocketKind.Unix))
+        foreach (SocketFile socket in network.Bound.Where(socket => socket.Family == SocketKind.Unix))
             text.Append(CultureInfo.InvariantCulture, $"0000000000000000: 00000002 00000000 {(socket.IsListening ? 0x10000 : 0):X8} {socket.Type:X4} {(socket.Peer is null ? 1 : 3):X2} {socket.Inode.Number,5} {socket.Local.Name.Replace('\0', '@')}\n");
         return text.ToString();
     }

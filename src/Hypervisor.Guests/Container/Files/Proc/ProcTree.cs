@@ -1,22 +1,23 @@
 using System.Globalization;
 using System.Text;
 using Hypervisor.Guests.Common;
+using Hypervisor.Guests.Container.Isolation;
 using Hypervisor.Guests.Container.Kernel;
 using Hypervisor.Guests.Container.Net;
 
 namespace Hypervisor.Guests.Container.Files.Proc;
 
-/// <summary>/proc of a container (proc(5)): its processes, and what programs ask of the system.</summary>
+/// <summary>/proc of a container (proc(5)): the processes of a namespace in it, and what programs ask of the system.</summary>
 internal static class ProcTree
 {
     private const long Tick = 10_000_000;
 
-    public static GeneratedDirectory Build(Container container)
+    public static GeneratedDirectory Build(Container container, ProcessNamespace pids)
     {
         FileStore store = container.Store;
         var tree = new TextTree(store);
-        tree.Add("self", new GeneratedLink(store, () => Number(container.Host.Current?.Process.Id ?? 0)));
-        tree.Add("thread-self", new GeneratedLink(store, () => container.Host.Current is { } task ? $"{task.Process.Id}/task/{task.Id}" : "0"));
+        tree.Add("self", new GeneratedLink(store, () => Self(container, pids, task => Number(pids.ToLocal(task.Process.Id)))));
+        tree.Add("thread-self", new GeneratedLink(store, () => Self(container, pids, task => $"{pids.ToLocal(task.Process.Id)}/task/{pids.ToLocal(task.Id)}")));
         tree.Add("mounts", new GeneratedLink(store, () => "self/mounts"));
         tree.Add("net", new GeneratedLink(store, () => "self/net"));
         tree.Add("cpuinfo", () => ProcessorInfo(container));
@@ -34,15 +35,20 @@ internal static class ProcTree
         tree.Add("devices", () => "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n");
         tree.Add("interrupts", () => "           CPU0\n");
         tree.Add("modules", () => "");
+        IpcText.Add(tree, container);
         AddSettings(tree, container);
         foreach ((string name, string value) in container.Options.KernelParameters)
             tree.AddSetting($"sys/{name.Replace('.', '/')}", KernelText.FromHost(value));
         return tree.Build(
             name => int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
-                ? (container.FindProcess(id) ?? container.FindTask(id)?.Process) is { } process ? ProcessTree.Of(process) : null
+                && (container.FindProcess(pids.ToGlobal(id)) ?? container.FindTask(pids.ToGlobal(id))?.Process) is { } process ? ProcessTree.Of(process, pids)
                 : null,
-            () => container.Processes.Select(process => Number(process.Id)));
+            () => container.Processes.Select(process => pids.ToLocal(process.Id)).Where(id => id != 0).Select(Number));
     }
+
+    /// <summary>Where /proc/self leads a task; nowhere for one that this namespace does not see.</summary>
+    private static string Self(Container container, ProcessNamespace pids, Func<KernelTask, string> path)
+        => container.Host.Current is { } task && pids.ToLocal(task.Process.Id) != 0 ? path(task) : "";
 
     public static string Number(int number) => number.ToString(CultureInfo.InvariantCulture);
 
@@ -51,8 +57,8 @@ internal static class ProcTree
         tree.Add("sys/kernel/osrelease", () => Syscalls.SystemInfo.Release + "\n");
         tree.Add("sys/kernel/ostype", () => "Linux\n");
         tree.Add("sys/kernel/version", () => "#1 SMP\n");
-        tree.Add("sys/kernel/hostname", () => KernelText.FromHost(container.Options.HostName ?? container.Options.Name) + "\n");
-        tree.Add("sys/kernel/domainname", () => "(none)\n");
+        tree.Add("sys/kernel/hostname", () => Names(container).Host + "\n");
+        tree.Add("sys/kernel/domainname", () => Names(container).Domain + "\n");
         tree.Add("sys/kernel/pid_max", () => Container.MostId + "\n");
         tree.Add("sys/kernel/threads-max", () => container.Options.TaskLimit + "\n");
         tree.Add("sys/kernel/cap_last_cap", () => Capability.Last + "\n");
@@ -68,15 +74,18 @@ internal static class ProcTree
         {
             ("kernel/shmmax", "18446744073692774399"), ("kernel/shmall", "18446744073692774399"), ("kernel/shmmni", "4096"), ("kernel/sem", "32000\t1024000000\t500\t32000"),
             ("kernel/msgmax", "8192"), ("kernel/msgmnb", "16384"), ("kernel/msgmni", "32000"), ("kernel/core_pattern", "core"), ("kernel/randomize_va_space", "0"),
-            ("kernel/yama/ptrace_scope", "1"), ("kernel/seccomp/actions_avail", ""), ("kernel/perf_event_paranoid", "4"), ("kernel/sched_child_runs_first", "0"),
+            ("kernel/yama/ptrace_scope", "1"), ("kernel/seccomp/actions_avail", "kill_process kill_thread trap errno trace log allow"), ("kernel/perf_event_paranoid", "4"), ("kernel/sched_child_runs_first", "0"),
             ("vm/overcommit_memory", "0"), ("vm/overcommit_ratio", "50"), ("vm/max_map_count", "65530"), ("vm/swappiness", "60"), ("vm/mmap_min_addr", "4096"),
             ("fs/file-max", "1048576"), ("fs/nr_open", "1048576"), ("fs/pipe-max-size", "1048576"), ("fs/inotify/max_user_watches", "65536"), ("fs/inotify/max_user_instances", "128"),
-            ("fs/inotify/max_queued_events", "16384"), ("fs/protected_hardlinks", "0"), ("fs/protected_symlinks", "0"), ("fs/mqueue/msg_max", "10"),
+            ("fs/inotify/max_queued_events", "16384"), ("fs/protected_hardlinks", "0"), ("fs/protected_symlinks", "0"), ("fs/mqueue/msg_max", "10"), ("fs/mqueue/msgsize_max", "8192"), ("fs/mqueue/queues_max", "256"), ("fs/mqueue/msg_default", "10"), ("fs/mqueue/msgsize_default", "8192"),
+            ("user/max_user_namespaces", "2048"), ("user/max_mnt_namespaces", "2048"), ("user/max_pid_namespaces", "2048"), ("user/max_net_namespaces", "2048"), ("fs/mount-max", "4096"),
             ("net/core/somaxconn", "4096"), ("net/core/rmem_max", "212992"), ("net/core/wmem_max", "212992"), ("net/ipv4/ip_local_port_range", "32768\t60999"),
             ("net/ipv4/tcp_max_syn_backlog", "128"), ("net/ipv4/ip_forward", "0"), ("net/ipv4/tcp_fin_timeout", "60"), ("net/ipv6/conf/all/disable_ipv6", "0"), ("net/ipv6/bindv6only", "0"),
         })
             tree.AddSetting("sys/" + path, value);
     }
+
+    private static NamesNamespace Names(Container container) => (container.Host.Current?.Process.Namespaces ?? container.FirstNamespaces).Names;
 
     /// <summary>A new identifier, from the container's own generator.</summary>
     public static string NewId(Container container)

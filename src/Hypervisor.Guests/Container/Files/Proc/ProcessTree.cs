@@ -1,9 +1,13 @@
 using System.Globalization;
 using System.Text;
+using Hypervisor.Guests.Container.Isolation;
 using Hypervisor.Guests.Container.Kernel;
 using Hypervisor.Guests.Container.Memory;
 
 namespace Hypervisor.Guests.Container.Files.Proc;
+
+/// <summary>A process's directory in the /proc of a namespace.</summary>
+internal sealed record ProcessDirectory(Inode Inode, TextTree Tree);
 
 /// <summary>/proc/PID: what is to be known of a process.</summary>
 internal static class ProcessTree
@@ -11,12 +15,19 @@ internal static class ProcessTree
     private const long Tick = 10_000_000;
     private const long Page = 4096;
 
-    private static readonly string[] s_namespaces = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
+    /// <summary>The process's directory as a namespace shows it, made at the first look.</summary>
+    public static Inode Of(Process process, ProcessNamespace pids)
+    {
+        if (!process.Directories.TryGetValue(pids, out ProcessDirectory? directory))
+            process.Directories.Add(pids, directory = Build(process, pids));
+        Credentials who = process.Credentials;
+        (uint uid, uint gid) = process.Dumpable == 1 ? (who.EffectiveUid, who.EffectiveGid) : (0u, 0u);
+        directory.Tree.SetOwner(uid, gid);
+        (directory.Inode.Uid, directory.Inode.Gid) = (who.EffectiveUid, who.EffectiveGid);
+        return directory.Inode;
+    }
 
-    /// <summary>The process's directory, made at the first look.</summary>
-    public static Inode Of(Process process) => process.Directory ??= Build(process);
-
-    private static GeneratedDirectory Build(Process process)
+    private static ProcessDirectory Build(Process process, ProcessNamespace pids)
     {
         FileStore store = process.Container.Store;
         var tree = new TextTree(store);
@@ -39,14 +50,13 @@ internal static class ProcessTree
         tree.AddSetting("oom_adj", "0");
         tree.AddSetting("coredump_filter", "00000033");
         tree.Add("io", () => "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
-        tree.Add("uid_map", () => "         0          0 4294967295\n");
-        tree.Add("gid_map", () => "         0          0 4294967295\n");
-        tree.Add("setgroups", () => "allow\n");
+        UserMapText.Add(tree, process);
         tree.Add("schedstat", () => $"{process.UsedNanoseconds} 0 0\n");
-        foreach (string name in s_namespaces)
-            tree.Add($"ns/{name}", new GeneratedLink(store, () => $"{name}:[{4026531840 + Array.IndexOf(s_namespaces, name)}]"));
-        NetText.Add(tree, process.Container);
-        AddTask(tree, "", process, () => process.Tasks.FirstOrDefault());
+        foreach ((string name, ulong kind) in NamespaceKind.ByName)
+            tree.Add($"ns/{name}", new GeneratedLink(store, () => Space(process, kind)?.Text ?? "", () => Space(process, kind) is { } space ? new JumpTarget(space.Inode, space.Text, space.Set.Tree, null) : null));
+        tree.Add("ns/pid_for_children", new GeneratedLink(store, () => process.Namespaces.ForChildren.Text, () => process.IsAlive ? new JumpTarget(process.Namespaces.ForChildren.Inode, process.Namespaces.ForChildren.Text, process.Namespaces.ForChildren.Set.Tree, null) : null));
+        NetText.Add(tree, process);
+        AddTask(tree, "", process, () => process.Tasks.FirstOrDefault(), pids);
         tree.Add("fd", new GeneratedDirectory(store,
             name => Descriptor(process, name) is { } file ? new GeneratedLink(store, () => file.Path, () => JumpTarget.Of(file)) { Mode = InodeMode.Symlink | (file.CanRead ? 0x140u : 0) | (file.CanWrite ? 0xC0u : 0) } : null,
             () => process.Files.Numbers.Select(ProcTree.Number)));
@@ -54,21 +64,21 @@ internal static class ProcessTree
             name => Descriptor(process, name) is { } file ? new GeneratedInode(store, () => KernelText.Encode($"pos:\t{file.Position}\nflags:\t0{Convert.ToString(file.Flags, 8)}\nmnt_id:\t1\nino:\t{file.Inode.Number}\n")) : null,
             () => process.Files.Numbers.Select(ProcTree.Number)));
         tree.Add("task", new GeneratedDirectory(store,
-            name => int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int id) && process.Tasks.Find(task => task.Id == id) is { } task ? TaskDirectory(process, task) : null,
-            () => process.Tasks.Select(task => ProcTree.Number(task.Id))));
-        GeneratedDirectory directory = tree.Build();
-        (directory.Uid, directory.Gid) = (process.Credentials.EffectiveUid, process.Credentials.EffectiveGid);
-        return directory;
+            name => int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int id) && process.Tasks.Find(task => pids.ToLocal(task.Id) == id) is { } task ? TaskDirectory(process, task, pids) : null,
+            () => process.Tasks.Select(task => ProcTree.Number(pids.ToLocal(task.Id)))));
+        return new ProcessDirectory(tree.Build(), tree);
     }
 
-    private static GeneratedDirectory TaskDirectory(Process process, KernelTask task)
+    private static Namespace? Space(Process process, ulong kind) => process.IsAlive ? Syscalls.NamespaceCalls.Of(process).First(each => each.Kind == kind) : null;
+
+    private static GeneratedDirectory TaskDirectory(Process process, KernelTask task, ProcessNamespace pids)
     {
         var tree = new TextTree(process.Container.Store);
-        AddTask(tree, "", process, () => task);
+        AddTask(tree, "", process, () => task, pids);
         return tree.Build();
     }
 
-    private static void AddTask(TextTree tree, string prefix, Process process, Func<KernelTask?> task)
+    private static void AddTask(TextTree tree, string prefix, Process process, Func<KernelTask?> task, ProcessNamespace pids)
     {
         tree.Add(prefix + "comm", () => (task()?.Name ?? process.Name) + "\n", name =>
         {
@@ -76,8 +86,8 @@ internal static class ProcessTree
                 named.Name = name.TrimEnd('\n') is { Length: > 15 } longer ? longer[..15] : name.TrimEnd('\n');
             return 0;
         });
-        tree.Add(prefix + "stat", () => Stat(process, task()));
-        tree.Add(prefix + "status", () => Status(process, task()));
+        tree.Add(prefix + "stat", () => Stat(process, task(), pids));
+        tree.Add(prefix + "status", () => Status(process, task(), pids));
         tree.Add(prefix + "wchan", () => "0");
     }
 
@@ -121,16 +131,16 @@ internal static class ProcessTree
     private static char State(Process process, KernelTask? task)
         => !process.IsAlive ? 'Z' : process.StoppedBy != 0 ? 'T' : (task?.Restarted ?? true) && process.Tasks.TrueForAll(each => each.Restarted) ? 'S' : 'R';
 
-    private static string Stat(Process process, KernelTask? task)
+    private static string Stat(Process process, KernelTask? task, ProcessNamespace pids)
     {
         bool alive = process.IsAlive;
         AddressSpace space = process.Space;
         long used = process.UsedNanoseconds / Tick;
-        int id = task?.Id ?? process.Id;
+        int id = pids.ToLocal(task?.Id ?? process.Id);
         ulong blocked = task?.SignalMask ?? 0;
         object[] fields =
         [
-            id, $"({task?.Name ?? process.Name})", State(process, task), process.Parent?.Id ?? 0, process.Group, process.Session, process.Terminal?.Device ?? 0, process.Terminal?.Foreground ?? -1,
+            id, $"({task?.Name ?? process.Name})", State(process, task), pids.ToLocal(process.Parent?.Id ?? 0), pids.ToLocal(process.Group), pids.ToLocal(process.Session), process.Terminal?.Device ?? 0, process.Terminal is { } terminal ? pids.ToLocal(terminal.Foreground) : -1,
             0x400000, space.PeakPages, 0, 0, 0, used, 0, process.ChildrenNanoseconds / Tick, 0, 20 + (task?.Nice ?? 0), task?.Nice ?? 0, process.Tasks.Count,
             0, process.StartedAt / Tick, alive ? space.MappedBytes : 0, alive ? space.ResidentPages : 0, process.Limits[ResourceLimits.Resident].Soft, 0, 0, 0, 0, 0,
             process.Signals.Pending & 0x7FFFFFFF, blocked & 0x7FFFFFFF, Dispositions(process, ignored: true) & 0x7FFFFFFF, Dispositions(process, ignored: false) & 0x7FFFFFFF,
@@ -148,14 +158,15 @@ internal static class ProcessTree
         return set;
     }
 
-    private static string Status(Process process, KernelTask? task)
+    private static string Status(Process process, KernelTask? task, ProcessNamespace pids)
     {
         Credentials who = process.Credentials;
+        Credentials viewer = process.Container.Host.Current?.Process.Credentials ?? Credentials.Root;
         char state = State(process, task);
         string stateName = state switch { 'R' => "running", 'S' => "sleeping", 'T' => "stopped", _ => "zombie" };
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"Name:\t{task?.Name ?? process.Name}\nUmask:\t{Convert.ToString(process.Umask, 8).PadLeft(4, '0')}\nState:\t{state} ({stateName})\nTgid:\t{process.Id}\nNgid:\t0\nPid:\t{task?.Id ?? process.Id}\nPPid:\t{process.Parent?.Id ?? 0}\nTracerPid:\t0\n");
-        text.Append(CultureInfo.InvariantCulture, $"Uid:\t{who.Uid}\t{who.EffectiveUid}\t{who.SavedUid}\t{who.FileUid}\nGid:\t{who.Gid}\t{who.EffectiveGid}\t{who.SavedGid}\t{who.FileGid}\nFDSize:\t64\nGroups:\t{string.Join(' ', who.Groups)} \nNStgid:\t{process.Id}\nNSpid:\t{task?.Id ?? process.Id}\nNSpgid:\t{process.Group}\nNSsid:\t{process.Session}\n");
+        text.Append(CultureInfo.InvariantCulture, $"Name:\t{task?.Name ?? process.Name}\nUmask:\t{Convert.ToString(process.Umask, 8).PadLeft(4, '0')}\nState:\t{state} ({stateName})\nTgid:\t{pids.ToLocal(process.Id)}\nNgid:\t0\nPid:\t{pids.ToLocal(task?.Id ?? process.Id)}\nPPid:\t{pids.ToLocal(process.Parent?.Id ?? 0)}\nTracerPid:\t0\n");
+        text.Append(CultureInfo.InvariantCulture, $"Uid:\t{viewer.TellUser(who.Uid)}\t{viewer.TellUser(who.EffectiveUid)}\t{viewer.TellUser(who.SavedUid)}\t{viewer.TellUser(who.FileUid)}\nGid:\t{viewer.TellGroup(who.Gid)}\t{viewer.TellGroup(who.EffectiveGid)}\t{viewer.TellGroup(who.SavedGid)}\t{viewer.TellGroup(who.FileGid)}\nFDSize:\t64\nGroups:\t{string.Join(' ', who.Groups.Select(group => viewer.TellGroup(group)))} \nNStgid:{Numbers(process, pids, process.Id)}\nNSpid:{Numbers(process, pids, task?.Id ?? process.Id)}\nNSpgid:{Numbers(process, pids, process.Group)}\nNSsid:{Numbers(process, pids, process.Session)}\n");
         if (process.IsAlive)
         {
             long size = (long)process.Space.MappedBytes >> 10;
@@ -164,10 +175,24 @@ internal static class ProcessTree
         }
 
         text.Append(CultureInfo.InvariantCulture, $"Threads:\t{Math.Max(1, process.Tasks.Count)}\nSigQ:\t{process.Signals.Count}/{process.Limits[ResourceLimits.PendingSignals].Soft}\nSigPnd:\t{task?.Signals.Pending ?? 0:x16}\nShdPnd:\t{process.Signals.Pending:x16}\nSigBlk:\t{task?.SignalMask ?? 0:x16}\nSigIgn:\t{Dispositions(process, ignored: true):x16}\nSigCgt:\t{Dispositions(process, ignored: false):x16}\n");
-        text.Append(CultureInfo.InvariantCulture, $"CapInh:\t{who.Inheritable:x16}\nCapPrm:\t{who.Permitted:x16}\nCapEff:\t{who.Effective:x16}\nCapBnd:\t{who.Bounding:x16}\nCapAmb:\t{who.Ambient:x16}\nNoNewPrivs:\t{(who.NoNewPrivileges ? 1 : 0)}\nSeccomp:\t0\nSeccomp_filters:\t0\n");
+        text.Append(CultureInfo.InvariantCulture, $"CapInh:\t{who.Inheritable:x16}\nCapPrm:\t{who.Permitted:x16}\nCapEff:\t{who.Effective:x16}\nCapBnd:\t{who.Bounding:x16}\nCapAmb:\t{who.Ambient:x16}\nNoNewPrivs:\t{(who.NoNewPrivileges ? 1 : 0)}\nSeccomp:\t{task?.FilterMode ?? 0}\nSeccomp_filters:\t{task?.Filter?.Count ?? 0}\n");
         int processors = process.Container.Host.Processors;
         text.Append(CultureInfo.InvariantCulture, $"Cpus_allowed:\t{(processors >= 64 ? ulong.MaxValue : (1UL << processors) - 1):x}\nCpus_allowed_list:\t{(processors == 1 ? "0" : $"0-{processors - 1}")}\nMems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
         return text.ToString();
+    }
+
+    /// <summary>A number in every namespace from the viewer's to the process's own.</summary>
+    private static string Numbers(Process process, ProcessNamespace pids, int id)
+    {
+        string text = "";
+        for (ProcessNamespace? at = process.Pids; at is not null; at = at.Parent)
+        {
+            text = $"\t{at.ToLocal(id)}{text}";
+            if (at == pids)
+                break;
+        }
+
+        return text;
     }
 
     private static string Limits(Process process)

@@ -42,6 +42,13 @@ internal sealed class TextTree(FileStore store)
         ((Branch)((GeneratedDirectory)directory).Builder!).Tree.Add(path[(slash + 1)..], inode);
     }
 
+    /// <summary>Gives all its entries to somebody.</summary>
+    public void SetOwner(uint uid, uint gid)
+    {
+        foreach (Inode inode in _entries.Values)
+            (inode.Uid, inode.Gid) = (uid, gid);
+    }
+
     /// <summary>The tree as a directory, with more entries by name where a function gives some.</summary>
     public GeneratedDirectory Build(Func<string, Inode?>? more = null, Func<IEnumerable<string>>? moreNames = null) => new(store,
         name => _entries.GetValueOrDefault(name) ?? more?.Invoke(name),
