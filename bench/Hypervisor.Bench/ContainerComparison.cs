@@ -10,7 +10,7 @@ namespace Hypervisor.Bench;
 
 /// <summary>
 /// What a kernel's calls cost: one program on the host's own Linux, on qemu-riscv64-static above it, and in a container. Rounds
-/// are interleaved; a figure is the median over rounds of the best of five runs by the program's own clock. Then what a container
+/// are interleaved; a figure is the median over rounds of the best of many short runs by the program's own clock. Then what a container
 /// costs that is started from an unpacked image and waits.
 /// </summary>
 internal static partial class ContainerComparison

@@ -235,12 +235,12 @@ public sealed class ContainerTests
         {
             Program = "/bin/busybox",
             ProgramImage = busybox,
-            Arguments = ["busybox", "sh", "-c", "echo hi | tr a-z A-Z; ls /; uname -m; cd /tmp; seq 1 100 > n; sort -rn n | head -n 2; (exit 3); echo $?; kill -TERM $$"],
+            Arguments = ["busybox", "sh", "-c", "echo hi | tr a-z A-Z; ls /; uname -m; dd if=/dev/zero bs=1M count=2 2>/dev/null | wc -c; cd /tmp; seq 1 100 > n; sort -rn n | head -n 2; (exit 3); echo $?; kill -TERM $$"],
             Output = bytes => run.Output.Append(Encoding.UTF8.GetString(bytes)),
             Error = bytes => run.Output.Append(Encoding.UTF8.GetString(bytes)),
         });
         run.Finish();
-        Assert.Equal("HI\nbin\ndev\nproc\nsys\ntmp\nriscv64\n100\n99\n3\n", run.Output.ToString());
+        Assert.Equal("HI\nbin\ndev\nproc\nsys\ntmp\nriscv64\n2097152\n100\n99\n3\n", run.Output.ToString());
         Assert.Equal(128 + 15, container.Exit!.Value.Code);
     }
 

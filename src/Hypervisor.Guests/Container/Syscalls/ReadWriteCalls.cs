@@ -41,7 +41,7 @@ internal static class ReadWriteCalls
                 if (!task.TryWrite(a.A1 + (ulong)done, buffer.AsSpan(0, (int)count)))
                     return done > 0 ? done : -Errno.EFAULT;
                 done += count;
-                if (file is not (RegularFile or PipeFile { Available: > 0 }) || count < part || (ulong)done == wanted)
+                if (file is not (RegularFile or ZeroFile or RandomFile or PipeFile { Available: > 0 }) || count < part || (ulong)done == wanted)
                     return done;
             }
         }
@@ -239,7 +239,7 @@ internal static class ReadWriteCalls
                 done += copied;
                 if (copied < got)
                     return done > 0 ? done : -Errno.EFAULT;
-                if (file is not RegularFile || got < part)
+                if (file is not (RegularFile or ZeroFile or RandomFile) || got < part)
                     break;
             }
             while (done < vectors.Total);
