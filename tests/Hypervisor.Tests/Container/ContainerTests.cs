@@ -60,6 +60,31 @@ public sealed class ContainerTests
     }
 
     [PeerFact(Compiler)]
+    public void Filter_OfAContainersUser_HoldsForItsPrograms()
+    {
+        const ushort load = 0x20, ifEqual = 0x15, giveBack = 0x06;
+        const uint getParent = 173, error = 0x5_0000, allow = 0x7FFF_0000;
+        using var folder = new TemporaryFolder();
+        byte[] program = Compile(folder, "filters", out _);
+        FilterInstruction[] filter = [new(load, 0, 0, 0), new(ifEqual, 0, 1, getParent), new(giveBack, 0, 0, error | 11), new(giveBack, 0, 0, allow)];
+        using var run = new ContainerRun();
+        Guests.Container.Container container = run.Start(program, Options(filter), "again");
+        run.Finish();
+        Assert.Equal("program: -1 errno 11\nNoNewPrivs:\t0\nSeccomp:\t2\nSeccomp_filters:\t1\nmode: 2 errno 0\n", run.Output.ToString());
+        Assert.Equal(0, container.Exit!.Value.Code);
+        string message = Assert.Throws<HypervisorException>(() => run.Start(program, Options(filter[..3]))).Message;
+        Assert.Contains("filter", message, StringComparison.Ordinal);
+
+        ContainerOptions Options(FilterInstruction[] code) => new()
+        {
+            Program = "",
+            Arguments = [],
+            User = ContainerUser.Root with { SystemCallFilter = code },
+            Output = bytes => run.Output.Append(System.Text.Encoding.UTF8.GetString(bytes)),
+        };
+    }
+
+    [PeerFact(Compiler)]
     public void Program_RunTwice_LeavesTheSameTrace()
     {
         using var folder = new TemporaryFolder();

@@ -152,20 +152,30 @@ internal static class SchedulingCalls
     public static long Barrier(KernelTask task, in SyscallArguments a)
     {
         const int query = 0, global = 1, globalExpedited = 2, registerGlobal = 4, privateExpedited = 8, registerPrivate = 16, coreSync = 32, registerCoreSync = 64;
-        const int known = global | globalExpedited | registerGlobal | privateExpedited | registerPrivate | coreSync | registerCoreSync;
+        const int sequences = 128, registerSequences = 256;
+        const ulong onProcessor = 1;
+        const int known = global | globalExpedited | registerGlobal | privateExpedited | registerPrivate | coreSync | registerCoreSync | sequences | registerSequences;
         int command = (int)a.A0;
-        if (a.A1 != 0)
+        if (a.A1 != 0 && (a.A1 != onProcessor || command != sequences))
             return -Errno.EINVAL;
         switch (command)
         {
             case query:
                 return known;
-            case registerGlobal or registerPrivate or registerCoreSync:
+            case registerGlobal or registerPrivate or registerCoreSync or registerSequences:
                 task.Process.BarrierRegistrations |= command;
                 return 0;
             case privateExpedited when (task.Process.BarrierRegistrations & registerPrivate) == 0:
             case coreSync when (task.Process.BarrierRegistrations & registerCoreSync) == 0:
                 return -Errno.EPERM;
+            case sequences when (task.Process.BarrierRegistrations & registerSequences) == 0:
+                return -Errno.EPERM;
+            case sequences:
+                // Whoever is in a restartable sequence leaves it, as if it had been off its processor.
+                foreach (KernelTask other in task.Process.Tasks)
+                    other.WasPreempted |= other != task;
+                task.Process.Space.Synchronize();
+                return 0;
             case global or globalExpedited or privateExpedited or coreSync:
                 task.Process.Space.Synchronize();
                 return 0;

@@ -36,7 +36,6 @@ internal static class SyscallPage
         [233] = "hints are ignored; DONTNEED, FREE, REMOVE, DONTFORK, WIPEONFORK and POPULATE have effect",
         [258] = "what the harts have",
         [277] = "strict mode and filters; SECCOMP_RET_USER_NOTIF and its listener are not served",
-        [283] = "all but RSEQ",
         [435] = "as clone; set_tid and cgroup give EPERM and EINVAL",
     };
 

@@ -216,6 +216,14 @@ static void sequences(void)
     kill(child, SIGKILL);
     waitpid(child, 0, 0);
 
+    // Barriers that leave sections.
+    check("barrier early", syscall(SYS_membarrier, 128, 0, 0));
+    check("ask for it", syscall(SYS_membarrier, 256, 0, 0));
+    check("barrier", syscall(SYS_membarrier, 128, 0, 0));
+    check("on a processor", syscall(SYS_membarrier, 128, 1, 0));
+    check("wrong flag", syscall(SYS_membarrier, 128, 2, 0));
+    check("flag of another", syscall(SYS_membarrier, 8, 1, 0));
+
     // What is no section of ours.
     fflush(stdout);
     int status;
