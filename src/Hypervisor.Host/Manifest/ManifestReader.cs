@@ -18,7 +18,7 @@ internal sealed class ManifestReader
 
     private static readonly string[] s_guestKeys =
     [
-        "mode", "program", "arguments", "env", "rootfs", "cpus", "kernel", "firmware", "initrd", "append", "dtb", "disks", "shares", "vsock", "ports", "memory", "vcpus", "weight",
+        "mode", "program", "arguments", "env", "rootfs", "cpus", "kernel", "firmware", "initrd", "append", "dtb", "disks", "shares", "vsock", "ports", "memory", "vcpus", "vlen", "weight",
         "group", "limit", "reservation", "engine", "networks", "console", "balloon", "domain",
     ];
 
@@ -153,6 +153,7 @@ internal sealed class ManifestReader
             Ports = [.. Texts("ports").Select(port => port.Split('=', 2) is [var portName, var place] ? $"{portName}={PathOf(place)}" : port)],
             Memory = Field("memory") is { } memory ? _yaml.Parsed<ulong?>(memory, "memory", size => MemorySize.ParseRam(size)) : null,
             VCpus = Field("vcpus") is { } vcpus ? (int)_yaml.Integer(vcpus, "vcpus", 1, RunOptions.MostVCpus) : 1,
+            VectorBits = Field("vlen") is { } vlen ? (int)_yaml.Integer(vlen, "vlen", 0, Core.Hart.VectorUnit.MaximumLength) : 0,
             Weight = Field("weight") is { } weight ? (int)_yaml.Integer(weight, "weight", 1, Core.Scheduling.SchedulingParameters.MaximumWeight) : RunOptions.DefaultWeight,
             Engine = TextOf("engine") ?? RunOptions.Engines[0],
             Balloon = Field("balloon") is { } balloon ? _yaml.Parsed<ulong?>(balloon, "balloon", size => MemorySize.ParseRam(size)) : null,

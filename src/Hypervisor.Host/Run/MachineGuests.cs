@@ -52,7 +52,7 @@ internal static class MachineGuests
         RunOptions options, HypervisorHost host, string name, IConsoleSink output, IReadOnlyList<VirtioDevice> cards, params ReadOnlySpan<IDisposable> owned)
     {
         Interpreter engine = EngineChoice.Create(options.Engine);
-        engine.PrepareInBackground();
+        engine.PrepareInBackground(vectors: options.VectorBits != 0);
         BootImages images = ReadImages(options);
         var opened = new List<IDisposable>();
         try

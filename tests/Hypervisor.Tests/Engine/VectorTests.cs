@@ -73,6 +73,11 @@ public sealed unsafe class VectorTests
         Assert.Equal(VectorUnit.Illegal, guest.Hart.State->Vtype);
     }
 
+    /// <summary>What is compiled ahead of a guest touches nothing.</summary>
+    [Fact]
+    public void Preparation_OfCommonKernels_Ends()
+        => Core.Engine.Interpreter.Vector.VectorPreparation.Run(new Core.Engine.Interpreter.HandlerTable());
+
     [Theory]
     [InlineData("vse8.v v3, (a0)", 3)]
     [InlineData("vle8.v v3, (a0)", 3)]

@@ -36,6 +36,18 @@ public sealed class LinuxBootTests
         UseShell(hv, harts);
     }
 
+    [RealGuestTheory("kernel", "initramfs")]
+    [InlineData("assisted", 128)]
+    [InlineData("full", 256)]
+    public void Boot_HartsWithVectors_KernelFindsThem(string mode, int bits)
+    {
+        using HvProcess hv = Start("kernel", mode, 1, builtIn: true, "--vlen", bits.ToString(CultureInfo.InvariantCulture));
+        string boot = UseShell(hv, 1);
+        Assert.Contains("riscv: base ISA extensions acdfimv", boot);
+        Assert.DoesNotContain("Kernel panic", boot);
+        Assert.DoesNotContain("BUG:", boot);
+    }
+
     public static TheoryData<string, string, int> BuiltInCases => new()
     {
         { "kernel", "full", 2 }, { "kernel", "assisted", 2 }, { "small-kernel", "full", 4 }, { "small-kernel", "bare", 2 },

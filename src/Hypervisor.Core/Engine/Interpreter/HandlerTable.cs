@@ -112,6 +112,14 @@ internal sealed unsafe class HandlerTable
         }
     }
 
+    /// <summary>As <see cref="PreparePairs"/>, and before them the vector kernels that kernels and C libraries are full of.</summary>
+    public void Prepare(bool vectors)
+    {
+        if (vectors)
+            VectorPreparation.Run(this);
+        PreparePairs();
+    }
+
     /// <summary>
     /// Has a handler compiled, by running it once on a machine of nothing, and finds its code. The machine's TLB never hits,
     /// its registers are zero, taken branches always leave, and every op around the one executed returns at once.

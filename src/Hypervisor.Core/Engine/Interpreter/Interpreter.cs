@@ -34,11 +34,12 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
     /// them while it boots, and a processor that is idle then may as well compile them; a small program needs few, and is
     /// better off without.
     /// </summary>
-    public void PrepareInBackground()
+    /// <param name="vectors">Whether its harts have vectors, whose commonest kernels are then compiled too.</param>
+    public void PrepareInBackground(bool vectors = false)
     {
         if (Environment.ProcessorCount == 1)
             return;
-        new Thread(_handlers.PreparePairs) { IsBackground = true, Name = "handlers", Priority = ThreadPriority.BelowNormal }.Start();
+        new Thread(() => _handlers.Prepare(vectors)) { IsBackground = true, Name = "handlers", Priority = ThreadPriority.BelowNormal }.Start();
     }
 
     public VmExit Run(HartContext hart, CodeCache code, long budget)
