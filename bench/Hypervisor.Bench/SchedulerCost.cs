@@ -17,7 +17,7 @@ internal static class SchedulerCost
     private const string Groups = "groups";
     private const string Tenants = "tenants";
 
-    /// <summary>Prints the tables: slices that end, wakes among them, and 64 CPUs; with --html FILE a chart too.</summary>
+    /// <summary>Prints the tables: slices that end, wakes among them, and 64 CPUs; with --html FILE a chart too. With structures, what EEVDF's order could be kept in.</summary>
     public static int Execute(string[] arguments)
     {
         int option = Array.IndexOf(arguments, "--html");
@@ -29,6 +29,12 @@ internal static class SchedulerCost
 
         string? file = option < 0 ? null : arguments[option + 1];
         string[] given = option < 0 ? arguments : [.. arguments[..option], .. arguments[(option + 2)..]];
+        if (given is ["structures"])
+        {
+            SchedulerStructures.Print();
+            return 0;
+        }
+
         string[] names = given.Length > 0 ? given : [.. Schedulers.Names, Schedulers.PartitionedPrefix + "eevdf", Schedulers.GangPrefix + "eevdf", Groups, Tenants];
         (string, List<(string, double[])>)[] tables =
         [
@@ -55,13 +61,6 @@ internal static class SchedulerCost
             long allocated = 0;
             for (int i = 0; i < Runnable.Length; i++)
             {
-                // A queue for each of 64 CPUs takes very long to fill with a million.
-                if (cpus > 1 && Runnable[i] > 10_000 && name.Contains(':', StringComparison.Ordinal))
-                {
-                    cells[i] = double.NaN;
-                    continue;
-                }
-
                 (cells[i], long bytes) = Measure(name, Math.Max(Runnable[i], cpus), cpus, churn);
                 allocated += bytes;
             }

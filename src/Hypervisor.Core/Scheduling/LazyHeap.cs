@@ -17,6 +17,7 @@ internal sealed class LazyHeap
 {
     private const int Arity = 4;
 
+    private const int Least = 16;
     private const int CacheLine = 64;
 
     // From here on the array is one that stays where it is, with the root at an index at which the four children of each node lie in one
@@ -24,9 +25,9 @@ internal sealed class LazyHeap
     private const int AlignedFrom = 4096;
 
     private readonly List<Node> _passedOver = [];
-    private Node[] _nodes = [];
+    private Node[] _nodes = new Node[Least];
     private int _root;
-    private int _room;
+    private int _room = Least;
 
     private struct Node
     {
@@ -107,7 +108,7 @@ internal sealed class LazyHeap
 
     private Node[] Grow()
     {
-        int room = Math.Max(16, (int)BitOperations.RoundUpToPowerOf2((uint)Count + 1));
+        int room = Math.Max(Least, (int)BitOperations.RoundUpToPowerOf2((uint)Count + 1));
         Node[] nodes = GC.AllocateArray<Node>(room + Arity, pinned: room >= AlignedFrom);
         int root = 0;
         while (room >= AlignedFrom && root < Arity - 1 && Marshal.UnsafeAddrOfPinnedArrayElement(nodes, root + 1) % CacheLine != 0)
