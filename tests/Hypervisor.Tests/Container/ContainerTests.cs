@@ -35,6 +35,7 @@ public sealed class ContainerTests
 
     [PeerTheory(Compiler, NativeCompiler)]
     [InlineData("addresses")]
+    [InlineData("exhausted")]
     [InlineData("files")]
     [InlineData("hostile")]
     [InlineData("filters")]

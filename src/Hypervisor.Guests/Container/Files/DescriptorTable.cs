@@ -23,6 +23,18 @@ internal sealed class DescriptorTable
     /// <summary>A file, be it a place only; null for none.</summary>
     public OpenFile? Any(int fd) => (uint)fd < (uint)_entries.Count ? _entries[fd].File : null;
 
+    /// <summary>Whether there is a number for one more.</summary>
+    public bool HasRoom
+    {
+        get
+        {
+            int fd = 0;
+            while (fd < _entries.Count && _entries[fd].File is not null)
+                fd++;
+            return fd < Limit;
+        }
+    }
+
     /// <summary>Gives a file the lowest free number from a minimum on; takes over the caller's reference.</summary>
     public int Add(OpenFile file, bool closeOnExec, int minimum = 0)
     {

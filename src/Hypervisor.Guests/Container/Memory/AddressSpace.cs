@@ -73,6 +73,9 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
     /// <summary>Bytes of all mappings.</summary>
     public ulong MappedBytes { get; private set; }
 
+    /// <summary>Bytes of those that are private and may be written, but for stacks: what RLIMIT_DATA counts.</summary>
+    public ulong DataBytes { get; private set; }
+
     /// <summary>Why the last access that failed did.</summary>
     public PageFailure LastFailure { get; set; }
 
@@ -297,6 +300,8 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
     {
         _mappings.Add(mapping.Start, mapping);
         MappedBytes += mapping.End - mapping.Start;
+        if (mapping.IsData)
+            DataBytes += mapping.End - mapping.Start;
         if (mapping.File is { } file)
         {
             file.Acquire();
@@ -308,6 +313,8 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
     {
         _mappings.Remove(mapping.Start);
         MappedBytes -= mapping.End - mapping.Start;
+        if (mapping.IsData)
+            DataBytes -= mapping.End - mapping.Start;
         if (mapping.File is { } file)
         {
             file.Pages?.RemoveMapper(this);

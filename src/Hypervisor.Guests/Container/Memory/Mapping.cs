@@ -27,6 +27,9 @@ internal enum ForkBehaviour : byte
 /// <summary>One mapping of an address space: whole pages, one protection, backed by zeroes or by the pages of a file.</summary>
 internal sealed record Mapping(ulong Start, ulong End, Protection Protection, bool Shared, Inode? File, long FileOffset, string Name)
 {
+    /// <summary>Whether it is data of the process's own, but for stacks.</summary>
+    public bool IsData => !Shared && (Protection & Protection.Write) != 0 && Name != "[stack]";
+
     /// <summary>Whether it may ever be made writable: a shared mapping of a file that was opened for reading may not.</summary>
     public bool MayWrite { get; init; } = true;
 

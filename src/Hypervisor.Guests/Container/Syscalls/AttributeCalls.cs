@@ -70,6 +70,12 @@ internal static class AttributeCalls
             return file is PipeFile ? -Errno.ESPIPE : file.Inode.IsDirectory ? -Errno.EISDIR : -Errno.ENODEV;
         if (offset > long.MaxValue - length)
             return -Errno.EFBIG;
+        if ((a.A1 & keepSize) == 0 && offset + length > file.Inode.Size && (ulong)(offset + length) > task.Process.Limits[ResourceLimits.FileSize].Soft)
+        {
+            task.Process.Container.Host.Send(task, SignalInfo.OfKernel(Signals.SIGXFSZ));
+            return -Errno.EFBIG;
+        }
+
         if ((a.A1 & (punchHole | zeroRange)) == 0)
             return file.Inode.Allocate(offset, length, (a.A1 & keepSize) != 0);
         int error = file.Inode.PunchHole(offset, length);

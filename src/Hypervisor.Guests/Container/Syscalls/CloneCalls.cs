@@ -67,6 +67,8 @@ internal static unsafe class CloneCalls
             || (isThread && ((flags & (NamespaceKind.Users | NamespaceKind.Processes)) != 0 || process.Namespaces.ForChildren != process.Pids))
             || ((flags & SameParent) != 0 && process.Pids.First == process))
             return -Errno.EINVAL;
+        if (IsAtLimit(process))
+            return -Errno.EAGAIN;
         int error = NamespaceCalls.TryMake(process, flags, out NamespaceCalls.Made made);
         if (error != 0)
             return error;
@@ -192,5 +194,13 @@ internal static unsafe class CloneCalls
             process.Pids.First = null;
         process.LeaveNamespaces();
         container.Forget(process);
+    }
+
+    /// <summary>Whether a process's user has as many tasks as RLIMIT_NPROC allows; root has no such limit.</summary>
+    private static bool IsAtLimit(Process process)
+    {
+        uint user = process.Credentials.Uid;
+        return user != 0 && !process.Credentials.Has(Capability.Resource) && !process.Credentials.Has(Capability.Administer)
+            && (ulong)process.Container.Processes.Where(other => other.Credentials.Uid == user).Sum(other => other.Tasks.Count) >= process.Limits[ResourceLimits.Processes].Soft;
     }
 }

@@ -21,7 +21,7 @@ internal static class MemoryCalls
         ulong wanted = PageUp(a.A0);
         if (wanted > old)
         {
-            if (!space.IsFree(old, wanted) || IsBeyondLimit(task, wanted - old))
+            if (!space.IsFree(old, wanted) || IsBeyondLimit(task, wanted - old, isData: true))
                 return (long)space.Break;
             space.Map(new Mapping(old, wanted, Protection.Read | Protection.Write, false, null, 0, "[heap]"));
         }
@@ -60,7 +60,7 @@ internal static class MemoryCalls
 
         if (a.A1 == 0 || (flags & TypeMask) is not (Shared or Private or SharedValidate))
             return -Errno.EINVAL;
-        if (a.A1 > AddressSpace.Limit || IsBeyondLimit(task, a.A1) || space.MappingCount >= MostMappings)
+        if (a.A1 > AddressSpace.Limit || IsBeyondLimit(task, a.A1, !shared && (protection & Protection.Write) != 0) || space.MappingCount >= MostMappings)
             return -Errno.ENOMEM;
         ulong length = PageUp(a.A1);
         if (a.A5 > ulong.MaxValue - length || (file is not null && a.A5 + length > long.MaxValue))
@@ -234,6 +234,8 @@ internal static class MemoryCalls
         ulong length = a.A1 + (a.A0 - start);
         if (start + PageUp(length) < start)
             return -Errno.EINVAL;
+        if (!task.Process.Credentials.Has(Capability.LockMemory) && task.Process.Limits[ResourceLimits.LockedMemory].Soft is var most && PageUp(length) > most)
+            return most == 0 ? -Errno.EPERM : -Errno.ENOMEM;
         return IsRange(start, length) && task.Process.Space.IsMapped(start, start + PageUp(length)) ? 0 : -Errno.ENOMEM;
     }
 
@@ -277,8 +279,9 @@ internal static class MemoryCalls
         return 0;
     }
 
-    public static bool IsBeyondLimit(KernelTask task, ulong more)
-        => task.Process.Limits[ResourceLimits.AddressSpace].Soft is var limit && limit != ulong.MaxValue && task.Process.Space.MappedBytes + more > limit;
+    public static bool IsBeyondLimit(KernelTask task, ulong more, bool isData = false)
+        => (isData && task.Process.Space.DataBytes + more > task.Process.Limits[ResourceLimits.Data].Soft)
+            || (task.Process.Limits[ResourceLimits.AddressSpace].Soft is var limit && limit != ulong.MaxValue && task.Process.Space.MappedBytes + more > limit);
 
     private static bool IsRange(ulong address, ulong length)
         => (address & (Page - 1)) == 0 && length <= AddressSpace.Limit && address <= AddressSpace.Limit - PageUp(length);

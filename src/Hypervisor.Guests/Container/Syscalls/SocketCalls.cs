@@ -277,6 +277,8 @@ internal static class SocketCalls
             return -Errno.EINVAL;
         if (!socket!.IsListening)
             return socket.IsConnectionBased ? -Errno.EINVAL : -Errno.EOPNOTSUPP;
+        if (!task.Process.Files.HasRoom)
+            return -Errno.EMFILE; // Whoever waits to be accepted goes on waiting.
         if (socket.Accept(flags) is not { } end)
             return (socket.Flags & OpenFlags.NonBlock) != 0 ? -Errno.EAGAIN : WaitOn(task, socket.Ready, socket.ReceiveTimeout);
         end.Path = $"socket:[{end.Inode.Number}]";

@@ -106,6 +106,12 @@ internal static class SystemCalls
         if (process is null)
             return -Errno.ESRCH;
 
+        Credentials own = task.Process.Credentials, its = process.Credentials;
+        bool isOwn = process == task.Process || own.Has(Capability.Resource)
+            || (own.Uid == its.Uid && own.Uid == its.EffectiveUid && own.Uid == its.SavedUid && own.Gid == its.Gid && own.Gid == its.EffectiveGid && own.Gid == its.SavedGid);
+        if (!isOwn)
+            return -Errno.EPERM;
+
         // The new limit is read before the old one is written: the two may be at one place.
         (ulong, ulong) old = process.Limits[(int)a.A1];
         if (a.A2 != 0 && ReadLimit(task, process, (int)a.A1, a.A2) is var error && error != 0)
@@ -120,6 +126,8 @@ internal static class SystemCalls
         if (soft > hard)
             return -Errno.EINVAL;
         if (resource == ResourceLimits.OpenFiles && hard > ResourceLimits.MostFiles)
+            return -Errno.EPERM;
+        if (hard > process.Limits[resource].Hard && !task.Process.Credentials.Has(Capability.Resource))
             return -Errno.EPERM;
         process.Limits[resource] = (soft, hard);
         if (resource == ResourceLimits.OpenFiles)
