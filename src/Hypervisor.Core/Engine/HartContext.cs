@@ -268,7 +268,7 @@ internal sealed unsafe class HartContext : IDisposable
         Context = context;
         if (_contexts == 1)
             context = TlbContext.User;
-        State->Tlb = Tlbs + (int)context * Tlb.EntriesPerContext;
+        State->Tlb = Tlb.Context(Tlbs, (int)context);
         int bit = 1 << (int)context;
         _usedContexts |= bit;
         if ((_clearedContexts & bit) == 0)
@@ -357,7 +357,13 @@ internal sealed unsafe class HartContext : IDisposable
         for (int context = 0; context < _contexts && _fills > MostFilled; context++)
         {
             if ((_usedContexts & 1 << context) != 0)
-                Tlb.Clear(Tlbs + context * Tlb.EntriesPerContext, Tlb.EntriesPerContext);
+                Tlb.Clear(Tlb.Context(Tlbs, context), Tlb.EntriesPerContext);
+        }
+
+        for (int context = 0; context < _contexts; context++)
+        {
+            if ((_usedContexts & 1 << context) != 0)
+                Tlb.DropWindows(Tlb.Context(Tlbs, context));
         }
 
         _fills = 0;
@@ -380,11 +386,12 @@ internal sealed unsafe class HartContext : IDisposable
         ulong tag = address & ~0xFFFUL;
         for (int context = 0; context < _contexts; context++)
         {
-            TlbEntry* tlb = Tlbs + context * Tlb.EntriesPerContext;
+            TlbEntry* tlb = Tlb.Context(Tlbs, context);
             if (Tlb.LoadEntry(tlb, address)->Tag == tag)
                 Tlb.LoadEntry(tlb, address)->Tag = Tlb.Invalid;
             if (Tlb.StoreEntry(tlb, address)->Tag == tag)
                 Tlb.StoreEntry(tlb, address)->Tag = Tlb.Invalid;
+            Tlb.DropWindowsAt(tlb, tag);
         }
 
         foreach (AccessKind kind in (ReadOnlySpan<AccessKind>)[AccessKind.Load, AccessKind.Store])

@@ -132,7 +132,7 @@ internal sealed unsafe class CodeTracker
         {
             for (int context = 0; context < contexts; context++)
             {
-                TlbEntry* stores = (TlbEntry*)start + context * Tlb.EntriesPerContext + Tlb.Entries;
+                TlbEntry* stores = Tlb.Context((TlbEntry*)start, context) + Tlb.Entries;
                 for (int i = 0; i < Tlb.Entries; i++)
                 {
                     if (stores[i].Tag != Tlb.Invalid && (nint)stores[i].Tag + stores[i].Addend == host)
@@ -142,6 +142,14 @@ internal sealed unsafe class CodeTracker
                     }
                 }
             }
+        }
+
+        // Windows are made from entries, and looked at once more when they are made: behind the entries they go too.
+        Interlocked.MemoryBarrier();
+        foreach ((nint start, int contexts) in _tlbs)
+        {
+            for (int context = 0; context < contexts; context++)
+                any |= Tlb.DropWindowsOn(Tlb.Context((TlbEntry*)start, context), host);
         }
 
         return any;

@@ -105,6 +105,77 @@ public sealed unsafe class TranslatorTests
     }
 
     [Fact]
+    public void Run_LoopsOverManyPagesAndRegisters_AgreesWithTheInterpreterAfterEachSlice()
+        => Property.ForAll(Gen.Choose(0, 1 << 30), seed =>
+        {
+            AssembledProgram program = Assembler.Assemble(RandomLoops(seed), new AssemblerOptions { Name = "loops", TextBase = Code });
+            foreach (TranslatorSettings settings in new[] { TranslatorSettings.Forced, s_atOnce, s_restless })
+            {
+                using FlatGuest expected = Load(program, null);
+                using FlatGuest actual = Load(program, settings);
+                var slices = new Random(seed);
+                VmExit there = default;
+                for (int slice = 0; slice < 60 && (slice == 0 || there.Reason == VmExitReason.BudgetExpired); slice++)
+                {
+                    long budget = slices.Next(3) switch { 0 => slices.Next(1, 500), 1 => slices.Next(1, 5000), _ => slices.Next(1, 90_000) };
+                    if (slices.Next(5) == 0)
+                    {
+                        expected.Hart.FlushTlb();
+                        actual.Hart.FlushTlbPage(Data + ((ulong)slices.Next(16) << 12));
+                    }
+
+                    there = expected.Run(budget);
+                    VmExit here = actual.Run(budget);
+                    string what = $"seed {seed}, slice {slice} of {budget}";
+                    Assert.True(there.Reason == here.Reason && there.Retired == here.Retired, $"{what}: {here.Reason} after {here.Retired}, interpreted {there.Reason} after {there.Retired}");
+                    Assert.True(expected.Registers().SequenceEqual(actual.Registers()), $"{what}: registers differ, pc 0x{actual.Pc:x}");
+                }
+
+                var theirs = new byte[MemoryBytes - Data];
+                var ours = new byte[MemoryBytes - Data];
+                Assert.True(expected.Memory.TryRead(Data, theirs) && actual.Memory.TryRead(Data, ours));
+                Assert.True(theirs.AsSpan().SequenceEqual(ours), $"seed {seed}: memory differs");
+            }
+
+            return true;
+        }, cases: 12);
+
+    [Fact]
+    public void Run_LoopStoresWhereItCalledBefore_RunsTheNewCode()
+    {
+        // The storing loop has its page in a window when code is decoded there.
+        const string source = """
+            outer:
+                mv t0, s3
+                li t1, 16
+            fill:
+                sw s4, 0(t0)
+                addi t0, t0, 4
+                addi t1, t1, -1
+                bnez t1, fill
+                sw s6, 0(t0)
+                fence.i
+                jalr s3
+                xor s4, s4, s5
+                addi a0, a0, -1
+                bnez a0, outer
+                ecall
+            """;
+        AssembledProgram program = Assembler.Assemble(source, new AssemblerOptions { Name = "fill", TextBase = Code });
+        foreach (TranslatorSettings settings in new[] { TranslatorSettings.Forced, s_atOnce, s_restless })
+        {
+            using FlatGuest guest = Load(program, settings);
+            guest[10] = 400;
+            guest[19] = Data;
+            guest[20] = 0x0019_0913; // addi s2, s2, 1
+            guest[21] = 0x0019_0913 ^ 0x0649_0913; // addi s2, s2, 100
+            guest[22] = 0x0000_8067; // ret
+            Assert.Equal(VmExitReason.EnvironmentCall, guest.Run(1 << 20).Reason);
+            Assert.Equal(200UL * 16 + 200 * 16 * 100, guest[18]);
+        }
+    }
+
+    [Fact]
     public void Run_HostWritesTranslatedCode_RunsTheNewCode()
     {
         using FlatGuest guest = Load(Assembler.Assemble("loop: addi a0, a0, 1\naddi a1, a1, -1\nbnez a1, loop\necall\n", new AssemblerOptions { Name = "loop", TextBase = Code }), TranslatorSettings.Forced);
@@ -247,5 +318,73 @@ public sealed unsafe class TranslatorTests
         }
 
         return text.ToString();
+    }
+
+    /// <summary>Loops in loops that walk through pages by several bases, compute in many registers, and rotate words by two shifts.</summary>
+    private static string RandomLoops(int seed)
+    {
+        var random = new Random(seed);
+        var text = new StringBuilder();
+        string[] bases = ["s2", "s3", "s4", "s5"];
+        string[] values = ["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "t0", "t1", "t2", "s6", "s7", "s8", "s9", "s10", "s11", "ra"];
+        string[] loads = ["ld", "lw", "lwu", "lh", "lhu", "lb", "lbu"];
+        string[] stores = ["sd", "sw", "sh", "sb"];
+        int[] sizes = [8, 4, 4, 2, 2, 1, 1];
+        string Value() => values[random.Next(values.Length)];
+        foreach (string register in values)
+            text.AppendLine(CultureInfo.InvariantCulture, $"    li {register}, {random.Next()}");
+        foreach (string register in bases)
+            text.AppendLine(CultureInfo.InvariantCulture, $"    li {register}, {Data + 0x8000 + (ulong)random.Next(0x4000) / 8 * 8}");
+        text.AppendLine("    li gp, 40\nouter:\n    li t3, 20\nmiddle:");
+        Body(4);
+        for (int loop = 0; loop < 3; loop++)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"    li t4, {random.Next(1, 90)}\ninner{loop}:");
+            Body(random.Next(4, 16));
+            text.AppendLine(CultureInfo.InvariantCulture, $"    addi t4, t4, -1\n    bnez t4, inner{loop}");
+        }
+
+        text.AppendLine("    addi t3, t3, -1\n    bnez t3, middle\n    addi gp, gp, -1\n    bnez gp, outer\n    ecall");
+        return text.ToString();
+
+        void Body(int length)
+        {
+            for (int k = 0; k < length; k++)
+            {
+                string address = bases[random.Next(bases.Length)];
+                int kind = random.Next(loads.Length);
+                // Mostly aligned; what is not may lie across two pages.
+                int offset = random.Next(-600, 600) / sizes[kind] * sizes[kind] + (random.Next(12) == 0 ? 1 : 0);
+                switch (random.Next(7))
+                {
+                    case 0 or 1:
+                        text.AppendLine(CultureInfo.InvariantCulture, $"    {loads[kind]} {Value()}, {offset}({address})");
+                        break;
+                    case 2:
+                        int store = random.Next(stores.Length);
+                        text.AppendLine(CultureInfo.InvariantCulture, $"    {stores[store]} {Value()}, {random.Next(-75, 75) * 8}({address})");
+                        break;
+                    case 3:
+                        // The walk stays within 64 KiB of data.
+                        text.AppendLine(CultureInfo.InvariantCulture, $"    addi {address}, {address}, {random.Next(-40, 80) * 8}");
+                        text.AppendLine(CultureInfo.InvariantCulture, $"    slli {address}, {address}, 48\n    srli {address}, {address}, 48");
+                        text.AppendLine(CultureInfo.InvariantCulture, $"    lui t5, {(Data >> 12) + 1}\n    add {address}, {address}, t5");
+                        break;
+                    case 4:
+                        int right = random.Next(1, 32);
+                        string value = Value();
+                        (string one, string other) = (Value(), random.Next(2) == 0 ? value : "t6");
+                        string[] shifts = [$"    srliw {one}, {value}, {right}", $"    slliw {other}, {value}, {32 - right}"];
+                        string union = ((string[])["or", "xor", "add", "addw"])[random.Next(4)];
+                        text.AppendLine(shifts[random.Next(2)]).AppendLine(shifts[random.Next(2)]);
+                        text.AppendLine(CultureInfo.InvariantCulture, $"    {union} {Value()}, {one}, {other}");
+                        break;
+                    default:
+                        string operation = ((string[])["add", "sub", "xor", "and", "or", "mul", "addw", "sltu"])[random.Next(8)];
+                        text.AppendLine(CultureInfo.InvariantCulture, $"    {operation} {Value()}, {Value()}, {Value()}");
+                        break;
+                }
+            }
+        }
     }
 }

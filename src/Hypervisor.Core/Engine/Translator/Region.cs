@@ -19,6 +19,9 @@ internal unsafe struct RegionCell
     /// <summary>The pages: virtual and physical address in turn.</summary>
     public ulong* Pages;
 
+    /// <summary>How often each window was left for another page.</summary>
+    public long* Misses;
+
     /// <summary>Where it is left for the dispatcher: memory of its own.</summary>
     public RegionLeave* Leaves;
 
@@ -60,17 +63,25 @@ internal sealed unsafe class Region : IDisposable
 {
     private const int MostGroupsLeft = 2000;
 
+    /// <summary>Misses of a window between two looks above which it costs more than it saves: one for some 80 instructions.</summary>
+    private const int MostMisses = 400;
+
     private readonly Delegate _code;
+    private readonly RegionWindows _windows;
+    private readonly long[] _missesBefore;
     private nint _tables;
 
     /// <param name="plan">What it was made from.</param>
+    /// <param name="windows">The windows of its accesses.</param>
     /// <param name="code">Its method, which lives as long as this is referred to.</param>
     /// <param name="handler">Its address.</param>
     /// <param name="tables">Native memory that it reads, freed with it.</param>
-    public Region(RegionPlan plan, Delegate code, nint handler, nint tables)
+    public Region(RegionPlan plan, RegionWindows windows, Delegate code, nint handler, nint tables)
     {
         Plan = plan;
         _code = code;
+        _windows = windows;
+        _missesBefore = new long[windows.Count];
         Handler = handler;
         _tables = tables;
     }
@@ -89,6 +100,25 @@ internal sealed unsafe class Region : IDisposable
     public bool MissesGroups => ((RegionCell*)_tables)->GroupsLeft > MostGroupsLeft;
 
     public bool IsDropped { get; set; }
+
+    /// <summary>Adds the accesses whose windows changed pages too often since the last look; whether there were any.</summary>
+    public bool FindScattered(HashSet<ulong> scattered)
+    {
+        bool any = false;
+        long* misses = ((RegionCell*)_tables)->Misses;
+        for (int i = 0; i < _missesBefore.Length; i++)
+        {
+            if (misses[i] - _missesBefore[i] > MostMisses)
+            {
+                any = true;
+                scattered.UnionWith(_windows.SitesOf(i));
+            }
+
+            _missesBefore[i] = misses[i];
+        }
+
+        return any;
+    }
 
     public void Dispose()
     {

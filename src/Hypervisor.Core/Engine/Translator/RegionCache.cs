@@ -32,6 +32,7 @@ internal sealed unsafe class RegionCache : IDisposable
     private readonly List<RegionPlan> _pending = [];
     private readonly ConcurrentQueue<Region> _finished = new();
     private readonly HashSet<ulong> _ungrouped = [];
+    private readonly HashSet<ulong> _scattered = [];
     private int _instructions;
 
     public RegionCache(CodeCache code, CompileQueue queue, TranslatorSettings settings, HandlerTable handlers)
@@ -69,6 +70,9 @@ internal sealed unsafe class RegionCache : IDisposable
 
     /// <summary>Whether the page's code changes too often to be translated.</summary>
     public bool IsUnstable(ulong physical) => _drops.Count != 0 && _drops.GetValueOrDefault(_code.PageIndex(physical)) >= MostDrops;
+
+    /// <summary>Addresses of accesses that were seen to change pages all the time: a set that stays as it is.</summary>
+    public IReadOnlySet<ulong> Scattered { get; private set; } = new HashSet<ulong>();
 
     /// <summary>Whether accesses of the region at an address are looked up one by one.</summary>
     public bool IsUngrouped(ulong pc) => _ungrouped.Contains(pc);
@@ -172,13 +176,22 @@ internal sealed unsafe class RegionCache : IDisposable
 
     private void DropMissing()
     {
+        bool scattered = false;
         for (int i = _regions.Count - 1; i >= 0; i--)
         {
-            if (!_regions[i].MissesGroups)
+            Region region = _regions[i];
+            if (region.MissesGroups)
+                _ungrouped.Add(region.Plan.Pc);
+            else if (region.FindScattered(_scattered))
+                scattered = true;
+            else
                 continue;
-            _ungrouped.Add(_regions[i].Plan.Pc);
-            Drop(_regions[i]);
+            Drop(region);
+            _hits.Remove((region.Plan.Pc, region.Plan.Physical));
         }
+
+        if (scattered)
+            Scattered = new HashSet<ulong>(_scattered);
     }
 
     private void Note(RegionPlan plan)

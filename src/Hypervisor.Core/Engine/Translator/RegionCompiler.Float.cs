@@ -77,7 +77,7 @@ internal sealed unsafe partial class RegionCompiler
                 if (i.Opcode == Opcode.FcvtDWu)
                     _il.Emit(OpCodes.Conv_U8);
                 _il.Emit(OpCodes.Conv_R8);
-                _il.Emit(OpCodes.Stloc, _floats[i.Rd]!);
+                StoreDouble(i.Rd);
                 MarkFloatDirty();
                 return;
         }
@@ -93,29 +93,29 @@ internal sealed unsafe partial class RegionCompiler
     {
         OperandKinds kinds = OperandKinds.Of(i.Opcode);
         FloatOperands floats = FloatOperands.Of(i.Opcode);
-        if (kinds.ReadsRs1)
+        if (kinds.ReadsRs1 && IsCached(i.Rs1))
             Spill(i.Rs1);
-        if (kinds.ReadsRs2)
+        if (kinds.ReadsRs2 && IsCached(i.Rs2))
             Spill(i.Rs2);
-        if (floats.Rs1)
+        if (floats.Rs1 && IsFloatCached(i.Rs1))
             SpillFloat(i.Rs1);
-        if (floats.Rs2)
+        if (floats.Rs2 && IsFloatCached(i.Rs2))
             SpillFloat(i.Rs2);
-        if (floats.Rs3)
+        if (floats.Rs3 && IsFloatCached(i.Rs3))
             SpillFloat(i.Rs3);
         LoadPointer(_tables.Step(in i));
         _il.Emit(OpCodes.Ldarg_1);
         _il.Emit(OpCodes.Ldarg_2);
         _il.Emit(OpCodes.Call, s_runStep);
         _il.Emit(OpCodes.Brfalse, slow);
-        if (floats.Rd)
+        if (floats.Rd && IsFloatCached(i.Rd))
         {
             LoadState(FloatRegisters + 8 * i.Rd);
             _il.Emit(OpCodes.Ldind_R8);
-            _il.Emit(OpCodes.Stloc, _floats[i.Rd]!);
+            StoreDouble(i.Rd);
         }
 
-        if (!kinds.WritesRd || i.Rd == 0)
+        if (!kinds.WritesRd || i.Rd == 0 || !IsCached(i.Rd))
             return;
         LoadState(8 * i.Rd);
         _il.Emit(OpCodes.Ldind_I8);
@@ -127,14 +127,14 @@ internal sealed unsafe partial class RegionCompiler
         if (register == 0)
             return;
         LoadState(8 * register);
-        Load(register);
+        _il.Emit(OpCodes.Ldloc, _registers[register]!);
         _il.Emit(OpCodes.Stind_I8);
     }
 
     private void SpillFloat(byte register)
     {
         LoadState(FloatRegisters + 8 * register);
-        LoadDouble(register);
+        _il.Emit(OpCodes.Ldloc, _floats[register]!);
         _il.Emit(OpCodes.Stind_R8);
     }
 
@@ -158,7 +158,7 @@ internal sealed unsafe partial class RegionCompiler
         else
         {
             _il.Emit(OpCodes.Ldind_R8);
-            _il.Emit(OpCodes.Stloc, _floats[i.Rd]!);
+            StoreDouble(i.Rd);
         }
 
         MarkFloatDirty();
@@ -222,7 +222,7 @@ internal sealed unsafe partial class RegionCompiler
         }
 
         _il.Emit(OpCodes.Ldloc, _double);
-        _il.Emit(OpCodes.Stloc, _floats[i.Rd]!);
+        StoreDouble(i.Rd);
         MarkFloatDirty();
     }
 
@@ -262,7 +262,7 @@ internal sealed unsafe partial class RegionCompiler
             LoadDouble(i.Rs1);
             if (i.Opcode == Opcode.FsgnjnD)
                 _il.Emit(OpCodes.Neg);
-            _il.Emit(OpCodes.Stloc, _floats[i.Rd]!);
+            StoreDouble(i.Rd);
             MarkFloatDirty();
             return;
         }
@@ -375,7 +375,33 @@ internal sealed unsafe partial class RegionCompiler
         _il.Emit(OpCodes.Stind_I1);
     }
 
-    private void LoadDouble(byte register) => _il.Emit(OpCodes.Ldloc, _floats[register]!);
+    private bool IsFloatCached(byte register) => (_flow.Cached[_blockIndex] >> 32 >> register & 1) != 0;
+
+    private void LoadDouble(byte register)
+    {
+        if (IsFloatCached(register))
+        {
+            _il.Emit(OpCodes.Ldloc, _floats[register]!);
+            return;
+        }
+
+        LoadState(FloatRegisters + 8 * register);
+        _il.Emit(OpCodes.Ldind_R8);
+    }
+
+    private void StoreDouble(byte register)
+    {
+        if (IsFloatCached(register))
+        {
+            _il.Emit(OpCodes.Stloc, _floats[register]!);
+            return;
+        }
+
+        _il.Emit(OpCodes.Stloc, _result);
+        LoadState(FloatRegisters + 8 * register);
+        _il.Emit(OpCodes.Ldloc, _result);
+        _il.Emit(OpCodes.Stind_R8);
+    }
 
     private void LoadBits(byte register)
     {
@@ -386,7 +412,7 @@ internal sealed unsafe partial class RegionCompiler
     private void StoreBits(byte register)
     {
         _il.Emit(OpCodes.Call, s_bitsDouble);
-        _il.Emit(OpCodes.Stloc, _floats[register]!);
+        StoreDouble(register);
     }
 
     private void StoreBoxed(byte register)

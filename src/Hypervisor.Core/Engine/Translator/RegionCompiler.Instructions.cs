@@ -115,7 +115,12 @@ internal sealed unsafe partial class RegionCompiler
             return;
         }
 
-        if (i.Rd != 0)
+        if (i.Rd == 0)
+            return;
+        KeepRotated(in i);
+        if (_rotations.TryGetValue(_instruction, out (int Slot, int Right) rotation))
+            EmitRotation(i.Rd, rotation.Slot, rotation.Right);
+        else
             EmitComputation(in i);
     }
 
@@ -346,11 +351,34 @@ internal sealed unsafe partial class RegionCompiler
     {
         if (register == 0)
             _il.Emit(OpCodes.Ldc_I8, 0L);
-        else
+        else if (IsCached(register))
             _il.Emit(OpCodes.Ldloc, _registers[register]!);
+        else
+            LoadWord(8 * register);
     }
 
-    private void Store(byte register) => _il.Emit(OpCodes.Stloc, _registers[register]!);
+    /// <summary>Whether the block in progress has an integer register in a local.</summary>
+    private bool IsCached(byte register) => (_flow.Cached[_blockIndex] >> register & 1) != 0;
+
+    private void LoadWord(int offset)
+    {
+        LoadState(offset);
+        _il.Emit(OpCodes.Ldind_I8);
+    }
+
+    private void Store(byte register)
+    {
+        if (IsCached(register))
+        {
+            _il.Emit(OpCodes.Stloc, _registers[register]!);
+            return;
+        }
+
+        _il.Emit(OpCodes.Stloc, _value);
+        LoadState(8 * register);
+        _il.Emit(OpCodes.Ldloc, _value);
+        _il.Emit(OpCodes.Stind_I8);
+    }
 }
 
 /// <summary>Which integer registers an instruction that is translated reads and writes.</summary>

@@ -92,16 +92,25 @@ internal sealed unsafe partial class RegionCompiler
     /// <summary>Leaves the host address of an access on the stack, or goes to <paramref name="slow"/>.</summary>
     private void EmitProbe(in Instruction i, MemoryShape shape, Label slow)
     {
+        int window = _windows.Of(_blockIndex, _instruction);
         if (!_groups.TryGetValue(_instruction, out Group? group))
         {
-            EmitLookup(i.Rs1, shape.IsAtomic ? 0 : i.Immediate, shape.Size, shape.IsStore, slow);
+            if (window >= 0)
+                EmitWindowed(i.Rs1, i.Immediate, shape.Size, shape.IsStore, window, slow);
+            else
+                EmitLookup(i.Rs1, shape.IsAtomic ? 0 : i.Immediate, shape.Size, shape.IsStore, slow);
             return;
         }
 
         LocalBuilder host = _hosts[group.Slot] ??= _il.DeclareLocal(typeof(nint));
         if (group.First == _instruction)
         {
-            EmitLookup(i.Rs1, group.Lowest, group.End - group.Lowest, shape.IsStore, group.End - group.Lowest == shape.Size ? slow : Counted(slow));
+            int span = group.End - group.Lowest;
+            Label missed = span == shape.Size ? slow : Counted(slow);
+            if (window >= 0)
+                EmitWindowed(i.Rs1, group.Lowest, span, shape.IsStore, window, missed);
+            else
+                EmitLookup(i.Rs1, group.Lowest, span, shape.IsStore, missed);
             _il.Emit(OpCodes.Stloc, host);
         }
 
@@ -124,7 +133,6 @@ internal sealed unsafe partial class RegionCompiler
     /// <summary>Leaves the host address of a range on the stack whose bytes all lie in one page with an entry.</summary>
     private void EmitLookup(byte register, int offset, int size, bool store, Label slow)
     {
-        int table = store ? Tlb.Entries * sizeof(TlbEntry) : 0;
         Load(register);
         if (offset != 0)
         {
@@ -133,6 +141,19 @@ internal sealed unsafe partial class RegionCompiler
         }
 
         _il.Emit(OpCodes.Stloc, _address);
+        EmitFind(size, store, slow);
+        _il.Emit(OpCodes.Ldloc, _entry);
+        LoadField((store ? Tlb.Entries * sizeof(TlbEntry) : 0) + 8);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Ldloc, _address);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Conv_U);
+    }
+
+    /// <summary>Finds the TLB's entry for a range at the address in the local.</summary>
+    private void EmitFind(int size, bool store, Label slow)
+    {
+        int table = store ? Tlb.Entries * sizeof(TlbEntry) : 0;
         _il.Emit(OpCodes.Ldarg_2);
         _il.Emit(OpCodes.Ldloc, _address);
         _il.Emit(OpCodes.Ldc_I4_8);
@@ -158,11 +179,5 @@ internal sealed unsafe partial class RegionCompiler
         _il.Emit(OpCodes.Ldc_I8, ~0xFFFL);
         _il.Emit(OpCodes.And);
         _il.Emit(OpCodes.Bne_Un, slow);
-        _il.Emit(OpCodes.Ldloc, _entry);
-        LoadField(table + 8);
-        _il.Emit(OpCodes.Ldind_I8);
-        _il.Emit(OpCodes.Ldloc, _address);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Conv_U);
     }
 }

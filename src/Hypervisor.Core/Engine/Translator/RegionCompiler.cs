@@ -40,6 +40,8 @@ internal sealed unsafe partial class RegionCompiler
     private readonly LocalBuilder _mask;
     private readonly LocalBuilder _valid;
     private readonly LocalBuilder _double;
+    private readonly LocalBuilder _result;
+    private readonly LocalBuilder _value;
     private readonly LocalBuilder _word1;
     private readonly LocalBuilder _word2;
     private readonly Label[] _labels;
@@ -51,6 +53,7 @@ internal sealed unsafe partial class RegionCompiler
     private readonly Tables _tables;
     private readonly long _bias;
     private readonly RegionFlow _flow;
+    private readonly RegionWindows _windows;
     private PlanBlock _block = null!;
     private int _blockIndex;
     private int _instruction;
@@ -60,8 +63,11 @@ internal sealed unsafe partial class RegionCompiler
     {
         _plan = plan;
         _il = il;
-        _tables = new Tables(plan);
-        _flow = new RegionFlow(plan);
+        var loops = new RegionLoops(plan);
+        _windows = new RegionWindows(plan, loops);
+        _tables = new Tables(plan, _windows.Count);
+        _flow = new RegionFlow(plan, loops);
+        _distance = il.DeclareLocal(typeof(ulong));
         _bias = Math.Max(0, LongestWay(plan) - BlockBuilder.MaxInstructions);
         _budget = il.DeclareLocal(typeof(long));
         _pc = il.DeclareLocal(typeof(ulong));
@@ -71,6 +77,8 @@ internal sealed unsafe partial class RegionCompiler
         _mask = il.DeclareLocal(typeof(ulong));
         _valid = il.DeclareLocal(typeof(ulong));
         _double = il.DeclareLocal(typeof(double));
+        _result = il.DeclareLocal(typeof(double));
+        _value = il.DeclareLocal(typeof(ulong));
         _word1 = il.DeclareLocal(typeof(int));
         _word2 = il.DeclareLocal(typeof(int));
         _labels = [.. plan.Blocks.Select(_ => il.DefineLabel())];
@@ -93,7 +101,7 @@ internal sealed unsafe partial class RegionCompiler
         compiler.Emit();
         nint tables = compiler._tables.Finish();
         Delegate code = method.CreateDelegate(typeof(Handler));
-        return new Region(plan, code, AddressOf(method), tables);
+        return new Region(plan, compiler._windows, code, AddressOf(method), tables);
     }
 
     private static bool Probe()
@@ -228,7 +236,7 @@ internal sealed unsafe partial class RegionCompiler
         PlanBlock[] entries = Entries();
         if (entries.Length == 1)
         {
-            EmitRead(BlockIndexOf(entries[0]));
+            EmitArrival(entries[0], ulong.MaxValue);
             return;
         }
 
@@ -241,36 +249,50 @@ internal sealed unsafe partial class RegionCompiler
         for (int i = 0; i < entries.Length; i++)
         {
             _il.MarkLabel(reads[i]);
-            EmitRead(BlockIndexOf(entries[i]));
+            EmitArrival(entries[i], ulong.MaxValue);
         }
 
         _il.MarkLabel(_dispatch);
         _il.Emit(OpCodes.Ldloc, _index);
-        _il.Emit(OpCodes.Switch, entries.Select(block => _labels[BlockIndexOf(block)]).ToArray());
-        _il.Emit(OpCodes.Br, _labels[BlockIndexOf(entries[0])]);
+        _il.Emit(OpCodes.Switch, entries.Select(IndirectArrival).ToArray());
+        _il.Emit(OpCodes.Br, IndirectArrival(entries[0]));
     }
 
-    /// <summary>Reads the registers that the way from a block on needs, and goes there.</summary>
-    private void EmitRead(int block)
+    /// <summary>Where an indirect jump within the region arrives at a block: there it reads what its locals did not carry.</summary>
+    private Label IndirectArrival(PlanBlock block)
+    {
+        int index = BlockIndexOf(block);
+        return (_flow.Needed[index] & ~_flow.CarriedIndirectly) == 0
+            ? _labels[index]
+            : OutOfLine(() => EmitArrival(block, ~_flow.CarriedIndirectly));
+    }
+
+    /// <summary>Reads those of some registers that the way from a block on needs, and goes there.</summary>
+    private void EmitArrival(PlanBlock block, ulong registers)
+    {
+        int index = BlockIndexOf(block);
+        EmitRead(_flow.Needed[index] & registers);
+        _il.Emit(OpCodes.Br, _labels[index]);
+    }
+
+    private void EmitRead(ulong registers)
     {
         for (int r = 0; r < 32; r++)
         {
-            if ((_flow.Needed[block] >> r & 1) != 0)
+            if ((registers >> r & 1) != 0)
             {
                 LoadState(8 * r);
                 _il.Emit(OpCodes.Ldind_I8);
                 _il.Emit(OpCodes.Stloc, _registers[r]!);
             }
 
-            if ((_flow.Needed[block] >> 32 >> r & 1) != 0)
+            if ((registers >> 32 >> r & 1) != 0)
             {
                 LoadState(FloatRegisters + 8 * r);
                 _il.Emit(OpCodes.Ldind_R8);
                 _il.Emit(OpCodes.Stloc, _floats[r]!);
             }
         }
-
-        _il.Emit(OpCodes.Br, _labels[block]);
     }
 
     private void EmitWriteBack(ulong registers)
@@ -303,6 +325,7 @@ internal sealed unsafe partial class RegionCompiler
         _floatDirty = false;
         _floatNearest = 0;
         FindGroups();
+        FindRotations();
         _il.MarkLabel(_labels[index]);
         if (_block.SecondPage >= 0)
             RequirePage(_block.SecondPage, _block.Pc, _flow.WrittenBefore[index]);
@@ -347,6 +370,8 @@ internal sealed unsafe partial class RegionCompiler
             _il.Emit(OpCodes.Blt, Leave(new RegionLeave { Pc = edge.Pc, Written = _flow.WrittenAfter(_blockIndex), Event = EngineEvent.Lookup }));
         }
 
+        EmitWriteBack(_flow.PutAway(_blockIndex, edge.Block));
+        EmitRead(_flow.Fetched(_blockIndex, edge.Block));
         if (edge.Block != _blockIndex + 1)
             _il.Emit(OpCodes.Br, _labels[edge.Block]);
     }
@@ -366,7 +391,9 @@ internal sealed unsafe partial class RegionCompiler
         }));
     }
 
-    private bool IsPlain(PlanEdge edge) => edge.Block > _blockIndex && _plan.Blocks[edge.Block].Page == _block.Page;
+    private bool IsPlain(PlanEdge edge)
+        => edge.Block > _blockIndex && _plan.Blocks[edge.Block].Page == _block.Page
+            && (_flow.PutAway(_blockIndex, edge.Block) | _flow.Fetched(_blockIndex, edge.Block)) == 0;
 
     private void LoadBudgetAndLimit()
     {
@@ -379,8 +406,10 @@ internal sealed unsafe partial class RegionCompiler
     private Label OutOfLine(Action emit)
     {
         Label label = _il.DefineLabel();
+        (int block, int instruction) = (_blockIndex, _instruction);
         _outOfLine.Add(() =>
         {
+            (_block, _blockIndex, _instruction) = (_plan.Blocks[block], block, instruction);
             _il.MarkLabel(label);
             emit();
         });
@@ -466,9 +495,10 @@ internal sealed unsafe partial class RegionCompiler
 
         LoadBudgetAndLimit();
         _il.Emit(OpCodes.Blt, outside); // It is looked at once more on that way.
+        EmitWriteBack(written & ~_flow.CarriedIndirectly);
         if (entries.Length == 1)
         {
-            _il.Emit(OpCodes.Br, _labels[BlockIndexOf(entries[0])]);
+            _il.Emit(OpCodes.Br, IndirectArrival(entries[0]));
             return;
         }
 

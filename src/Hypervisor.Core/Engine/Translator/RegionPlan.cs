@@ -63,11 +63,16 @@ internal sealed class RegionPlan
 
     public required ulong Pc { get; init; }
 
+    public required ulong Physical { get; init; }
+
     /// <summary>The interpreter's handlers, for instructions that translated code leaves to them.</summary>
     public required Interpreter.HandlerTable Handlers { get; init; }
 
     /// <summary>Whether accesses with a common base register are looked up together.</summary>
     public required bool GroupsAccesses { get; init; }
+
+    /// <summary>Addresses of accesses that were seen to change pages all the time.</summary>
+    public required IReadOnlySet<ulong> Scattered { get; init; }
 
     /// <summary>Blocks by rising address.</summary>
     public required IReadOnlyList<PlanBlock> Blocks { get; init; }

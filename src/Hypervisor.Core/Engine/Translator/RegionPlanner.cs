@@ -46,7 +46,7 @@ internal sealed unsafe class RegionPlanner
         if (!_decoded.ContainsKey(pc))
             return null;
         List<PlanBlock> blocks = Blocks();
-        return new RegionPlan { Pc = pc, Handlers = _regions.Handlers, GroupsAccesses = !_regions.IsUngrouped(pc), Blocks = blocks, Pages = _pages };
+        return new RegionPlan { Pc = pc, Physical = physical, Handlers = _regions.Handlers, GroupsAccesses = !_regions.IsUngrouped(pc), Scattered = _regions.Scattered, Blocks = blocks, Pages = _pages };
     }
 
     private void Start(ulong pc)

@@ -17,24 +17,28 @@ internal sealed unsafe partial class RegionCompiler
         private readonly Op* _steps;
         private int _usedSteps;
 
-        public Tables(RegionPlan plan)
+        public Tables(RegionPlan plan, int windows)
         {
             _plan = plan;
             int pages = plan.Pages.Count * 16;
             HashSize = 16;
             while (HashSize < MostHash && !IsPerfect(HashSize))
                 HashSize *= 2;
-            int bytes = sizeof(RegionCell) + pages + HashSize * sizeof(RegionTarget)
+            int bytes = sizeof(RegionCell) + pages + windows * sizeof(long) + HashSize * sizeof(RegionTarget)
                 + plan.Blocks.Sum(block => block.Instructions.Count(i => NeedsStep(i.Opcode))) * 2 * sizeof(Op);
             _start = (nint)NativeMemory.AllocZeroed((nuint)bytes);
             Cell = _start;
-            Targets = _start + sizeof(RegionCell) + pages;
+            Misses = _start + sizeof(RegionCell) + pages;
+            Targets = Misses + windows * sizeof(long);
             _steps = (Op*)(Targets + HashSize * sizeof(RegionTarget));
         }
 
         public nint Cell { get; }
 
         public nint Targets { get; }
+
+        /// <summary>How often each window was left for another page.</summary>
+        public nint Misses { get; }
 
         public int HashSize { get; private set; }
 
@@ -63,6 +67,7 @@ internal sealed unsafe partial class RegionCompiler
             var cell = (RegionCell*)Cell;
             cell->PageCount = (ulong)_plan.Pages.Count;
             cell->Pages = (ulong*)(cell + 1);
+            cell->Misses = (long*)Misses;
             for (int i = 0; i < _plan.Pages.Count; i++)
             {
                 cell->Pages[2 * i] = _plan.Pages[i].Virtual;
