@@ -48,7 +48,7 @@ public unsafe class EngineBenchmarks
         return _engine.Run(_hart, _code, 100).Retired;
     }
 
-    /// <summary>A guest of 64 KiB ready to run: memory, hart, code cache.</summary>
+    /// <summary>A guest of 64 KiB made and released: memory, hart, code cache.</summary>
     [Benchmark]
     public ulong CreateGuest()
     {

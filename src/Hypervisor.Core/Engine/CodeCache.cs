@@ -23,8 +23,9 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     private readonly Dictionary<int, List<nint>> _pages = [];
     private readonly List<int> _written = [];
     private readonly HashSet<int> _unsettled = [];
-    private readonly JumpCacheEntry* _jumpCache;
-    private Slot[] _slots = new Slot[1024];
+    private JumpCacheEntry* _jumpCache;
+    private byte* _scratch;
+    private Slot[] _slots = new Slot[64];
     private int _count;
     private int _chunk = -1;
     private int _used = ChunkBytes;
@@ -40,19 +41,36 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     public CodeCache(GuestMemory memory)
     {
         _memory = memory;
-        _jumpCache = (JumpCacheEntry*)NativeMemory.Alloc((nuint)(JumpCacheEntry.Count * sizeof(JumpCacheEntry)));
-        Scratch = (byte*)NativeMemory.AlignedAlloc(ScratchBytes, 64);
-        ClearJumpCache();
         memory.Code.Register(this);
     }
 
     ~CodeCache() => Release();
 
     /// <summary>The jump cache, for <see cref="Hart.HartState.JumpCache"/>.</summary>
-    public JumpCacheEntry* JumpCache => _jumpCache;
+    public JumpCacheEntry* JumpCache
+    {
+        get
+        {
+            if (_jumpCache == null)
+            {
+                _jumpCache = (JumpCacheEntry*)NativeMemory.Alloc((nuint)(JumpCacheEntry.Count * sizeof(JumpCacheEntry)));
+                ClearJumpCache();
+            }
+
+            return _jumpCache;
+        }
+    }
 
     /// <summary>Room for one block that nobody finds again: a single step.</summary>
-    public byte* Scratch { get; }
+    public byte* Scratch
+    {
+        get
+        {
+            if (_scratch == null)
+                _scratch = (byte*)NativeMemory.AlignedAlloc(ScratchBytes, 64);
+            return _scratch;
+        }
+    }
 
     /// <summary>The decoder's buffers, which belong to the cache's thread.</summary>
     public BlockBuilder? Builder { get; set; }
@@ -82,6 +100,8 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     /// </remarks>
     public void ClearJumpCache()
     {
+        if (_jumpCache == null)
+            return;
         new Span<byte>(_jumpCache, JumpCacheEntry.Count * sizeof(JumpCacheEntry)).Fill(0xFF);
         _jumpCache[JumpCacheEntry.Count - 1].Key = 0;
     }
@@ -224,7 +244,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
             NativeMemory.AlignedFree((void*)chunk);
         _chunks.Clear();
         NativeMemory.Free(_jumpCache);
-        NativeMemory.AlignedFree(Scratch);
+        NativeMemory.AlignedFree(_scratch);
     }
 
     private void Note(int page, BlockHeader* header, int offset, int length)

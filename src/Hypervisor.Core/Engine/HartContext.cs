@@ -21,8 +21,8 @@ internal sealed unsafe class HartContext : IDisposable
     private static readonly int s_stateBytes = (sizeof(HartState) + CacheLine - 1) & -CacheLine;
 
     private readonly byte[] _stateBytes;
-    private readonly HostPages _tlbPages;
-    private readonly PageEntry* _pageEntries;
+    private HostPages? _tlbPages;
+    private PageEntry* _pageEntries;
     private readonly nint[] _filled = new nint[MostFilled];
     private readonly int _contexts;
     private UInt128 _fetchedPages;
@@ -55,8 +55,6 @@ internal sealed unsafe class HartContext : IDisposable
         _stateBytes = GC.AllocateArray<byte>(s_stateBytes + 32 * vectorBits / 8 + CacheLine - 1, pinned: true);
         nuint start = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_stateBytes));
         State = (HartState*)((start + CacheLine - 1) & ~(nuint)(CacheLine - 1));
-        _tlbPages = HostPages.Allocate((nuint)(_contexts * Tlb.ContextBytes + FetchEntry.Count * sizeof(FetchEntry) + PageEntry.Count * sizeof(PageEntry)));
-        Tlbs = (TlbEntry*)_tlbPages.Base;
         if (vectorBits != 0)
         {
             State->V = (byte*)State + s_stateBytes;
@@ -69,9 +67,6 @@ internal sealed unsafe class HartContext : IDisposable
         State->ReservationAddress = HartState.NoReservation;
         State->Privileged.Stimecmp = ulong.MaxValue;
         State->Limit = Interpreter.BlockBuilder.MaxInstructions;
-        State->FetchTable = (byte*)Tlbs + _contexts * Tlb.ContextBytes;
-        _pageEntries = (PageEntry*)((FetchEntry*)State->FetchTable + FetchEntry.Count);
-        memory.Code.RegisterTlb(Tlbs, _contexts);
         _fetchNumber = memory.Code.NextFetchNumber();
         SetFetchEpoch();
     }
@@ -102,8 +97,8 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>Device space, reached without an exit where the controls say so; null where the hart has none.</summary>
     public IPhysicalBus? Bus { get; set; }
 
-    /// <summary>All TLB contexts.</summary>
-    public TlbEntry* Tlbs { get; }
+    /// <summary>All TLB contexts; none before guest code first runs.</summary>
+    public TlbEntry* Tlbs { get; private set; }
 
     /// <summary>Whether the context in force must be computed anew before guest code runs (mode or status bits changed).</summary>
     public bool ContextStale { get; set; } = true;
@@ -268,6 +263,8 @@ internal sealed unsafe class HartContext : IDisposable
         Context = context;
         if (_contexts == 1)
             context = TlbContext.User;
+        if (_tlbPages is null)
+            AllocateTlbs();
         State->Tlb = Tlb.Context(Tlbs, (int)context);
         int bit = 1 << (int)context;
         _usedContexts |= bit;
@@ -383,6 +380,8 @@ internal sealed unsafe class HartContext : IDisposable
             return;
         }
 
+        if (_tlbPages is null)
+            return;
         ulong tag = address & ~0xFFFUL;
         for (int context = 0; context < _contexts; context++)
         {
@@ -403,8 +402,20 @@ internal sealed unsafe class HartContext : IDisposable
 
     public void Dispose()
     {
+        if (_tlbPages is null)
+            return;
         Memory.Code.UnregisterTlb(Tlbs);
         _tlbPages.Dispose();
+    }
+
+    /// <summary>At the first use, as they take longer to get than all else of a guest that may never run.</summary>
+    private void AllocateTlbs()
+    {
+        _tlbPages = HostPages.Allocate((nuint)(_contexts * Tlb.ContextBytes + FetchEntry.Count * sizeof(FetchEntry) + PageEntry.Count * sizeof(PageEntry)));
+        Tlbs = (TlbEntry*)_tlbPages.Base;
+        State->FetchTable = (byte*)Tlbs + _contexts * Tlb.ContextBytes;
+        _pageEntries = (PageEntry*)((FetchEntry*)State->FetchTable + FetchEntry.Count);
+        Memory.Code.RegisterTlb(Tlbs, _contexts);
     }
 
     private void DropFetches()
