@@ -60,10 +60,12 @@ internal sealed unsafe class HandlerTable
     public nint OfVectors(Opcode opcode)
     {
         int first = (opcode - Opcode.Vsetvli) * VectorOp.Kinds;
-        if (_vectorKernels[first] == 0)
+        // The first is written last: who finds it finds all of them, on any thread.
+        if (Volatile.Read(ref _vectorKernels[first]) == 0)
         {
-            for (int kind = VectorUnit.IllegalType; kind >= 0; kind--)
+            for (int kind = VectorUnit.IllegalType; kind > 0; kind--)
                 _vectorKernels[first + kind] = Vector.VectorKernels.Find(opcode, kind);
+            Volatile.Write(ref _vectorKernels[first], Vector.VectorKernels.Find(opcode, 0));
         }
 
         if (_vectorStep == 0)
