@@ -46,6 +46,10 @@ internal sealed class Gang : Policy, IGangFilter
     private readonly long _longestRefusal;
     private Team? _overdue;
     private long _now;
+    private bool _isNewRound;
+
+    // No team that runs ends before.
+    private long _firstEnd = long.MaxValue;
 
     private sealed class Team(int number, SchedulingGroup? group)
     {
@@ -118,6 +122,8 @@ internal sealed class Gang : Policy, IGangFilter
         ulong all = CpuSet.First(_cpus).Bits;
         return free == all || Match(team, free) == Match(team, all);
     }
+
+    long IGangFilter.RunsUntil(long until) => _isNewRound ? until : _end;
 
     int IGangFilter.MostCpus(int team) => Math.Min(_cpus, _teams[team]!.Users);
 
@@ -259,10 +265,16 @@ internal sealed class Gang : Policy, IGangFilter
 
     protected override int Choose(int cpu, long now)
     {
-        foreach (Team? team in _running)
+        if (now >= _firstEnd)
         {
-            if (team is not null && now >= team.End)
-                Finish(team, now);
+            _firstEnd = long.MaxValue;
+            foreach (Team? team in _running)
+            {
+                if (team is not null && now >= team.End)
+                    Finish(team, now);
+                else if (team is not null)
+                    _firstEnd = Math.Min(_firstEnd, team.End);
+            }
         }
 
         int kept = _kept[cpu];
@@ -313,10 +325,10 @@ internal sealed class Gang : Policy, IGangFilter
     /// <summary>Has the inner policy name teams for the CPUs that are left.</summary>
     private void Fill(long now)
     {
-        bool isNew = !Array.Exists(_running, team => team is not null);
+        _isNewRound = !Array.Exists(_running, team => team is not null);
         _innerNextEvent = long.MaxValue;
         _now = now;
-        _overdue = isNew ? NextOverdue(now) : null;
+        _overdue = _isNewRound ? NextOverdue(now) : null;
         for (int slot = 0; slot < _cpus; slot++)
         {
             if (_running[slot] is not null)
@@ -346,10 +358,13 @@ internal sealed class Gang : Policy, IGangFilter
             team.Most = Math.Min(_cpus, team.Users);
             team.Owes = 0;
             _running[slot] = team;
-            if (isNew)
+            if (_isNewRound)
                 _end = pick.RunUntil;
-            isNew = false;
-            team.End = Math.Min(_end, pick.RunUntil);
+            _isNewRound = false;
+
+            // Only a limit lets one leave before the round ends.
+            team.End = _inGroups ? Math.Min(_end, pick.RunUntil) : _end;
+            _firstEnd = Math.Min(_firstEnd, team.End);
             Keep(team, now);
         }
     }

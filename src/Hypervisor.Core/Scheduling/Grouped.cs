@@ -230,6 +230,8 @@ internal sealed partial class Grouped : Policy
             Only(overdue, -1);
         node.CountReady(Parameters(vcpu).Affinity, -1);
         _places[vcpu].Runs = true;
+        if (_gangs is not null)
+            _until = _gangs.RunsUntil(_until);
         TakeFromLimits(node, cpu, _gangs?.MostCpus(vcpu) ?? 1, now);
         return vcpu;
     }

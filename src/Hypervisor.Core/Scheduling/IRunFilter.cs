@@ -18,6 +18,9 @@ internal interface IGangFilter : IRunFilter
     /// <summary>The same, of one that is not the next in order.</summary>
     bool Fits(int vcpu);
 
+    /// <summary>Until when one that is taken now runs, which by itself would run until a moment: what is taken within a round ends with it.</summary>
+    long RunsUntil(long until);
+
     /// <summary>The most CPUs that one may come to use in a run.</summary>
     int MostCpus(int vcpu);
 }

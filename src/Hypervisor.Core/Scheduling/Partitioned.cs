@@ -16,6 +16,9 @@ internal sealed class Partitioned : Policy
 {
     private const int SlicesPerBalance = 16;
 
+    // Of a queue that is a little heavier nobody may be light enough to move: so many are looked at.
+    private const int MostLookedAt = 16;
+
     private readonly Queue[] _queues;
     private readonly string _name;
     private readonly long _balanceInterval;
@@ -305,8 +308,12 @@ internal sealed class Partitioned : Policy
             Queue queue = _queues[other];
             if (other == cpu || (Filter is null && queue.Weight <= heaviest))
                 continue;
+            int lookedAt = 0;
             for (int vcpu = queue.Waiting.First; vcpu >= 0; vcpu = queue.Waiting.After(vcpu))
             {
+                if (mustBalance && Filter is null && ++lookedAt > MostLookedAt)
+                    break;
+
                 // One that has nothing to run where it waits is taken whatever the weights are.
                 bool isLost = Filter is not null && !MayRun(vcpu, other);
                 bool isWorthIt = isLost || (queue.Weight > heaviest && (!mustBalance || queue.Weight - _queues[cpu].Weight > Weight(vcpu)));
