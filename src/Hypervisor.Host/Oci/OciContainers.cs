@@ -37,7 +37,7 @@ internal static class OciContainers
             MaskedPaths = spec.MaskedPaths,
             ReadOnlyPaths = spec.ReadOnlyPaths,
             KernelParameters = spec.Sysctl,
-            User = User(process),
+            User = User(process, spec.SystemCallFilter),
             FileLimit = memory / 2,
             Program = process.Arguments[0],
             Arguments = process.Arguments,
@@ -56,19 +56,21 @@ internal static class OciContainers
     }
 
     /// <summary>The options for one more process.</summary>
-    public static ProcessOptions Process(ProcessSpec process) => new()
+    /// <param name="process">The process.</param>
+    /// <param name="filter">Decides which system calls the container's programs may make; null where all are theirs.</param>
+    public static ProcessOptions Process(ProcessSpec process, IReadOnlyList<FilterInstruction>? filter) => new()
     {
         Program = process.Arguments[0],
         Arguments = process.Arguments,
         Environment = process.Environment,
         WorkingDirectory = process.WorkingDirectory,
-        User = User(process),
+        User = User(process, filter),
         Terminal = process.Terminal,
         TerminalRows = process.Rows == 0 ? (ushort)24 : process.Rows,
         TerminalColumns = process.Columns == 0 ? (ushort)80 : process.Columns,
     };
 
-    private static ContainerUser User(ProcessSpec process) => new()
+    private static ContainerUser User(ProcessSpec process, IReadOnlyList<FilterInstruction>? filter) => new()
     {
         Uid = process.Uid,
         Gid = process.Gid,
@@ -78,5 +80,6 @@ internal static class OciContainers
         BoundingCapabilities = process.BoundingCapabilities,
         NoNewPrivileges = process.NoNewPrivileges,
         Limits = process.Limits,
+        SystemCallFilter = filter,
     };
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Hypervisor.Core;
+using Hypervisor.Guests.Container.Oci;
 
 namespace Hypervisor.Host.Oci;
 
@@ -23,7 +24,13 @@ internal static class OciFeatures
             ["namespaces"] = Texts("pid", "network", "mount", "ipc", "uts", "user", "cgroup"),
             ["capabilities"] = Texts(),
             ["cgroup"] = new JsonObject { ["v1"] = false, ["v2"] = false, ["systemd"] = false, ["systemdUser"] = false, ["rdma"] = false },
-            ["seccomp"] = new JsonObject { ["enabled"] = false },
+            ["seccomp"] = new JsonObject
+            {
+                ["enabled"] = true,
+                ["actions"] = Texts([.. SeccompSpec.Actions.Keys]),
+                ["operators"] = Texts([.. SeccompSpec.Operators.Keys]),
+                ["archs"] = Texts("SCMP_ARCH_RISCV64"),
+            },
             ["apparmor"] = new JsonObject { ["enabled"] = false },
             ["selinux"] = new JsonObject { ["enabled"] = false },
         },

@@ -77,7 +77,7 @@ internal sealed partial class OciMonitor
             if (!_started || _container is null)
                 throw new HypervisorException("The container is not running: start it first.");
             ProcessSpec spec = ProcessSpec.Parse(System.Text.Encoding.UTF8.GetBytes(json));
-            process = _container.Execute(OciContainers.Process(spec) with
+            process = _container.Execute(OciContainers.Process(spec, _filter) with
             {
                 Input = input,
                 Output = bytes => Forward(FrameKind.Output, bytes),

@@ -26,6 +26,7 @@ internal sealed partial class OciMonitor : IDisposable
     private readonly List<PosixSignalRegistration> _signals = [];
     private readonly ManualResetEventSlim _running = new();
     private readonly IReadOnlyList<HookSpec> _hooks;
+    private readonly IReadOnlyList<FilterInstruction>? _filter;
     private readonly string _id;
     private readonly string _bundle;
     private readonly ulong _machineBytes;
@@ -40,6 +41,7 @@ internal sealed partial class OciMonitor : IDisposable
         _id = id;
         _bundle = bundle;
         _hooks = spec.Hooks.StartContainer;
+        _filter = spec.SystemCallFilter;
         (ulong memory, _machineBytes) = OciContainers.MemoryFor(spec);
         try
         {

@@ -122,6 +122,38 @@ public sealed class OciCommandTests
     }
 
     [PeerFact("apt-get", "dpkg-deb")]
+    public void Seccomp_OfAConfiguration_HoldsForAllThatRunsInside()
+    {
+        using var bundle = new OciBundle();
+        bundle.Configure(
+            """
+            mkdir /a 2>&1; chmod 600 /made && echo may; chmod 4755 /made 2>&1; busybox hostname x 2>/dev/null; echo $?; touch /up; while true; do sleep 0.1; done
+            """, configuration => configuration["linux"]!["seccomp"] = JsonNode.Parse("""
+            {
+              "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_RISCV64"],
+              "syscalls": [
+                { "names": ["mkdirat", "mkdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28 },
+                { "names": ["fchmodat"], "action": "SCMP_ACT_ERRNO", "args": [{ "index": 2, "value": 2048, "valueTwo": 2048, "op": "SCMP_CMP_MASKED_EQ" }] },
+                { "names": ["sethostname"], "action": "SCMP_ACT_KILL_PROCESS" }
+              ]
+            }
+            """));
+        File.WriteAllText(bundle["rootfs/made"], "");
+        bundle.Create("s1", "out");
+        bundle.Run("start", "s1");
+        long end = Environment.TickCount64 + 60_000;
+        while (!File.Exists(bundle["rootfs/up"]) && Environment.TickCount64 < end)
+            Thread.Sleep(20);
+        Assert.Equal("mkdir: can't create directory '/a': No space left on device\nmay\nchmod: /made: Operation not permitted\n159\n", File.ReadAllText(bundle["out"]).Replace("Bad system call\n", "", StringComparison.Ordinal));
+
+        // What is added to it later is held by it as well.
+        (int code, string output) = bundle.Try("exec", "s1", "sh", "-c", "mkdir /b 2>&1; true");
+        Assert.Equal(0, code);
+        Assert.Contains("No space left", output, StringComparison.Ordinal);
+        bundle.Run("delete", "--force", "s1");
+    }
+
+    [PeerFact("apt-get", "dpkg-deb")]
     public void Limits_OfAConfiguration_AreHeld()
     {
         using var bundle = new OciBundle();

@@ -79,6 +79,9 @@ internal sealed record RuntimeSpec
     /// <summary>The kinds of namespaces that are the container's own.</summary>
     public IReadOnlySet<string> Namespaces { get; init; } = new HashSet<string>();
 
+    /// <summary>Decides which system calls its programs may make; null where all are theirs.</summary>
+    public IReadOnlyList<FilterInstruction>? SystemCallFilter { get; init; }
+
     /// <summary>Kernel parameters, by name.</summary>
     public IReadOnlyDictionary<string, string> Sysctl { get; init; } = new Dictionary<string, string>();
 
@@ -173,6 +176,7 @@ internal sealed record RuntimeSpec
             Resources = linux.Find("resources") is { } resources ? ResourcesSpec.Read(resources) : new ResourcesSpec(),
             MaskedPaths = [.. linux.ItemsOf("maskedPaths").Select(item => item.AbsolutePath())],
             ReadOnlyPaths = [.. linux.ItemsOf("readonlyPaths").Select(item => item.AbsolutePath())],
+            SystemCallFilter = linux.Find("seccomp") is { } seccomp ? SeccompCompiler.Compile(SeccompSpec.Read(seccomp)) : null,
             Sysctl = ParametersOf(linux.Find("sysctl"), namespaces),
         };
     }

@@ -46,8 +46,13 @@ internal static class SyscallNames
     private static readonly FrozenDictionary<int, string> s_names = List.Split([',', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
         .Select(entry => entry.Split(' ')).ToFrozenDictionary(entry => int.Parse(entry[0], CultureInfo.InvariantCulture), entry => entry[1]);
 
+    private static readonly FrozenDictionary<string, int> s_numbers = s_names.ToFrozenDictionary(entry => entry.Value, entry => entry.Key);
+
     /// <summary>All numbers that have a name.</summary>
     public static IEnumerable<int> Numbers => s_names.Keys.Order();
+
+    /// <summary>A call's number; null where no call has that name.</summary>
+    public static int? Find(string name) => s_numbers.TryGetValue(name, out int number) ? number : null;
 
     /// <summary>A call's name; its number where it has none.</summary>
     public static string Of(ulong number)
