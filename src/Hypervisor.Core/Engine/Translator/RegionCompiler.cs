@@ -101,6 +101,9 @@ internal sealed unsafe partial class RegionCompiler
         compiler.Emit();
         nint tables = compiler._tables.Finish();
         Delegate code = method.CreateDelegate(typeof(Handler));
+
+        // Else the JIT would only come at the first call, on the guest's thread.
+        RuntimeHelpers.PrepareDelegate(code);
         return new Region(plan, compiler._windows, code, AddressOf(method), tables);
     }
 
@@ -112,7 +115,7 @@ internal sealed unsafe partial class RegionCompiler
         {
             var method = new DynamicMethod("probe", typeof(void), s_signature, typeof(RegionCompiler).Module, skipVisibility: true);
             method.GetILGenerator().Emit(OpCodes.Ret);
-            _ = method.CreateDelegate(typeof(Handler));
+            RuntimeHelpers.PrepareDelegate(method.CreateDelegate(typeof(Handler)));
             ((delegate*<nint, nint, nint, long, void>)AddressOf(method))(0, 0, 0, 0);
             return true;
         }
