@@ -67,6 +67,17 @@ public sealed unsafe class TranslatorTests
         Assert.True(guest.Code.Regions!.Made > 0);
     }
 
+    [Fact]
+    public void Region_TakenIntoUse_IsCompiledAlready()
+    {
+        using FlatGuest guest = Load(Assembler.Assemble("loop: addi a0, a0, 1\nj loop\n", new AssemblerOptions { Name = "loop", TextBase = Code }), TranslatorSettings.Forced);
+        guest.Run(10_000);
+        guest.Run(10_000);
+        Op* first = guest.Code.Find(Code, Code);
+        Assert.NotEqual(0, BlockHeader.Of(first)->Original);
+        Assert.False(CodePointer.CanResolve(first->Handler), "the handler leads through a stub, which calls the compiler");
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
