@@ -24,7 +24,7 @@ public sealed class ManyGuestsTests : IDisposable
             machines:
               server:
                 {{Machine(server)}}
-                append: {{Console(server)}} hv.run="{{Lease}}; dd if=/dev/urandom of=/big bs=64k count=32 2>/dev/null; md5sum /big; nc -l -p 98 </big; nc -l -p 99; echo served"
+                append: {{Console(server)}} hv.run="{{Lease}}; dd if=/dev/urandom of=/big bs=64k count=32 2>/dev/null; md5sum /big; nc -l -p 98 </big; nc -l -p 99; sleep 2; echo served"
                 networks: { name: lan, address: 10.7.0.20 }
               client:
                 {{Machine(client)}}
