@@ -121,6 +121,19 @@ static void shared(void)
 
 static int number(int id) { return semctl(id, 0, GETVAL); }
 
+// Until a child waits in the kernel: seen asleep five times in a row.
+static void asleep(pid_t pid)
+{
+    char name[32], line[256];
+    snprintf(name, sizeof name, "/proc/%d/stat", pid);
+    for (int seen = 0; seen < 5; usleep(1000)) {
+        FILE *file = fopen(name, "r");
+        char *end = file && fgets(line, sizeof line, file) ? strrchr(line, ')') : 0;
+        seen = end && end[2] == 'S' ? seen + 1 : 0;
+        if (file) fclose(file);
+    }
+}
+
 static void semaphores(void)
 {
     union semun arg;
@@ -196,15 +209,22 @@ static void semaphores(void)
     struct sigaction action = { .sa_handler = quiet, .sa_flags = SA_RESTART };
     sigaction(SIGALRM, &action, 0);
     fflush(stdout);
+    int told[2];
+    char once;
+    pipe(told);
     if ((child = fork()) == 0) {
         struct sembuf much = { 0, -9, 0 };
-        ualarm(20000, 0);
+        ualarm(20000, 20000); // again and again: the first may come before the wait
         check("interrupted", semop(id, &much, 1));
+        ualarm(0, 0);
+        write(told[1], "", 1);
         check("removed", semop(id, &much, 1));
         _exit(0);
     }
-    usleep(60000);
+    read(told[0], &once, 1);
     while (semctl(id, 0, GETNCNT) == 0) usleep(1000);
+    close(told[0]);
+    close(told[1]);
     arg.buf = &ds;
     check("stat", semctl(id, 0, IPC_STAT, arg));
     printf("sets %ld mode %o\n", (long)ds.sem_nsems, ds.sem_perm.mode);
@@ -249,9 +269,9 @@ static void messages(void)
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) { check("waits for room", msgsnd(id, &out, 10, 0)); check("waits for ever", msgrcv(id, &in, 100, 42, 0)); _exit(0); }
-    usleep(20000);
+    asleep(child);
     int taken = msgrcv(id, &in, 5000, 0, 0);
-    usleep(20000);
+    asleep(child);
     int removed = msgctl(id, IPC_RMID, 0);
     waitpid(child, &status, 0);
     value("take", taken);
@@ -264,8 +284,9 @@ static void messages(void)
     check("too much now", msgsnd(id, &out, 11, IPC_NOWAIT));
     struct sigaction action = { .sa_handler = quiet, .sa_flags = SA_RESTART };
     sigaction(SIGALRM, &action, 0);
-    ualarm(20000, 0);
+    ualarm(20000, 20000);
     value("interrupted", msgrcv(id, &in, 100, 0, 0));
+    ualarm(0, 0);
     check("command", msgctl(id, 77, 0));
 }
 
@@ -331,7 +352,7 @@ static void queues(void)
 
     pid_t child = fork();
     if (child == 0) { value("child waits", mq_receive(queue, text, 64, &priority)); printf("%s %u\n", text, priority); fflush(stdout); _exit(0); }
-    usleep(20000);
+    asleep(child);
     event.sigev_signo = SIGUSR1;
     int noted = mq_notify(queue, &event), sent = mq_send(queue, "for child", 10, 5);
     waitpid(child, &status, 0);

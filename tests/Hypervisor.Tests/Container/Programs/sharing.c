@@ -23,6 +23,19 @@ static void bus(int signal) { printf("signal %d\n", signal); fflush(stdout); _ex
 
 struct shared { pthread_mutex_t lock; int count; int word; int other; };
 
+// Until a child waits in the kernel: seen asleep five times in a row.
+static void asleep(pid_t pid)
+{
+    char name[32], line[256];
+    snprintf(name, sizeof name, "/proc/%d/stat", pid);
+    for (int seen = 0; seen < 5; usleep(1000)) {
+        FILE *file = fopen(name, "r");
+        char *end = file && fgets(line, sizeof line, file) ? strrchr(line, ')') : 0;
+        seen = end && end[2] == 'S' ? seen + 1 : 0;
+        if (file) fclose(file);
+    }
+}
+
 int main(void)
 {
     int status;
@@ -124,7 +137,7 @@ int main(void)
     check("unlock", pthread_mutex_unlock(&s->lock));
     child = fork();
     if (child == 0) { _exit(syscall(SYS_futex, &s->word, FUTEX_WAIT, 0, 0, 0, 0) == 0 ? 9 : 1); }
-    usleep(20000);
+    asleep(child);
     s->word = 1;
     check("requeue", syscall(SYS_futex, &s->word, FUTEX_CMP_REQUEUE, 0, (void *)1, &s->other, 1));
     check("wake none", syscall(SYS_futex, &s->word, FUTEX_WAKE, 1, 0, 0, 0));
