@@ -2,6 +2,7 @@ using System.IO.Pipes;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Hypervisor.Core;
+using Hypervisor.Core.HostSockets;
 using Hypervisor.Core.Machine;
 using Hypervisor.Core.Scheduling;
 using Hypervisor.Guests.Container;
@@ -18,6 +19,7 @@ namespace Hypervisor.Host.Oci;
 internal sealed partial class OciMonitor : IDisposable
 {
     private const int KillSignal = 9;
+    private const int Backlog = 16;
 
     private readonly ManualResetEventSlim _released = new();
     private readonly HypervisorHost _host;
@@ -79,7 +81,7 @@ internal sealed partial class OciMonitor : IDisposable
         string id = arguments.Operands[0];
         using var ready = new AnonymousPipeClientStream(PipeDirection.Out, arguments["--ready"]!);
         OciMonitor monitor;
-        Socket listener;
+        UnixListener listener;
         try
         {
             HostTerminal.LeaveSession();
@@ -87,11 +89,9 @@ internal sealed partial class OciMonitor : IDisposable
             if (arguments["--console-socket"] is { } console)
                 HostTerminal.Adopt(console, spec.Process?.Rows ?? 0, spec.Process?.Columns ?? 0);
             monitor = new OciMonitor(spec, arguments["--bundle"]!, id);
-            listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            listener.Bind(new UnixDomainSocketEndPoint(store.SocketOf(id)));
-            listener.Listen(16);
+            listener = new UnixListener(store.SocketOf(id), Backlog, $"container '{id}'");
         }
-        catch (Exception problem) when (problem is HypervisorException or IOException or SocketException or UnauthorizedAccessException)
+        catch (Exception problem) when (problem is HypervisorException or IOException or UnauthorizedAccessException)
         {
             ready.Write(System.Text.Encoding.UTF8.GetBytes("error " + problem.Message));
             return ExitCode.GuestFailed;
@@ -101,7 +101,7 @@ internal sealed partial class OciMonitor : IDisposable
         using (listener)
         {
             monitor.TakeSignals();
-            new Thread(() => monitor.Serve(listener)) { IsBackground = true, Name = "control" }.Start();
+            _ = Task.Run(() => monitor.ServeAsync(listener));
             ready.Write("ok"u8);
             ready.Dispose();
             int code = monitor.HoldToEnd();
@@ -171,22 +171,10 @@ internal sealed partial class OciMonitor : IDisposable
         }
     }
 
-    private void Serve(Socket listener)
+    private async Task ServeAsync(UnixListener listener)
     {
-        while (true)
-        {
-            Socket connection;
-            try
-            {
-                connection = listener.Accept();
-            }
-            catch (Exception problem) when (problem is SocketException or ObjectDisposedException)
-            {
-                return; // The container ended.
-            }
-
+        while (await listener.AcceptAsync().ConfigureAwait(false) is { } connection)
             new Thread(() => Talk(connection)) { IsBackground = true, Name = "control connection" }.Start();
-        }
     }
 
     private void Talk(Socket connection)

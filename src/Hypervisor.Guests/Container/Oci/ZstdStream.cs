@@ -8,7 +8,7 @@ namespace Hypervisor.Guests.Container.Oci;
 /// Unpacks Zstandard with the host's <c>zstd</c> program, which reads what is packed from a pipe and writes to another: it has
 /// nothing to do with files, and what it makes is checked like any other layer.
 /// </summary>
-internal sealed class ZstdStream : Stream
+internal sealed class ZstdStream : SequentialStream
 {
     private readonly Process _process;
     private readonly Task _feeding;
@@ -47,16 +47,6 @@ internal sealed class ZstdStream : Stream
         });
     }
 
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
     public override int Read(Span<byte> buffer)
     {
         int count = _process.StandardOutput.BaseStream.Read(buffer);
@@ -66,18 +56,6 @@ internal sealed class ZstdStream : Stream
         _feeding.Wait();
         return _process.ExitCode == 0 ? 0 : throw new InvalidDataException(_complaints.Result.Trim());
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {
