@@ -3,34 +3,24 @@ using Microsoft.Win32.SafeHandles;
 namespace Hypervisor.Guests.Container.Files;
 
 /// <summary>A regular file of a <see cref="HostVolume"/>: reads and writes are the host's at once; pages are kept only while they are mapped.</summary>
-internal sealed class HostTreeFile : Inode, IHostEntry, IFileContent
+internal sealed class HostTreeFile : VolumeFile, IHostEntry
 {
     private SafeFileHandle? _handle;
     private bool _isWritable;
 
     public HostTreeFile(HostVolume volume, in HostStatus status)
-        : base(volume.Store.NextNumber(), status.Mode, status.ModifyTime)
+        : base(volume, status.Mode, status.ModifyTime)
     {
-        Volume = volume;
         BirthTime = status.BirthTime;
-        Pages = new FilePages(volume.Store, this);
     }
-
-    public HostVolume Volume { get; }
 
     public long BirthTime { get; }
 
     public (HostTreeDirectory? Parent, string Name) At { get; set; }
 
-    public override FilePages Pages { get; }
-
-    public override long Size => Length;
-
     public override long Allocated => Length;
 
-    public bool WritesThrough => true;
-
-    public long Length => TryHandle(forWriting: false, out SafeFileHandle? handle) == 0 ? RandomAccess.GetLength(handle!) : 0;
+    public override long Length => TryHandle(forWriting: false, out SafeFileHandle? handle) == 0 ? RandomAccess.GetLength(handle!) : 0;
 
     public void Found(HostTreeDirectory parent, string name, in HostStatus status)
     {
@@ -58,7 +48,7 @@ internal sealed class HostTreeFile : Inode, IHostEntry, IFileContent
         }
     }
 
-    public int Read(Span<byte> buffer, long offset)
+    public override int Read(Span<byte> buffer, long offset)
     {
         int error = TryHandle(forWriting: false, out SafeFileHandle? handle);
         if (error != 0)
@@ -83,7 +73,7 @@ internal sealed class HostTreeFile : Inode, IHostEntry, IFileContent
         }
     }
 
-    public int Write(ReadOnlySpan<byte> data, long offset)
+    public override int Write(ReadOnlySpan<byte> data, long offset)
     {
         int error = TryHandle(forWriting: true, out SafeFileHandle? handle);
         if (error != 0)
@@ -92,7 +82,7 @@ internal sealed class HostTreeFile : Inode, IHostEntry, IFileContent
         return WriteTo(handle!, data, offset);
     }
 
-    public int SetLength(long length)
+    public override int SetLength(long length)
     {
         int error = TryHandle(forWriting: true, out SafeFileHandle? handle);
         if (error != 0)
@@ -111,19 +101,6 @@ internal sealed class HostTreeFile : Inode, IHostEntry, IFileContent
             return -Errno.EACCES;
         }
     }
-
-    public override int ReadAt(Span<byte> buffer, long offset) => Pages.Read(buffer, offset);
-
-    public override int WriteAt(ReadOnlySpan<byte> data, long offset) => Changed(Pages.Write(data, offset));
-
-    public override int Truncate(long size) => Changed(Pages.Resize(size));
-
-    public override int Allocate(long offset, long length, bool keepSize)
-        => !keepSize && offset + length > Size ? Changed(Pages.Resize(offset + length)) : 0;
-
-    public override int PunchHole(long offset, long length) => Changed(Pages.PunchHole(offset, length));
-
-    public override bool SharesFileSystem(Inode other) => other is IOnVolume entry && entry.Volume == Volume;
 
     public override int ChangeMode(uint mode) => HostEntry.ChangeMode(this, mode);
 
@@ -187,11 +164,4 @@ internal sealed class HostTreeFile : Inode, IHostEntry, IFileContent
 
     /// <summary>The host's disk is full, or the file too large for it; all else is trouble of input and output.</summary>
     private static int Error(IOException problem) => problem.HResult is Errno.ENOSPC or Errno.EFBIG ? -problem.HResult : -Errno.EIO;
-
-    private int Changed(int result)
-    {
-        if (result >= 0)
-            ModifyTime = ChangeTime = Volume.Store.Now;
-        return result;
-    }
 }

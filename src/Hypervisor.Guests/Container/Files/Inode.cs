@@ -78,6 +78,13 @@ internal abstract class Inode(ulong number, uint mode, long now)
     /// <summary>What a link of /proc leads to by itself; null for links by name.</summary>
     public virtual JumpTarget? Jump => null;
 
+    /// <summary>Takes over another's mode, owners and times.</summary>
+    protected void TakeAttributes(Inode from)
+    {
+        (Mode, Uid, Gid) = (from.Mode, from.Uid, from.Gid);
+        (AccessTime, ModifyTime, ChangeTime) = (from.AccessTime, from.ModifyTime, from.ChangeTime);
+    }
+
     /// <summary>The entry of that name, or null.</summary>
     public virtual Inode? Lookup(string name) => null;
 

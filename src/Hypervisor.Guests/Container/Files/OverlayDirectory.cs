@@ -28,7 +28,7 @@ internal sealed class OverlayDirectory : Inode, IOnVolume
         _upper = upper;
         _lower = lower;
         Links = 2;
-        Take(seen);
+        TakeAttributes(seen);
     }
 
     public HostVolume Volume { get; }
@@ -263,13 +263,7 @@ internal sealed class OverlayDirectory : Inode, IOnVolume
         if (error == 0)
             error = change(upper!);
         if (error == 0)
-            Take(upper!);
+            TakeAttributes(upper!);
         return error;
-    }
-
-    private void Take(Inode seen)
-    {
-        (Mode, Uid, Gid) = (seen.Mode, seen.Uid, seen.Gid);
-        (AccessTime, ModifyTime, ChangeTime) = (seen.AccessTime, seen.ModifyTime, seen.ChangeTime);
     }
 }

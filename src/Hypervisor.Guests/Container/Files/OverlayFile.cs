@@ -1,7 +1,7 @@
 namespace Hypervisor.Guests.Container.Files;
 
 /// <summary>A file that lies in a lower layer of an overlay, and is copied up before it is first changed. Who has it open or mapped sees the change.</summary>
-internal sealed class OverlayFile : Inode, IFileContent, IOnVolume
+internal sealed class OverlayFile : VolumeFile
 {
     private const int CopyBytes = 64 << 10;
 
@@ -13,51 +13,29 @@ internal sealed class OverlayFile : Inode, IFileContent, IOnVolume
     private bool _holdsUpper;
 
     public OverlayFile(OverlayDirectory parent, string name, Inode seen, IFileContent lower)
-        : base(parent.Volume.Store.NextNumber(), seen.Mode, seen.ModifyTime)
+        : base(parent.Volume, seen.Mode, seen.ModifyTime)
     {
         _parent = parent;
         _name = name;
         _lower = lower;
-        Pages = new FilePages(parent.Volume.Store, this);
-        Take(seen);
+        TakeAttributes(seen);
     }
 
-    public HostVolume Volume => _parent.Volume;
+    public override long Length => _upper?.Length ?? _lower.Length;
 
-    public override FilePages Pages { get; }
+    public override int Read(Span<byte> buffer, long offset) => _upper is { } upper ? upper.Read(buffer, offset) : _lower.Read(buffer, offset);
 
-    public override long Size => Length;
-
-    public long Length => _upper?.Length ?? _lower.Length;
-
-    public bool WritesThrough => true;
-
-    public int Read(Span<byte> buffer, long offset) => _upper is { } upper ? upper.Read(buffer, offset) : _lower.Read(buffer, offset);
-
-    public int Write(ReadOnlySpan<byte> data, long offset)
+    public override int Write(ReadOnlySpan<byte> data, long offset)
     {
         int error = CopyUp(out _);
         return error != 0 ? error : _upper!.Write(data, offset);
     }
 
-    public int SetLength(long length)
+    public override int SetLength(long length)
     {
         int error = CopyUp(out _);
         return error != 0 ? error : _upper!.SetLength(length);
     }
-
-    public override int ReadAt(Span<byte> buffer, long offset) => Pages.Read(buffer, offset);
-
-    public override int WriteAt(ReadOnlySpan<byte> data, long offset) => Changed(Pages.Write(data, offset));
-
-    public override int Truncate(long size) => Changed(Pages.Resize(size));
-
-    public override int Allocate(long offset, long length, bool keepSize)
-        => !keepSize && offset + length > Size ? Changed(Pages.Resize(offset + length)) : 0;
-
-    public override int PunchHole(long offset, long length) => Changed(Pages.PunchHole(offset, length));
-
-    public override bool SharesFileSystem(Inode other) => other is IOnVolume entry && entry.Volume == Volume;
 
     public override int ChangeMode(uint mode) => Change(upper => upper.ChangeMode(mode));
 
@@ -152,20 +130,7 @@ internal sealed class OverlayFile : Inode, IFileContent, IOnVolume
         if (error == 0)
             error = change(_upper!);
         if (error == 0)
-            Take(_upper!);
+            TakeAttributes(_upper!);
         return error;
-    }
-
-    private void Take(Inode seen)
-    {
-        (Mode, Uid, Gid) = (seen.Mode, seen.Uid, seen.Gid);
-        (AccessTime, ModifyTime, ChangeTime) = (seen.AccessTime, seen.ModifyTime, seen.ChangeTime);
-    }
-
-    private int Changed(int result)
-    {
-        if (result >= 0)
-            ModifyTime = ChangeTime = Volume.Store.Now;
-        return result;
     }
 }
