@@ -14,7 +14,6 @@ internal sealed class DatagramSocket(Inode inode, int flags, int family, int typ
 
     private readonly Queue<Message> _messages = new();
     private readonly List<DatagramSocket> _senders = [];
-    private ListenQueue? _listener;
     private DatagramSocket? _other;
     private int _bytes;
     private bool _closed;
@@ -24,8 +23,6 @@ internal sealed class DatagramSocket(Inode inode, int flags, int family, int typ
     private sealed record Message(byte[] Data, Incoming With);
 
     public override int Available => _messages.TryPeek(out Message? next) ? next.Data.Length : 0;
-
-    public override bool IsListening => _listener is not null;
 
     /// <summary>Whether messages of several senders arrive at it.</summary>
     private bool IsInSequence => Type == SocketKind.SequencedPacket;
@@ -46,19 +43,10 @@ internal sealed class DatagramSocket(Inode inode, int flags, int family, int typ
             return -Errno.EOPNOTSUPP;
         if (Peer is not null)
             return -Errno.EINVAL;
-        _listener ??= new ListenQueue();
-        _listener.Backlog = backlog;
+        Listener ??= new ListenQueue();
+        Listener.Backlog = backlog;
         PeerIdentity = Network.Owner;
         return 0;
-    }
-
-    public override SocketFile? Accept(int flags)
-    {
-        if (_listener?.Take() is not { } end)
-            return null;
-        end.Flags = (end.Flags & ~OpenFlags.NonBlock) | (flags & OpenFlags.NonBlock);
-        Ready.WakeAll();
-        return end;
     }
 
     public override int Connect(SocketAddress address, SocketFile? target)
@@ -94,7 +82,7 @@ internal sealed class DatagramSocket(Inode inode, int flags, int family, int typ
             return -Errno.EINVAL;
         if (Peer is not null)
             return -Errno.EISCONN;
-        if (target?._listener is not { } queue)
+        if (target?.Listener is not { } queue)
             return -Errno.ECONNREFUSED;
         if (queue.IsFull)
             return -Errno.EAGAIN;
@@ -268,8 +256,8 @@ internal sealed class DatagramSocket(Inode inode, int flags, int family, int typ
 
     public override PollEvents Poll()
     {
-        if (_listener is not null)
-            return _listener.Count > 0 ? PollEvents.In : PollEvents.None;
+        if (Listener is not null)
+            return Listener.Count > 0 ? PollEvents.In : PollEvents.None;
         bool full = _other is { _closed: false } other && !IsInternet && other._bytes >= MostBytes;
         bool gone = IsInSequence && _other is { _closed: true };
         return (_messages.Count > 0 || IsEnded ? PollEvents.In : PollEvents.None)
@@ -283,7 +271,7 @@ internal sealed class DatagramSocket(Inode inode, int flags, int family, int typ
     {
         base.Closed();
         _closed = true;
-        while (_listener?.Take() is { } end)
+        while (Listener?.Take() is { } end)
             end.Release();
         bool lost = IsInSequence && _messages.Count > 0;
         foreach (Message message in _messages)

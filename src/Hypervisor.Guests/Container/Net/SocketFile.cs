@@ -41,7 +41,7 @@ internal abstract class SocketFile(Inode inode, int flags, int family, int type,
 
     public virtual int Available => 0;
 
-    public virtual bool IsListening => false;
+    public bool IsListening => Listener is not null;
 
     /// <summary>It has other ends accepted from it, each with its own bytes: a stream or sequenced packets.</summary>
     public virtual bool IsConnectionBased => Type is SocketKind.Stream or SocketKind.SequencedPacket;
@@ -55,10 +55,22 @@ internal abstract class SocketFile(Inode inode, int flags, int family, int type,
     /// <summary>Whether an option is set to something but zero.</summary>
     public bool Has(int level, int name) => Options.TryGetValue((level, name), out int value) && value != 0;
 
+    /// <summary>Connections that wait to be accepted; null where it does not listen.</summary>
+    protected ListenQueue? Listener { get; set; }
+
     public virtual int Listen(int backlog) => -Errno.EOPNOTSUPP;
 
     /// <summary>Takes a connection that waits; null where none does.</summary>
-    public virtual SocketFile? Accept(int flags) => null;
+    public SocketFile? Accept(int flags)
+    {
+        if (Listener?.Take() is not { } end)
+            return null;
+        end.Flags = (end.Flags & ~OpenFlags.NonBlock) | (flags & OpenFlags.NonBlock);
+
+        // A connection that found the queue full waits for room in it.
+        Ready.WakeAll();
+        return end;
+    }
 
     /// <summary>Connects; 0 or a negated error.</summary>
     public abstract int Connect(SocketAddress address, SocketFile? target);

@@ -9,7 +9,6 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, int proto
     private Pipe? _in;
     private Pipe? _out;
     private StreamSocket? _other;
-    private ListenQueue? _listener;
     private SenderIdentity _markedSender = SenderIdentity.None;
     private SenderIdentity _sender = SenderIdentity.None;
     private long _read;
@@ -23,8 +22,6 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, int proto
     private readonly record struct Mark(long At, OpenFile[]? Files, SenderIdentity Sender);
 
     public override int Available => _in?.Available ?? 0;
-
-    public override bool IsListening => _listener is not null;
 
     public bool IsConnected => _in is not null;
 
@@ -54,11 +51,11 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, int proto
     /// <summary>A connection from the network for a listener; null where too many wait.</summary>
     public StreamSocket? Offer(SocketAddress local, SocketAddress peer)
     {
-        if (_listener is not { IsFull: false })
+        if (Listener is not { IsFull: false })
             return null;
         StreamSocket end = MakeEnd(local);
         end.Peer = peer;
-        _listener.Add(end);
+        Listener.Add(end);
         Ready.WakeAll();
         return end;
     }
@@ -82,8 +79,8 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, int proto
             return -Errno.EADDRINUSE;
         if (Network.Listen(this) is < 0 and int error)
             return error;
-        _listener ??= new ListenQueue();
-        _listener.Backlog = backlog;
+        Listener ??= new ListenQueue();
+        Listener.Backlog = backlog;
         PeerIdentity = Network.Owner;
         return 0;
     }
@@ -96,7 +93,7 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, int proto
             return ConnectRemote(address);
         if (IsConnected)
             return -Errno.EISCONN;
-        if (target is not StreamSocket { _listener: { } queue } listener)
+        if (target is not StreamSocket { Listener: { } queue } listener)
             return -Errno.ECONNREFUSED;
         if (queue.IsFull)
             return -Errno.EAGAIN;
@@ -124,7 +121,7 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, int proto
             return -Errno.EINVAL;
         DropWaiting();
         Network.Unlisten(this);
-        _listener = null;
+        Listener = null;
         Hang(resets: true);
         (_in, _out, _other, Peer) = (null, null, null, null);
         (_readsShut, _writesShut, _wasTold, _wasLost) = (false, false, false, false);
@@ -153,16 +150,6 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, int proto
     {
         _wasTold = true;
         return 0;
-    }
-
-    /// <summary>Takes from the queue, on which a connection that found it full waits.</summary>
-    public override SocketFile? Accept(int flags)
-    {
-        if (_listener?.Take() is not { } end)
-            return null;
-        end.Flags = (end.Flags & ~OpenFlags.NonBlock) | (flags & OpenFlags.NonBlock);
-        Ready.WakeAll();
-        return end;
     }
 
     public override int Shutdown(bool reads, bool writes)
@@ -284,8 +271,8 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, int proto
 
     public override PollEvents Poll()
     {
-        if (_listener is not null)
-            return _listener.Count > 0 ? PollEvents.In : PollEvents.None;
+        if (Listener is not null)
+            return Listener.Count > 0 ? PollEvents.In : PollEvents.None;
         if (Failure != 0 && _in is null)
             return PollEvents.In | PollEvents.Out | PollEvents.Error | PollEvents.HangUp;
         if (Remote is not null && _in is null)
@@ -332,7 +319,7 @@ internal sealed class StreamSocket(Inode inode, int flags, int family, int proto
     /// <summary>Ends that nobody accepted are lost to those who connected them.</summary>
     private void DropWaiting()
     {
-        while (_listener?.Take() is StreamSocket end)
+        while (Listener?.Take() is StreamSocket end)
         {
             end.Hang(resets: true);
             end.Release();

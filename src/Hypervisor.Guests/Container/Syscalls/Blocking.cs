@@ -10,21 +10,24 @@ namespace Hypervisor.Guests.Container.Syscalls;
 internal static class Blocking
 {
     /// <summary>Waits for a queue: Blocked, or EINTR where a signal is there to be taken.</summary>
-    public static long On(KernelTask task, WaitQueue queue)
+    /// <param name="task">Who waits.</param>
+    /// <param name="queue">For what.</param>
+    /// <param name="handlersMayRestart">Whether a handler may ask that the call be made again after it; of some calls none may (signal(7)).</param>
+    public static long On(KernelTask task, WaitQueue queue, bool handlersMayRestart = true)
     {
         if (task.DeliverableSignals != 0)
-            return Interrupted(task);
+            return Interrupted(task, handlersMayRestart);
         task.WaitOn(queue);
         return SyscallTable.Blocked;
     }
 
     /// <summary>EINTR; but a call whose handler asks for it (SA_RESTART), or that no handler interrupts, is made again after.</summary>
-    public static long Interrupted(KernelTask task)
+    public static long Interrupted(KernelTask task, bool handlersMayRestart = true)
     {
         const ulong restart = 0x1000_0000;
         int signal = System.Numerics.BitOperations.TrailingZeroCount(task.DeliverableSignals) + 1;
         SignalAction action = task.Process.Actions[signal];
-        bool again = action.Handler <= 1 || (action.Flags & restart) != 0;
+        bool again = action.Handler <= 1 || (handlersMayRestart && (action.Flags & restart) != 0);
         return again ? SyscallTable.RegistersSet : -Errno.EINTR;
     }
 

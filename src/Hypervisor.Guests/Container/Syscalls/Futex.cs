@@ -68,17 +68,11 @@ internal static class Futex
 
         if (a.A1 is 0 or > MostVector || a.A2 != 0)
             return -Errno.EINVAL;
-        long deadline = long.MaxValue;
-        if (a.A3 != 0)
-        {
-            if (a.A4 is not (0 or 1))
-                return -Errno.EINVAL;
-            if (TimeCalls.ReadTime(task, a.A3) is not { } time)
-                return -Errno.EFAULT;
-            if (time < 0)
-                return -Errno.EINVAL;
-            deadline = a.A4 == 0 ? time - task.Process.Container.Host.EpochNanoseconds : time;
-        }
+        if (a.A3 != 0 && a.A4 is not (0 or 1))
+            return -Errno.EINVAL;
+        long error = TimeCalls.ReadDeadline(task, a.A3, absolute: true, realtime: a.A4 == 0, out long deadline);
+        if (error != 0)
+            return error;
 
         var waiters = new List<FutexWaiter>();
         for (ulong i = 0; i < a.A1; i++)
@@ -165,7 +159,7 @@ internal static class Futex
         {
             if (!task.TryRead(address, out uint value))
                 return -Errno.EFAULT;
-            long error = ReadDeadline(task, timeout, absolute, realtime, out long deadline);
+            long error = TimeCalls.ReadDeadline(task, timeout, absolute, realtime, out long deadline);
             if (error != 0)
                 return error;
             if (value != expected)
@@ -182,20 +176,6 @@ internal static class Futex
         if (task.DeliverableSignals == 0)
             return SyscallTable.Blocked;
         return task.Deadline == long.MaxValue ? Blocking.Interrupted(task) : -Errno.EINTR;
-    }
-
-    private static long ReadDeadline(KernelTask task, ulong timeout, bool absolute, bool realtime, out long deadline)
-    {
-        deadline = long.MaxValue;
-        if (timeout == 0)
-            return 0;
-        if (TimeCalls.ReadTime(task, timeout) is not { } time)
-            return -Errno.EFAULT;
-        if (time < 0)
-            return -Errno.EINVAL;
-        ContainerHost host = task.Process.Container.Host;
-        deadline = !absolute ? host.Now + time : realtime ? time - host.EpochNanoseconds : time;
-        return 0;
     }
 
     private static long MoveWaiters(KernelTask task, in SyscallArguments a, int command, bool isPrivate)
@@ -272,7 +252,7 @@ internal static class Futex
             return -Errno.ESRCH;
         if (!wait)
             return -Errno.EAGAIN;
-        long error = ReadDeadline(task, timeout, absolute: true, realtime, out long deadline);
+        long error = TimeCalls.ReadDeadline(task, timeout, absolute: true, realtime, out long deadline);
         if (error != 0)
             return error;
         if (!task.TryWrite(address, value | Waiters))

@@ -37,17 +37,14 @@ internal static class MessageCalls
         var data = new byte[size];
         if (!task.TryRead(address + 8, data))
             return -Errno.EFAULT;
-        Process process = task.Process;
-        IpcNamespace space = process.Namespaces.Ipc;
-        if (space.Objects.Messages.Find(id) is not { } queue)
-            return task.Restarted ? -Errno.EIDRM : -Errno.EINVAL;
-        if (!queue.Allows(process.Credentials, space.Owner, Writable))
-            return -Errno.EACCES;
-        if (!queue.HasRoom(data.Length))
+        long error = Find(task, id, Writable, out MessageQueue? queue);
+        if (error != 0)
+            return error;
+        if (!queue!.HasRoom(data.Length))
             return (flags & IpcObject.NoWait) != 0 ? -Errno.EAGAIN : Wait(task, queue);
-        if (!space.Objects.Store.TryTake(data.Length + MessageQueue.BytesBeside))
+        if (!task.Process.Namespaces.Ipc.Objects.Store.TryTake(data.Length + MessageQueue.BytesBeside))
             return -Errno.ENOMEM;
-        queue.LastSender = process.Id;
+        queue.LastSender = task.Process.Id;
         queue.SentAt = IpcCalls.Seconds(task);
         queue.Add(type, data);
         return 0;
@@ -61,20 +58,17 @@ internal static class MessageCalls
             return -Errno.EINVAL;
         if ((flags & copy) != 0)
             return -Errno.ENOSYS;
-        Process process = task.Process;
-        IpcNamespace space = process.Namespaces.Ipc;
-        if (space.Objects.Messages.Find(id) is not { } queue)
-            return task.Restarted ? -Errno.EIDRM : -Errno.EINVAL;
-        if (!queue.Allows(process.Credentials, space.Owner, Readable))
-            return -Errno.EACCES;
-        if (queue.Find(type, (flags & except) != 0) is not { } node)
+        long error = Find(task, id, Readable, out MessageQueue? queue);
+        if (error != 0)
+            return error;
+        if (queue!.Find(type, (flags & except) != 0) is not { } node)
             return (flags & IpcObject.NoWait) != 0 ? -Errno.ENOMSG : Wait(task, queue);
         byte[] data = node.Value.Data;
         if ((ulong)data.Length > size && (flags & anySize) == 0)
             return -Errno.E2BIG;
         queue.Take(node);
-        space.Objects.Store.Give(data.Length + MessageQueue.BytesBeside);
-        queue.LastReceiver = process.Id;
+        task.Process.Namespaces.Ipc.Objects.Store.Give(data.Length + MessageQueue.BytesBeside);
+        queue.LastReceiver = task.Process.Id;
         queue.ReceivedAt = IpcCalls.Seconds(task);
         int count = (int)Math.Min((ulong)data.Length, size);
         return task.TryWrite(address, node.Value.Type) && task.TryWrite(address + 8, data.AsSpan(0, count)) ? count : -Errno.EFAULT;
@@ -122,18 +116,18 @@ internal static class MessageCalls
         }
     }
 
-    /// <summary>Waits; a signal that no handler takes does not end it.</summary>
-    private static long Wait(KernelTask task, MessageQueue queue)
+    /// <summary>The queue of a number, where the caller may use it so.</summary>
+    private static long Find(KernelTask task, int id, uint rights, out MessageQueue? queue)
     {
-        if (task.DeliverableSignals != 0)
-        {
-            int signal = System.Numerics.BitOperations.TrailingZeroCount(task.DeliverableSignals) + 1;
-            return task.Process.Actions[signal].Handler <= 1 ? SyscallTable.RegistersSet : -Errno.EINTR;
-        }
-
-        task.WaitOn(queue.Changed);
-        return SyscallTable.Blocked;
+        Process process = task.Process;
+        IpcNamespace space = process.Namespaces.Ipc;
+        queue = space.Objects.Messages.Find(id);
+        if (queue is null)
+            return task.Restarted ? -Errno.EIDRM : -Errno.EINVAL;
+        return queue.Allows(process.Credentials, space.Owner, rights) ? 0 : -Errno.EACCES;
     }
+
+    private static long Wait(KernelTask task, MessageQueue queue) => Blocking.On(task, queue.Changed, handlersMayRestart: false);
 
     private static bool Write(KernelTask task, MessageQueue queue, ulong address)
     {

@@ -115,16 +115,9 @@ internal static class PollCalls
     {
         if (task.Restarted)
             return 0;
-        long deadline = long.MaxValue;
-        if (timeout != 0)
-        {
-            if (TimeCalls.ReadTime(task, timeout) is not { } time)
-                return -Errno.EFAULT;
-            if (time < 0)
-                return -Errno.EINVAL;
-            deadline = task.Process.Container.Host.Now + time;
-        }
-
+        long error = TimeCalls.ReadDeadline(task, timeout, absolute: false, realtime: false, out long deadline);
+        if (error != 0)
+            return error;
         if (mask != 0)
         {
             if (!task.TryRead(mask, out ulong set))

@@ -202,17 +202,7 @@ internal static class QueueCalls
     }
 
     private static long ReadDeadline(KernelTask task, ulong address, out long deadline)
-    {
-        deadline = long.MaxValue;
-        if (address == 0 || task.Restarted)
-            return 0;
-        if (TimeCalls.ReadTime(task, address) is not { } time)
-            return -Errno.EFAULT;
-        if (time < 0)
-            return -Errno.EINVAL;
-        deadline = time - task.Process.Container.Host.EpochNanoseconds;
-        return 0;
-    }
+        => TimeCalls.ReadDeadline(task, task.Restarted ? 0 : address, absolute: true, realtime: true, out deadline);
 
     private static long Wait(KernelTask task, PosixQueueFile file, long deadline)
     {

@@ -152,16 +152,9 @@ internal static class SemaphoreCalls
             operations[i] = new SemaphoreOperation(number, change, flags);
         }
 
-        long deadline = long.MaxValue;
-        if (timeout != 0 && !task.Restarted)
-        {
-            if (TimeCalls.ReadTime(task, timeout) is not { } time)
-                return -Errno.EFAULT;
-            if (time < 0)
-                return -Errno.EINVAL;
-            deadline = process.Container.Host.Now + time;
-        }
-
+        long error = TimeCalls.ReadDeadline(task, task.Restarted ? 0 : timeout, absolute: false, realtime: false, out long deadline);
+        if (error != 0)
+            return error;
         if (space.Objects.Sets.Find(id) is not { } set)
             return task.WaitsForSemaphore is null ? -Errno.EINVAL : -Errno.EIDRM;
         if (task.WaitsForSemaphore is { Set.IsRemoved: true })

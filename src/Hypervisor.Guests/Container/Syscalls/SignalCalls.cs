@@ -186,16 +186,9 @@ internal static class SignalCalls
         set &= ~Signals.Unblockable;
         if (!task.Restarted)
         {
-            long deadline = long.MaxValue;
-            if (a.A2 != 0)
-            {
-                if (TimeCalls.ReadTime(task, a.A2) is not { } time)
-                    return -Errno.EFAULT;
-                if (time < 0)
-                    return -Errno.EINVAL;
-                deadline = task.Process.Container.Host.Now + time;
-            }
-
+            long error = TimeCalls.ReadDeadline(task, a.A2, absolute: false, realtime: false, out long deadline);
+            if (error != 0)
+                return error;
             Blocking.SetDeadline(task, deadline);
             task.Deadline = deadline;
         }

@@ -21,10 +21,7 @@ internal static class SocketTransfers
 
     public static long SendTo(KernelTask task, in SyscallArguments a)
     {
-        long error = UserVectors.TryMake(a.A1, a.A2, out UserVectors data);
-        if (error != 0)
-            return error;
-        error = SocketCalls.Find(task, a.Fd, out SocketFile? socket);
+        long error = Find(task, in a, out SocketFile? socket, out UserVectors data);
         if (error != 0)
             return error;
         var with = new Outgoing();
@@ -41,10 +38,7 @@ internal static class SocketTransfers
 
     public static long ReceiveFrom(KernelTask task, in SyscallArguments a)
     {
-        long error = UserVectors.TryMake(a.A1, a.A2, out UserVectors data);
-        if (error != 0)
-            return error;
-        error = SocketCalls.Find(task, a.Fd, out SocketFile? socket);
+        long error = Find(task, in a, out SocketFile? socket, out UserVectors data);
         if (error != 0)
             return error;
         long count = Receive(task, socket!, data, a.A3, out Incoming with);
@@ -93,11 +87,10 @@ internal static class SocketTransfers
         ContainerHost host = task.Process.Container.Host;
         if (a.A4 != 0 && !task.Restarted)
         {
-            if (!task.TryRead(a.A4, out long seconds) || !task.TryRead(a.A4 + 8, out long nanoseconds))
-                return -Errno.EFAULT;
-            if (seconds < 0 || nanoseconds is < 0 or >= 1_000_000_000)
-                return -Errno.EINVAL;
-            task.MessagesUntil = host.Now + (Math.Min(seconds, 1 << 30) * 1_000_000_000) + nanoseconds;
+            error = TimeCalls.ReadDeadline(task, a.A4, absolute: false, realtime: false, out long deadline);
+            if (error != 0)
+                return error;
+            task.MessagesUntil = deadline;
         }
 
         uint done = (uint)task.MessagesDone;
@@ -125,6 +118,14 @@ internal static class SocketTransfers
         }
 
         return done;
+    }
+
+    /// <summary>The buffer and the socket of a call that names both.</summary>
+    private static long Find(KernelTask task, in SyscallArguments a, out SocketFile? socket, out UserVectors data)
+    {
+        socket = null;
+        long error = UserVectors.TryMake(a.A1, a.A2, out data);
+        return error != 0 ? error : SocketCalls.Find(task, a.Fd, out socket);
     }
 
     private static long Pause(KernelTask task, uint done)

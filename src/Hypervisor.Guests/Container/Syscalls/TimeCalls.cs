@@ -97,6 +97,26 @@ internal static class TimeCalls
         return seconds < 0 || nanoseconds is < 0 or >= Second ? -1 : Nanoseconds(seconds, nanoseconds);
     }
 
+    /// <summary>When a struct timespec says that a wait is to end; never where there is none. 0 or a negated error.</summary>
+    /// <param name="task">Whose wait it is.</param>
+    /// <param name="address">Where it stands; 0 for none.</param>
+    /// <param name="absolute">Whether it is a moment, not a time from now.</param>
+    /// <param name="realtime">Whether a moment is of the clock of the day, not of that since the start.</param>
+    /// <param name="deadline">The moment, as the host loop counts.</param>
+    public static long ReadDeadline(KernelTask task, ulong address, bool absolute, bool realtime, out long deadline)
+    {
+        deadline = long.MaxValue;
+        if (address == 0)
+            return 0;
+        if (ReadTime(task, address) is not { } time)
+            return -Errno.EFAULT;
+        if (time < 0)
+            return -Errno.EINVAL;
+        ContainerHost host = task.Process.Container.Host;
+        deadline = !absolute ? host.Now + time : realtime ? time - host.EpochNanoseconds : time;
+        return 0;
+    }
+
     private static long Nanoseconds(long seconds, long nanoseconds)
         => seconds > long.MaxValue / Second / 4 ? long.MaxValue / 4 : Math.Max(0, seconds) * Second + Math.Max(0, nanoseconds);
 
