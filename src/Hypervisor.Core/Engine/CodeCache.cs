@@ -17,13 +17,20 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     private const int ChunkBytes = 1 << 20;
     private const int ScratchBytes = 16 << 10;
 
+    /// <summary>Jump caches, each of one address space of one hart.</summary>
+    private const int JumpCaches = 8;
+
     private readonly GuestMemory _memory;
     private readonly Lock _lock = new();
     private readonly List<nint> _chunks = [];
     private readonly Dictionary<int, List<nint>> _pages = [];
     private readonly List<int> _written = [];
     private readonly HashSet<int> _unsettled = [];
-    private JumpCacheEntry* _jumpCache;
+    private readonly nint[] _jumpCaches = new nint[JumpCaches];
+    private readonly ulong[] _jumpNumbers = new ulong[JumpCaches];
+    private readonly long[] _jumpUses = new long[JumpCaches];
+    private int _jumpCache;
+    private long _jumpChanges;
     private byte* _scratch;
     private Slot[] _slots = new Slot[64];
     private int _count;
@@ -46,19 +53,39 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
 
     ~CodeCache() => Release();
 
-    /// <summary>The jump cache, for <see cref="Hart.HartState.JumpCache"/>.</summary>
-    public JumpCacheEntry* JumpCache
+    /// <summary>The number of the fetch translations that the jump cache in force belongs to; 0 for none.</summary>
+    public ulong JumpCacheNumber { get; private set; }
+
+    /// <summary>The jump cache of fetch translations with a number, for <see cref="Hart.HartState.JumpCache"/>: that which it left, or an empty one.</summary>
+    public JumpCacheEntry* JumpCacheOf(ulong number)
     {
-        get
+        if (JumpCacheNumber == number)
+            return (JumpCacheEntry*)_jumpCaches[_jumpCache];
+        int chosen = 0;
+        for (int i = 0; i < JumpCaches; i++)
         {
-            if (_jumpCache == null)
+            if (_jumpNumbers[i] == number)
             {
-                _jumpCache = (JumpCacheEntry*)NativeMemory.Alloc((nuint)(JumpCacheEntry.Count * sizeof(JumpCacheEntry)));
-                ClearJumpCache();
+                chosen = i;
+                break;
             }
 
-            return _jumpCache;
+            if (_jumpUses[i] < _jumpUses[chosen])
+                chosen = i;
         }
+
+        if (_jumpNumbers[chosen] != number)
+        {
+            if (_jumpCaches[chosen] == 0)
+                _jumpCaches[chosen] = (nint)NativeMemory.Alloc((nuint)(JumpCacheEntry.Count * sizeof(JumpCacheEntry)));
+            ClearJumpCache(chosen);
+            _jumpNumbers[chosen] = number;
+        }
+
+        _jumpCache = chosen;
+        _jumpUses[chosen] = ++_jumpChanges;
+        JumpCacheNumber = number;
+        return (JumpCacheEntry*)_jumpCaches[chosen];
     }
 
     /// <summary>Room for one block that nobody finds again: a single step.</summary>
@@ -75,9 +102,6 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     /// <summary>The decoder's buffers, which belong to the cache's thread.</summary>
     public BlockBuilder? Builder { get; set; }
 
-    /// <summary>The hart whose targets the jump cache holds.</summary>
-    public HartContext? Owner { get; set; }
-
     /// <summary>Bytes of arena in use at most, before everything is dropped and decoded anew.</summary>
     public long Capacity { get; set; } = 64L << 20;
 
@@ -93,17 +117,28 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     /// <summary>Blocks decoded so far, for reports.</summary>
     public long BlocksBuilt { get; set; }
 
-    /// <summary>Empties the jump cache.</summary>
+    /// <summary>Empties the jump caches: that in force at once, the others when their place is wanted.</summary>
+    private void ClearJumpCaches()
+    {
+        Array.Clear(_jumpNumbers);
+        Array.Clear(_jumpUses);
+        if (JumpCacheNumber == 0)
+            return;
+        ClearJumpCache(_jumpCache);
+        _jumpNumbers[_jumpCache] = JumpCacheNumber;
+        _jumpUses[_jumpCache] = ++_jumpChanges;
+    }
+
+    /// <summary>Empties a jump cache.</summary>
     /// <remarks>
     /// A guest may jump to any address, so an empty entry is told by its place: its key belongs to another one. With every bit
     /// set it belongs to the last entry, which gets the key of the first.
     /// </remarks>
-    public void ClearJumpCache()
+    private void ClearJumpCache(int number)
     {
-        if (_jumpCache == null)
-            return;
-        new Span<byte>(_jumpCache, JumpCacheEntry.Count * sizeof(JumpCacheEntry)).Fill(0xFF);
-        _jumpCache[JumpCacheEntry.Count - 1].Key = 0;
+        var entries = (JumpCacheEntry*)_jumpCaches[number];
+        new Span<byte>(entries, JumpCacheEntry.Count * sizeof(JumpCacheEntry)).Fill(0xFF);
+        entries[JumpCacheEntry.Count - 1].Key = 0;
     }
 
     /// <summary>The first op of the block at an address, or null.</summary>
@@ -209,7 +244,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     {
         if (!_pages.Remove(page, out List<nint>? blocks))
             return;
-        ClearJumpCache();
+        ClearJumpCaches();
         foreach (nint block in blocks)
             Unhook((BlockHeader*)block, stale);
     }
@@ -227,7 +262,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
         _unsettled.Clear();
         _chunk = -1;
         _used = ChunkBytes;
-        ClearJumpCache();
+        ClearJumpCaches();
     }
 
     public void Dispose()
@@ -243,7 +278,8 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
         foreach (nint chunk in _chunks)
             NativeMemory.AlignedFree((void*)chunk);
         _chunks.Clear();
-        NativeMemory.Free(_jumpCache);
+        foreach (nint cache in _jumpCaches)
+            NativeMemory.Free((void*)cache);
         NativeMemory.AlignedFree(_scratch);
     }
 

@@ -23,22 +23,20 @@ internal sealed unsafe class HartContext : IDisposable
     private readonly byte[] _stateBytes;
     private HostPages? _tlbPages;
     private PageEntry* _pageEntries;
-    private readonly nint[] _filled = new nint[MostFilled];
     private readonly int _contexts;
-    private UInt128 _fetchedPages;
-    private ulong _fetchNumber;
-    private ulong _largeStart = ulong.MaxValue;
-    private ulong _largeLast;
+    private readonly TlbSpace?[] _spaces;
+    private TlbSpace _space;
+    private long* _storesMade;
+    private long _switches;
     private TlbContext? _forcedContext;
     private ulong _translationBits;
-    private int _fills;
-    private int _usedContexts;
-    private int _clearedContexts;
 
-    /// <summary>Entries that are invalidated one by one at a flush; where there are more, all are.</summary>
-    private const int MostFilled = 64;
+    /// <summary>Address spaces whose translations are kept at a time.</summary>
+    private const int KeptSpaces = 8;
 
     private const ulong MachineKey = 1UL << 62;
+    private const int SatpIdentifierShift = 44;
+    private const ulong SatpIdentifierMask = 0xFFFF;
 
     /// <summary>Creates a hart with all registers zero, in user mode.</summary>
     /// <param name="memory">The machine's RAM.</param>
@@ -52,6 +50,10 @@ internal sealed unsafe class HartContext : IDisposable
         Translator = translator;
         Controls = controls;
         _contexts = singleContext ? 1 : 4;
+
+        // Where memory costs before it is touched, the spaces of harts with several contexts are fewer.
+        _spaces = new TlbSpace?[singleContext ? 1 : HostPages.AreLazy ? KeptSpaces : 2];
+        _spaces[0] = _space = new TlbSpace(0);
         _stateBytes = GC.AllocateArray<byte>(s_stateBytes + 32 * vectorBits / 8 + CacheLine - 1, pinned: true);
         nuint start = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_stateBytes));
         State = (HartState*)((start + CacheLine - 1) & ~(nuint)(CacheLine - 1));
@@ -67,7 +69,7 @@ internal sealed unsafe class HartContext : IDisposable
         State->ReservationAddress = HartState.NoReservation;
         State->Privileged.Stimecmp = ulong.MaxValue;
         State->Limit = Interpreter.BlockBuilder.MaxInstructions;
-        _fetchNumber = memory.Code.NextFetchNumber();
+        _space.FetchNumber = memory.Code.NextFetchNumber();
         SetFetchEpoch();
     }
 
@@ -135,7 +137,7 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>While a debugger steps: no interrupt is taken, as no step is to end in a handler that has nothing to do with it.</summary>
     public bool HoldsInterrupts { get; set; }
 
-    /// <summary>What a debugger watches; null for nothing. Changed only together with <see cref="FlushTlb"/>.</summary>
+    /// <summary>What a debugger watches; null for nothing. Changed only together with <see cref="FlushTlb()"/>.</summary>
     public WatchList? Watches { get; set; }
 
     /// <summary>The address context in force.</summary>
@@ -150,12 +152,12 @@ internal sealed unsafe class HartContext : IDisposable
         if (shift <= 12)
             return;
         ulong start = address >> shift << shift;
-        _largeStart = Math.Min(_largeStart, start);
-        _largeLast = Math.Max(_largeLast, start + ((1UL << shift) - 1));
+        _space.LargeStart = Math.Min(_space.LargeStart, start);
+        _space.LargeLast = Math.Max(_space.LargeLast, start + ((1UL << shift) - 1));
     }
 
-    /// <summary>Whether the jump cache may hold targets of an address space no longer in force.</summary>
-    public bool JumpCacheStale { get; set; } = true;
+    /// <summary>Number of the fetch translations in force: what was found under it, jump caches among them, holds while it stands.</summary>
+    public ulong FetchNumber => _space.FetchNumber;
 
     /// <summary>Guest time when the current run began, in nanoseconds. The host loop sets it before each run.</summary>
     public long TimeAtEntry { get; set; }
@@ -265,13 +267,13 @@ internal sealed unsafe class HartContext : IDisposable
             context = TlbContext.User;
         if (_tlbPages is null)
             AllocateTlbs();
-        State->Tlb = Tlb.Context(Tlbs, (int)context);
+        State->Tlb = TlbOf(_space, (int)context);
         int bit = 1 << (int)context;
-        _usedContexts |= bit;
-        if ((_clearedContexts & bit) == 0)
+        _space.UsedContexts |= bit;
+        if ((_space.ClearedContexts & bit) == 0)
         {
             // At its first use, so that a hart which sleeps touches no memory for it.
-            _clearedContexts |= bit;
+            _space.ClearedContexts |= bit;
             Tlb.Clear((TlbEntry*)State->Tlb, Tlb.EntriesPerContext);
         }
 
@@ -295,7 +297,7 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>Remembers where code at an address is fetched from.</summary>
     public void NoteFetchPage(ulong pc, ulong physicalPage)
     {
-        _fetchedPages |= FetchBit(pc);
+        _space.FetchedPages |= FetchBit(pc);
         *FetchEntry.For(State, pc) = new FetchEntry { Page = pc & ~0xFFFUL, Physical = physicalPage, Epoch = State->FetchEpoch };
     }
 
@@ -340,64 +342,121 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>Notes that an entry is being made, for the next flush.</summary>
     public void NoteFill(TlbEntry* entry)
     {
-        if (_fills < MostFilled)
-            _filled[_fills] = (nint)entry;
-        _fills++;
+        if (_space.Fills < TlbSpace.MostFilled)
+            _space.Filled[_space.Fills] = (nint)entry;
+        _space.Fills++;
     }
 
-    /// <summary>Drops all translations.</summary>
-    public void FlushTlb()
+    /// <summary>Notes that an entry for stores is being made in the context in force: before it is, for <see cref="CodeTracker"/>.</summary>
+    public void NoteStoreFill()
+        => Volatile.Write(ref _storesMade[_space.Index * _contexts + (_contexts == 1 ? 0 : (int)Context)], 1);
+
+    /// <summary>
+    /// Puts another address space in force: what is left keeps its translations under its number, and finds them again when it
+    /// comes back, until they are dropped or their place is needed. Whoever changes tables of a space that is not in force
+    /// says so by a fence, as the architecture asks (privileged specification, section 12.1.11).
+    /// </summary>
+    /// <param name="from">The value of satp, or what stands for it, under which the translations so far were made.</param>
+    /// <param name="to">The value from now on.</param>
+    public void SwitchSpace(ulong from, ulong to)
     {
-        TlbFlushes++;
-        for (int i = 0; i < _fills && _fills <= MostFilled; i++)
-            ((TlbEntry*)_filled[i])->Tag = Tlb.Invalid;
-        for (int context = 0; context < _contexts && _fills > MostFilled; context++)
-        {
-            if ((_usedContexts & 1 << context) != 0)
-                Tlb.Clear(Tlb.Context(Tlbs, context), Tlb.EntriesPerContext);
-        }
-
-        for (int context = 0; context < _contexts; context++)
-        {
-            if ((_usedContexts & 1 << context) != 0)
-                Tlb.DropWindows(Tlb.Context(Tlbs, context));
-        }
-
-        _fills = 0;
-
-        _usedContexts = ContextStale ? 0 : 1 << (_contexts == 1 ? 0 : (int)Context);
-        _largeStart = ulong.MaxValue;
-        _largeLast = 0;
-        DropFetches();
-    }
-
-    /// <summary>Drops the translations of one page in every context.</summary>
-    public void FlushTlbPage(ulong address)
-    {
-        if (address >= _largeStart && address <= _largeLast)
+        if (_spaces.Length == 1)
         {
             FlushTlb();
             return;
         }
 
-        if (_tlbPages is null)
-            return;
-        ulong tag = address & ~0xFFFUL;
-        for (int context = 0; context < _contexts; context++)
+        ContextStale = true;
+        State->ReservationAddress = HartState.NoReservation;
+        _space.Satp = from;
+        _space.IsKept = true;
+        _space.LastUse = ++_switches;
+        TlbSpace? next = null;
+        for (int i = 0; i < _spaces.Length; i++)
         {
-            TlbEntry* tlb = Tlb.Context(Tlbs, context);
-            if (Tlb.LoadEntry(tlb, address)->Tag == tag)
-                Tlb.LoadEntry(tlb, address)->Tag = Tlb.Invalid;
-            if (Tlb.StoreEntry(tlb, address)->Tag == tag)
-                Tlb.StoreEntry(tlb, address)->Tag = Tlb.Invalid;
-            Tlb.DropWindowsAt(tlb, tag);
+            TlbSpace? space = _spaces[i];
+            if (space is { IsKept: true } && space.Satp == to)
+            {
+                next = space;
+                break;
+            }
+
+            // Best one that holds nothing, then a new one, then that which was not used for longest.
+            if (next is null || (next.IsKept && (space is not { IsKept: true } || space.LastUse < next.LastUse)))
+                next = space ?? (_spaces[i] = new TlbSpace(i));
         }
 
+        _space = next!;
+        if (!_space.IsKept || _space.Satp != to)
+            Drop(_space);
+        if (Tlbs != null)
+            State->FetchTable = FetchTableOf(_space);
+        SetFetchEpoch();
+    }
+
+    /// <summary>Drops all translations, of all address spaces.</summary>
+    public void FlushTlb()
+    {
+        TlbFlushes++;
+        foreach (TlbSpace? space in _spaces)
+        {
+            // Those not in force are emptied when their place is wanted.
+            if (space is not null)
+                space.IsKept = false;
+        }
+
+        Drop(_space);
+        State->ReservationAddress = HartState.NoReservation;
+    }
+
+    /// <summary>Drops the translations of the address spaces with an identifier.</summary>
+    /// <param name="identifier">The identifier (ASID).</param>
+    /// <param name="satp">The value of satp in force.</param>
+    public void FlushTlb(ulong identifier, ulong satp)
+    {
+        TlbFlushes++;
+        foreach (TlbSpace? space in _spaces)
+        {
+            if (space is null || !HasIdentifier(space, identifier, satp))
+                continue;
+            if (space == _space)
+                Drop(space);
+            else
+                space.IsKept = false;
+        }
+
+        State->ReservationAddress = HartState.NoReservation;
+    }
+
+    /// <summary>Drops the translations of one page in every context of every address space, or of those with an identifier.</summary>
+    /// <param name="address">An address in the page.</param>
+    /// <param name="identifier">The identifier (ASID), or null for all.</param>
+    /// <param name="satp">The value of satp in force, with an identifier.</param>
+    public void FlushTlbPage(ulong address, ulong? identifier = null, ulong satp = 0)
+    {
+        if (_tlbPages is null)
+            return;
+        State->ReservationAddress = HartState.NoReservation;
         foreach (AccessKind kind in (ReadOnlySpan<AccessKind>)[AccessKind.Load, AccessKind.Store])
             PageEntry.For(_pageEntries, address, kind)->Flags = 0;
-        State->ReservationAddress = HartState.NoReservation;
-        if ((_fetchedPages & FetchBit(address)) != 0)
-            DropFetches();
+        foreach (TlbSpace? space in _spaces)
+        {
+            if (space is null || (space != _space && !space.IsKept) || (identifier is { } number && !HasIdentifier(space, number, satp)))
+                continue;
+            if (address < space.LargeStart || address > space.LargeLast)
+            {
+                DropPage(space, address);
+            }
+            else if (space == _space)
+            {
+                TlbFlushes++;
+                Drop(space);
+            }
+            else
+            {
+                space.IsKept = false;
+            }
+        }
     }
 
     public void Dispose()
@@ -408,23 +467,75 @@ internal sealed unsafe class HartContext : IDisposable
         _tlbPages.Dispose();
     }
 
+    private TlbEntry* TlbOf(TlbSpace space, int context) => Tlb.Context(Tlbs, space.Index * _contexts + context);
+
+    private byte* FetchTableOf(TlbSpace space)
+        => (byte*)Tlbs + _spaces.Length * _contexts * Tlb.ContextBytes + space.Index * FetchEntry.Count * sizeof(FetchEntry);
+
+    private bool HasIdentifier(TlbSpace space, ulong identifier, ulong satp)
+        => (((space == _space ? satp : space.Satp) >> SatpIdentifierShift) & SatpIdentifierMask) == (identifier & SatpIdentifierMask);
+
     /// <summary>At the first use, as they take longer to get than all else of a guest that may never run.</summary>
     private void AllocateTlbs()
     {
-        _tlbPages = HostPages.Allocate((nuint)(_contexts * Tlb.ContextBytes + FetchEntry.Count * sizeof(FetchEntry) + PageEntry.Count * sizeof(PageEntry)));
+        int contexts = _spaces.Length * _contexts;
+        int fetches = _spaces.Length * FetchEntry.Count * sizeof(FetchEntry);
+        int pages = PageEntry.Count * sizeof(PageEntry);
+        _tlbPages = HostPages.Allocate((nuint)(contexts * Tlb.ContextBytes + fetches + pages + contexts * sizeof(long)));
         Tlbs = (TlbEntry*)_tlbPages.Base;
-        State->FetchTable = (byte*)Tlbs + _contexts * Tlb.ContextBytes;
-        _pageEntries = (PageEntry*)((FetchEntry*)State->FetchTable + FetchEntry.Count);
-        Memory.Code.RegisterTlb(Tlbs, _contexts);
+        State->FetchTable = FetchTableOf(_space);
+        _pageEntries = (PageEntry*)((byte*)Tlbs + contexts * Tlb.ContextBytes + fetches);
+        _storesMade = (long*)((byte*)_pageEntries + pages);
+        Memory.Code.RegisterTlb(Tlbs, contexts, _storesMade);
     }
 
-    private void DropFetches()
+    /// <summary>Drops the translations of an address space.</summary>
+    private void Drop(TlbSpace space)
     {
-        _fetchNumber = Memory.Code.NextFetchNumber();
-        SetFetchEpoch();
-        _fetchedPages = 0;
-        JumpCacheStale = true;
-        State->ReservationAddress = HartState.NoReservation;
+        for (int i = 0; i < space.Fills && space.Fills <= TlbSpace.MostFilled; i++)
+            ((TlbEntry*)space.Filled[i])->Tag = Tlb.Invalid;
+        for (int context = 0; context < _contexts; context++)
+        {
+            if ((space.UsedContexts & 1 << context) == 0)
+                continue;
+            if (space.Fills > TlbSpace.MostFilled)
+                Tlb.Clear(TlbOf(space, context), Tlb.EntriesPerContext);
+            Tlb.DropWindows(TlbOf(space, context));
+            _storesMade[space.Index * _contexts + context] = 0;
+        }
+
+        space.Fills = 0;
+        space.UsedContexts = space != _space || ContextStale ? 0 : 1 << (_contexts == 1 ? 0 : (int)Context);
+        space.LargeStart = ulong.MaxValue;
+        space.LargeLast = 0;
+        DropFetches(space);
+    }
+
+    private void DropPage(TlbSpace space, ulong address)
+    {
+        ulong tag = address & ~0xFFFUL;
+        for (int context = 0; context < _contexts; context++)
+        {
+            if ((space.UsedContexts & 1 << context) == 0)
+                continue;
+            TlbEntry* tlb = TlbOf(space, context);
+            if (Tlb.LoadEntry(tlb, address)->Tag == tag)
+                Tlb.LoadEntry(tlb, address)->Tag = Tlb.Invalid;
+            if (Tlb.StoreEntry(tlb, address)->Tag == tag)
+                Tlb.StoreEntry(tlb, address)->Tag = Tlb.Invalid;
+            Tlb.DropWindowsAt(tlb, tag);
+        }
+
+        if ((space.FetchedPages & FetchBit(address)) != 0)
+            DropFetches(space);
+    }
+
+    private void DropFetches(TlbSpace space)
+    {
+        space.FetchNumber = Memory.Code.NextFetchNumber();
+        space.FetchedPages = 0;
+        if (space == _space)
+            SetFetchEpoch();
     }
 
     /// <summary>A page's bit in the filter of pages that code was fetched from since the last flush; others may share it.</summary>
@@ -434,7 +545,7 @@ internal sealed unsafe class HartContext : IDisposable
     private ulong Stamp => State->FetchEpoch << 2 | (uint)Context;
 
     /// <summary>Contexts have numbers of their own, so that changes between them invalidate nothing; zero is never one.</summary>
-    private void SetFetchEpoch() => State->FetchEpoch = _fetchNumber << 2 | State->KeyBits >> 61 | (State->KeyBits & 1);
+    private void SetFetchEpoch() => State->FetchEpoch = _space.FetchNumber << 2 | State->KeyBits >> 61 | (State->KeyBits & 1);
 }
 
 /// <summary>Where a page of code is fetched from.</summary>

@@ -149,11 +149,7 @@ internal sealed class MachineDebugger
     internal void Report(DebugStop stop) => Stopped?.Invoke(stop);
 
     private void ApplyBreakpoints()
-    {
-        _machine.SetBreakpoints(_breakpoints.Count == 0 ? null : new HashSet<ulong>(_breakpoints.Keys));
-        foreach (VCpu vcpu in _machine.VCpus)
-            vcpu.Hart.JumpCacheStale = true;
-    }
+        => _machine.SetBreakpoints(_breakpoints.Count == 0 ? null : new HashSet<ulong>(_breakpoints.Keys));
 
     private void ApplyWatches()
     {

@@ -21,7 +21,7 @@ internal sealed unsafe class CodeTracker
     private readonly Lock _lock = new();
     private readonly Dictionary<int, ulong> _chunks = [];
     private readonly List<ICodeObserver> _observers = [];
-    private readonly List<(nint Tlb, int Contexts)> _tlbs = [];
+    private readonly List<(nint Tlb, int Contexts, nint StoresMade)> _tlbs = [];
     private ulong _fetchNumber;
 
     public CodeTracker(GuestMemory memory) => _memory = memory;
@@ -38,10 +38,14 @@ internal sealed unsafe class CodeTracker
             _observers.Remove(observer);
     }
 
-    public void RegisterTlb(TlbEntry* tlb, int contexts)
+    /// <summary>Takes note of a hart's TLB.</summary>
+    /// <param name="tlb">Its contexts.</param>
+    /// <param name="contexts">How many they are.</param>
+    /// <param name="storesMade">A word for each, not 0 from before it has an entry for stores: others need not be looked through.</param>
+    public void RegisterTlb(TlbEntry* tlb, int contexts, long* storesMade)
     {
         lock (_lock)
-            _tlbs.Add(((nint)tlb, contexts));
+            _tlbs.Add(((nint)tlb, contexts, (nint)storesMade));
     }
 
     /// <summary>A number for the fetch translations that a hart makes until it drops them: no hart of the memory gets it again.</summary>
@@ -128,10 +132,12 @@ internal sealed unsafe class CodeTracker
     {
         bool any = false;
         var host = (nint)_memory.HostPage(_memory.Region.Base + ((ulong)page << 12));
-        foreach ((nint start, int contexts) in _tlbs)
+        foreach ((nint start, int contexts, nint made) in _tlbs)
         {
             for (int context = 0; context < contexts; context++)
             {
+                if (Volatile.Read(ref ((long*)made)[context]) == 0)
+                    continue;
                 TlbEntry* stores = Tlb.Context((TlbEntry*)start, context) + Tlb.Entries;
                 for (int i = 0; i < Tlb.Entries; i++)
                 {
@@ -146,10 +152,13 @@ internal sealed unsafe class CodeTracker
 
         // Windows are made from entries, and looked at once more when they are made: behind the entries they go too.
         Interlocked.MemoryBarrier();
-        foreach ((nint start, int contexts) in _tlbs)
+        foreach ((nint start, int contexts, nint made) in _tlbs)
         {
             for (int context = 0; context < contexts; context++)
-                any |= Tlb.DropWindowsOn(Tlb.Context((TlbEntry*)start, context), host);
+            {
+                if (Volatile.Read(ref ((long*)made)[context]) != 0)
+                    any |= Tlb.DropWindowsOn(Tlb.Context((TlbEntry*)start, context), host);
+            }
         }
 
         return any;

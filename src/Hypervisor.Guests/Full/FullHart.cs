@@ -110,10 +110,19 @@ internal sealed unsafe class FullHart
     /// <summary>Drops shadow entries, and with them what the engine's TLB made of them.</summary>
     public void Fence(ulong? address, ulong? asid)
     {
-        if (Shadows.Fence(address, asid) || address is null)
-            Hart.FlushTlb();
-        else
-            Hart.FlushTlbPage(address.Value);
+        bool all = Shadows.Fence(address, asid) || address is null;
+        switch (all, asid)
+        {
+            case (true, null):
+                Hart.FlushTlb();
+                break;
+            case (true, { } identifier):
+                Hart.FlushTlb(identifier, Shadows.Satp);
+                break;
+            default:
+                Hart.FlushTlbPage(address!.Value, asid, Shadows.Satp);
+                break;
+        }
     }
 
     /// <summary>Puts the virtual mode's address context in force, after the mode or its status bits changed.</summary>
@@ -171,12 +180,16 @@ internal sealed unsafe class FullHart
 
     private void SwitchSpace()
     {
+        ulong left = Shadows.Satp;
         Shadows.Switch(Virtual.Satp);
+        Hart.SwitchSpace(left, Virtual.Satp);
 
         // Machine mode's entries hold the old space's addresses only if it borrowed them.
         if ((Virtual.Mstatus & MstatusBits.Mprv) != 0)
+        {
             Shadows.DropMachine();
-        Hart.FlushTlb();
+            Hart.FlushTlb();
+        }
     }
 
     private void TimerDue()

@@ -29,6 +29,9 @@ internal sealed unsafe class ShadowTables
     /// <summary>Misses that the guest's own tables, or its PMP, refused too.</summary>
     public long Refusals { get; private set; }
 
+    /// <summary>The satp whose space is in force.</summary>
+    public ulong Satp => _current.Satp;
+
     /// <summary>Writes of satp.</summary>
     public long Switches => _clock;
 

@@ -183,11 +183,13 @@ internal sealed class ParaExtension(ParaMachine machine) : ISbiExtension
     {
         if (asid > LargestAsid)
             return SbiError.InvalidParam;
-
-        // TLBs hold one address space: what is not in force has nothing in them.
-        if (pages == 0 && asid != hart.Asid)
+        if (pages is 0)
+        {
+            hart.Hart.FlushTlb(asid, hart.Satp);
             return SbiError.Success;
-        if (pages is 0 or > LargestPageFlush)
+        }
+
+        if (pages > LargestPageFlush)
         {
             hart.Hart.FlushTlb();
             return SbiError.Success;

@@ -90,8 +90,8 @@ internal sealed unsafe class ParaHart
     /// <summary>Whether an interrupt that the hart enabled is pending, whatever its global enable says.</summary>
     public bool HasInterrupt => (Volatile.Read(ref Hart.State->Privileged.Mip) & Hart.State->Privileged.Mie) != 0;
 
-    /// <summary>The address-space number in force.</summary>
-    public ulong Asid => (Hart.State->Privileged.Satp >> Sv39.SatpAsidShift) & 0xFFFF;
+    /// <summary>The value of satp in force.</summary>
+    public ulong Satp => Hart.State->Privileged.Satp;
 
     /// <summary>The current time in ticks of the time CSR.</summary>
     public ulong NowTicks => (ulong)(Hart.Nanoseconds(0) / HartContext.NanosecondsPerTick);
@@ -145,9 +145,8 @@ internal sealed unsafe class ParaHart
         state->Privileged.Mstatus |= MstatusBits.Tvm;
         if (state->Privileged.Satp == satp)
             return;
+        Hart.SwitchSpace(state->Privileged.Satp, satp);
         state->Privileged.Satp = satp;
-        Hart.ContextStale = true;
-        Hart.FlushTlb();
     }
 
     /// <summary>Stops the hart: whatever wakes it, it cannot fetch an instruction.</summary>

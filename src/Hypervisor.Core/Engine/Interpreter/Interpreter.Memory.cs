@@ -195,6 +195,7 @@ internal sealed unsafe partial class Interpreter
         TlbEntry* entry = Tlb.StoreEntry((TlbEntry*)hart.State->Tlb, address);
         ulong start = address & ~0xFFFUL;
         hart.NoteFill(entry);
+        hart.NoteStoreFill();
         entry->Addend = (nint)translation.HostPage - (nint)start;
         Volatile.Write(ref entry->Tag, start);
         Interlocked.MemoryBarrier();

@@ -56,10 +56,7 @@ internal sealed unsafe partial class Interpreter
             case Opcode.SinvalVma:
                 if (!TrapUnit.FenceIsLegal(in p))
                     return Illegal(hart, op, out exit);
-                if (op->Rs1 == 0)
-                    hart.FlushTlb();
-                else
-                    hart.FlushTlbPage(s->X[op->Rs1]);
+                Fence(hart, op);
                 return Retire(s, op);
 
             case Opcode.SfenceWInval:
@@ -80,6 +77,31 @@ internal sealed unsafe partial class Interpreter
         if (opcode >= Opcode.Vsetvli)
             return DoVector(hart, code, op, opcode, out exit);
         return MemoryShape.Of(opcode).Size != 0 ? DoMemory(hart, code, op, opcode, out exit) : Illegal(hart, op, out exit);
+    }
+
+    /// <summary>
+    /// SFENCE.VMA (privileged specification, section 12.2.1). With an identifier, what global entries map may stay, in the address
+    /// spaces of others.
+    /// </summary>
+    private static void Fence(HartContext hart, Op* op)
+    {
+        HartState* s = hart.State;
+        ulong satp = s->Privileged.Satp;
+        switch (op->Rs1 != 0, op->Rs2 != 0)
+        {
+            case (false, false):
+                hart.FlushTlb();
+                break;
+            case (false, true):
+                hart.FlushTlb(s->X[op->Rs2], satp);
+                break;
+            case (true, false):
+                hart.FlushTlbPage(s->X[op->Rs1]);
+                break;
+            case (true, true):
+                hart.FlushTlbPage(s->X[op->Rs1], s->X[op->Rs2], satp);
+                break;
+        }
     }
 
     private SlowOutcome Trap(HartContext hart, Op* op, TrapCause cause, ulong value, out VmExit exit)
@@ -115,7 +137,13 @@ internal sealed unsafe partial class Interpreter
             return SlowOutcome.Next;
 
         if ((effects & CsrEffects.TranslationChanged) != 0)
-            hart.FlushTlb();
+        {
+            if (csr == CsrNumber.Satp)
+                hart.SwitchSpace(old, p.Satp);
+            else
+                hart.FlushTlb();
+        }
+
         if ((effects & CsrEffects.TimerChanged) != 0)
         {
             hart.ProgressInRun = s->BudgetAtEntry - s->Budget + BlockHeader.InfoOf(op)->Retired;

@@ -195,13 +195,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         hart.InstructionFencePending = false;
         if (_tier is not null)
             _tier.Attach(code, _handlers);
-        if (code.Owner != hart)
-        {
-            code.Owner = hart;
-            hart.JumpCacheStale = true;
-        }
-
-        hart.State->JumpCache = code.JumpCache;
+        hart.State->JumpCache = code.JumpCacheOf(hart.FetchNumber);
         hart.State->VectorKernels = _handlers.VectorKernels;
     }
 
@@ -213,12 +207,8 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         exitValue = 0;
         if (hart.ContextStale)
             hart.UpdateContext();
-        if (hart.JumpCacheStale)
-        {
-            code.ClearJumpCache();
-            hart.JumpCacheStale = false;
-        }
-
+        if (code.JumpCacheNumber != hart.FetchNumber)
+            s->JumpCache = code.JumpCacheOf(hart.FetchNumber);
         ulong pc = s->Pc;
         JumpCacheEntry* cached = JumpCacheEntry.For(s, pc);
         if (cached->Key == (pc | s->KeyBits) && BlockHeader.Of(cached->Op)->Instructions <= s->Budget)
