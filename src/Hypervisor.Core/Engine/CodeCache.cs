@@ -56,11 +56,17 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     /// <summary>The number of the fetch translations that the jump cache in force belongs to; 0 for none.</summary>
     public ulong JumpCacheNumber { get; private set; }
 
+    /// <summary>The jump cache in force.</summary>
+    public JumpCacheEntry* JumpCache { get; private set; }
+
+    /// <summary>Whether pages with blocks were written since the last <see cref="Settle"/>.</summary>
+    public bool IsUnsettled => Volatile.Read(ref _anyWritten);
+
     /// <summary>The jump cache of fetch translations with a number, for <see cref="Hart.HartState.JumpCache"/>: that which it left, or an empty one.</summary>
     public JumpCacheEntry* JumpCacheOf(ulong number)
     {
         if (JumpCacheNumber == number)
-            return (JumpCacheEntry*)_jumpCaches[_jumpCache];
+            return JumpCache;
         int chosen = 0;
         for (int i = 0; i < JumpCaches; i++)
         {
@@ -85,7 +91,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
         _jumpCache = chosen;
         _jumpUses[chosen] = ++_jumpChanges;
         JumpCacheNumber = number;
-        return (JumpCacheEntry*)_jumpCaches[chosen];
+        return JumpCache = (JumpCacheEntry*)_jumpCaches[chosen];
     }
 
     /// <summary>Room for one block that nobody finds again: a single step.</summary>

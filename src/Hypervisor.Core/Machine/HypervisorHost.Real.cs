@@ -77,13 +77,23 @@ public sealed partial class HypervisorHost
 
     private void RunCpu(PhysicalCpu cpu)
     {
-        while (!_stopping)
+        VCpu? ran = null;
+        SliceEnd end = default;
+        long start = 0;
+        long retired = 0;
+        while (true)
         {
+            // One slice is closed and the next one begun at one moment under one lock.
             VCpu? vcpu;
-            long start;
             lock (_gate)
             {
-                start = CurrentTime();
+                long now = CurrentTime();
+                if (ran is not null)
+                    EndSlice(cpu, ran, end, retired, start, now);
+                ran = null;
+                if (_stopping)
+                    return;
+                start = now;
                 vcpu = PickFor(cpu, start);
                 if (vcpu is not null && HasMoreVCpusThanCpus)
                     RealTimerArmed(cpu.SliceEnd + Overrun);
@@ -104,22 +114,25 @@ public sealed partial class HypervisorHost
             // The budget brings a vCPU out in time as long as it goes on at its pace; one that turns to slow work, such as
             // exits without end, is fetched by the timer thread.
             vcpu.Processor = cpu.Number;
+            vcpu.RunningSince = start;
             long budget = Math.Clamp((long)((cpu.SliceEnd - start) * vcpu.Rate), 1000, 1L << 40);
-            SliceEnd end = vcpu.Machine.SamplesAccesses && cpu.Slices % SlicesPerSample == 0
-                ? SampleSlice(cpu, vcpu, budget, out long retired)
+            end = vcpu.Machine.SamplesAccesses && cpu.Slices % SlicesPerSample == 0
+                ? SampleSlice(cpu, vcpu, budget, out retired)
                 : vcpu.RunSlice(budget, vcpu.Machine.CodeCacheFor(cpu.Number), out retired);
-            lock (_gate)
-            {
-                long now = CurrentTime();
-                long used = Math.Max(1, now - start);
-                if (end == SliceEnd.Attention && now >= cpu.SliceEnd)
-                    end = SliceEnd.Expired;
-                if (end == SliceEnd.Expired)
-                    vcpu.Rate = Math.Clamp(vcpu.Rate * 0.5 + 0.5 * retired / used, 0.001, 20);
-                Book(cpu, vcpu, used);
-                CloseSlice(cpu, vcpu, end, used, now);
-            }
+            ran = vcpu;
         }
+    }
+
+    /// <summary>A vCPU came out of a slice that began at some time. Under the lock.</summary>
+    private void EndSlice(PhysicalCpu cpu, VCpu vcpu, SliceEnd end, long retired, long start, long now)
+    {
+        long used = Math.Max(1, now - start);
+        if (end == SliceEnd.Attention && now >= cpu.SliceEnd)
+            end = SliceEnd.Expired;
+        if (end == SliceEnd.Expired)
+            vcpu.Rate = Math.Clamp(vcpu.Rate * 0.5 + 0.5 * retired / used, 0.001, 20);
+        Book(cpu, vcpu, used);
+        CloseSlice(cpu, vcpu, end, used, now);
     }
 
     /// <summary>A slice with code that counts its memory accesses.</summary>

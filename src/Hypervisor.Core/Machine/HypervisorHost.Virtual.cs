@@ -112,6 +112,7 @@ public sealed partial class HypervisorHost
         long rate = _options.PicosecondsPerInstruction;
         long budget = (long)Int128.Min(long.MaxValue / 4, ((Int128)(cpu.Horizon - start) * 1000 - cpu.LocalPicoseconds + rate - 1) / rate);
         vcpu.Hart.TimeAtEntry = start;
+        vcpu.RunningSince = start;
         vcpu.Processor = cpu.Number;
         vcpu.WakePending = false;
         _active = cpu;

@@ -99,6 +99,9 @@ public sealed class VCpu : IDisposable
     /// <summary>The host loop's: since when the vCPU has been waiting for a physical CPU.</summary>
     internal long WaitingSince { get; set; }
 
+    /// <summary>The host loop's: when the vCPU's run in progress began, or its last one.</summary>
+    internal long RunningSince { get; set; }
+
     /// <summary>The host loop's: instructions a nanosecond, learnt from slice to slice in real time.</summary>
     internal double Rate { get; set; } = 0.2;
 

@@ -133,23 +133,32 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
 
     void IPersonality.PrepareRun(VCpu vcpu)
     {
+        if (vcpu.Data is KernelTask { IsPrepared: true } prepared)
+        {
+            prepared.IsPrepared = false;
+            return;
+        }
+
         lock (_kernel)
         {
             if (vcpu.Data is KernelTask task)
-            {
-                task.WasWoken = false;
-                if (task.FlushOwed != 0)
-                {
-                    task.Hart.FlushTlb();
-                    Frames.Paid(task);
-                }
-
-                BeforeUser(task);
-                Sequence(task);
-                task.InGuest = true;
-                Frames.Settle();
-            }
+                Prepare(task);
         }
+    }
+
+    private void Prepare(KernelTask task)
+    {
+        task.WasWoken = false;
+        if (task.FlushOwed != 0)
+        {
+            task.Hart.FlushTlb();
+            Frames.Paid(task);
+        }
+
+        BeforeUser(task);
+        Sequence(task);
+        task.InGuest = true;
+        Frames.Settle();
     }
 
     ExitVerdict IPersonality.BeforeSlice(VCpu vcpu)
@@ -160,11 +169,16 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
             return ExitVerdict.Resume;
         lock (_kernel)
         {
-            task.SliceStartedAt = Now;
             task.WasPreempted = true;
             if ((task.Process.StoppedBy != 0 || task.IsHeldForIo) && !task.Killed)
                 return ExitVerdict.Block;
-            return task.Process.Container.Cpu is not { } account || account.MayRun(task) ? ExitVerdict.Resume : ExitVerdict.Block;
+            if (task.Process.Container.Cpu is { } account && !account.MayRun(task))
+                return ExitVerdict.Block;
+
+            // The run follows at once: it is prepared under the same lock.
+            Prepare(task);
+            task.IsPrepared = true;
+            return ExitVerdict.Resume;
         }
     }
 

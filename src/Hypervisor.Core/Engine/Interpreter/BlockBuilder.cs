@@ -194,7 +194,7 @@ internal sealed unsafe class BlockBuilder
 
             case Opcode.Ecall or Opcode.Ebreak or Opcode.Mret or Opcode.Sret or Opcode.Wfi or Opcode.Illegal
                 or Opcode.FenceI or Opcode.SfenceVma or Opcode.SinvalVma or Opcode.SfenceWInval or Opcode.SfenceInvalIr:
-                EmitPlain(in i, _handlers.Slow);
+                EmitPlain(in i, i.Opcode == Opcode.Ecall ? _handlers.Call : _handlers.Slow);
                 return Flow.Ends;
 
             case Opcode.Csrrs when i.Rs1 == 0 && i.Immediate is CsrNumber.Vl or CsrNumber.Vlenb:

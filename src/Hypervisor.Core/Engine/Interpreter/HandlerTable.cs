@@ -28,6 +28,7 @@ internal sealed unsafe class HandlerTable
         LinkMiss = Resolve((nint)(Next)(&Handlers.LinkMiss));
         CrossPage = Resolve((nint)(Next)(&Handlers.CrossPage));
         Stale = Resolve((nint)(Next)(&Handlers.Stale));
+        Call = Resolve((nint)(Next)(&Handlers.Call));
         Break = Resolve((nint)(Next)(&Handlers.Break));
         Count = Resolve((nint)(Next)(&Handlers.Count));
         WideConstant = Resolve((nint)(Next)(&Handlers.WideConstant));
@@ -41,6 +42,8 @@ internal sealed unsafe class HandlerTable
     public nint CrossPage { get; }
 
     public nint Stale { get; }
+
+    public nint Call { get; }
 
     public nint Break { get; }
 

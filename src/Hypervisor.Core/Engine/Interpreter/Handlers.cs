@@ -222,6 +222,15 @@ internal static unsafe class Handlers
         s->Event = (int)EngineEvent.Slow;
     }
 
+    /// <summary>An environment call.</summary>
+    [MethodImpl(Hot)]
+    public static void Call(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    {
+        s->Budget = budget;
+        s->EventOp = op;
+        s->Event = (int)EngineEvent.Call;
+    }
+
     /// <summary>Before an access, in code decoded to count them.</summary>
     [MethodImpl(Hot)]
     public static void Count(Op* op, HartState* s, TlbEntry* tlb, long budget)

@@ -21,9 +21,6 @@ internal sealed unsafe partial class Interpreter
             case >= Opcode.Csrrw and <= Opcode.Csrrci:
                 return DoCsr(hart, op, opcode, out exit);
 
-            case Opcode.Ecall:
-                return Trap(hart, op, TrapCause.EcallFromU + (uint)p.Mode, 0, out exit);
-
             case Opcode.Ebreak:
                 return Trap(hart, op, TrapCause.Breakpoint, AddressOf(op, BlockHeader.InfoOf(op)), out exit);
 

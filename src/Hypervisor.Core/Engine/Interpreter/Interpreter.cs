@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hypervisor.Core.Engine.Translator;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Isa;
@@ -78,7 +79,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         {
             if (op == null)
             {
-                if (hart.ConsumeAttention())
+                if (Volatile.Read(ref s->Limit) != BlockBuilder.MaxInstructions && hart.ConsumeAttention())
                     return Leave(hart, VmExitReason.Attention);
                 if (s->Reserve > 0 && s->Budget < RegionPlan.MaxInstructions)
                 {
@@ -93,7 +94,11 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
 
                 if (s->Budget <= 0)
                     return Leave(hart, VmExitReason.BudgetExpired);
-                op = Find(hart, code, out TranslationStatus status, out ulong exitValue);
+                TranslationStatus status = TranslationStatus.Ok;
+                ulong exitValue = 0;
+                op = FindQuickly(hart, code);
+                if (op == null)
+                    op = Find(hart, code, out status, out exitValue);
                 if (op == null)
                 {
                     if (status == TranslationStatus.Exit)
@@ -134,8 +139,6 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
 
                 case EngineEvent.Slow:
                     op = (Op*)s->EventOp;
-                    if (IsCallThatExits(hart, op))
-                        return LeaveOnCall(hart, op);
                     switch (DoSlow(hart, code, op, out VmExit exit))
                     {
                         case SlowOutcome.Next:
@@ -160,6 +163,22 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
                     }
 
                     break;
+
+                case EngineEvent.Call:
+                {
+                    // The most frequent exit there is, kept short.
+                    op = (Op*)s->EventOp;
+                    uint cause = (uint)TrapCause.EcallFromU + (uint)hart.State->Privileged.Mode;
+                    if ((hart.Controls.Exceptions >> (int)cause & 1) != 0)
+                    {
+                        SettleAt(s, op);
+                        return new VmExit(VmExitReason.EnvironmentCall, Account(hart), cause, instruction: 0x73, length: 4, opcode: (ushort)Opcode.Ecall);
+                    }
+
+                    Trap(hart, op, (TrapCause)cause, 0, out _);
+                    op = null;
+                    break;
+                }
 
                 case EngineEvent.Break:
                     SettleAt(s, (Op*)s->EventOp);
@@ -191,12 +210,27 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
     private void Attach(HartContext hart, CodeCache code)
     {
         code.Builder ??= new BlockBuilder(_handlers, _fuse);
-        code.Settle(_handlers.Stale, fence: hart.InstructionFencePending);
-        hart.InstructionFencePending = false;
+        if (code.IsUnsettled || hart.InstructionFencePending)
+        {
+            code.Settle(_handlers.Stale, fence: hart.InstructionFencePending);
+            hart.InstructionFencePending = false;
+        }
+
         if (_tier is not null)
             _tier.Attach(code, _handlers);
-        hart.State->JumpCache = code.JumpCacheOf(hart.FetchNumber);
+        hart.State->JumpCache = code.JumpCacheNumber == hart.FetchNumber ? code.JumpCache : code.JumpCacheOf(hart.FetchNumber);
         hart.State->VectorKernels = _handlers.VectorKernels;
+    }
+
+    /// <summary>The first op at the program counter, where the jump cache in force has it; null where it has to be looked for.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Op* FindQuickly(HartContext hart, CodeCache code)
+    {
+        HartState* s = hart.State;
+        if (hart.ContextStale || code.JumpCacheNumber != hart.FetchNumber)
+            return null;
+        JumpCacheEntry* cached = JumpCacheEntry.For(s, s->Pc);
+        return cached->Key == (s->Pc | s->KeyBits) && BlockHeader.Of(cached->Op)->Instructions <= s->Budget ? cached->Op : null;
     }
 
     /// <summary>The first op at the program counter, found or built; null with the reason where the address cannot be fetched.</summary>
@@ -333,21 +367,10 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         return target;
     }
 
-    /// <summary>An environment call that the hypervisor serves: the most frequent exit there is, kept short.</summary>
-    private static bool IsCallThatExits(HartContext hart, Op* op)
-        => BlockHeader.InfoOf(op)->Opcode == Opcode.Ecall
-            && (hart.Controls.Exceptions >> (int)(TrapCause.EcallFromU + (uint)hart.State->Privileged.Mode) & 1) != 0;
-
-    private static VmExit LeaveOnCall(HartContext hart, Op* op)
-    {
-        SettleAt(hart.State, op);
-        return new VmExit(VmExitReason.EnvironmentCall, Account(hart), (ulong)TrapCause.EcallFromU + (uint)hart.State->Privileged.Mode,
-            instruction: 0x73, length: 4, opcode: (ushort)Opcode.Ecall);
-    }
-
     private static VmExit Leave(HartContext hart, VmExitReason reason) => new(reason, Account(hart));
 
     /// <summary>Closes the books of a run and says how much of the budget it used.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static long Account(HartContext hart)
     {
         HartState* s = hart.State;
@@ -359,6 +382,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
     }
 
     /// <summary>Puts the program counter at an op's instruction and charges what the trace retired before it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void SettleAt(HartState* s, Op* op)
     {
         OpInfo* info = BlockHeader.InfoOf(op);

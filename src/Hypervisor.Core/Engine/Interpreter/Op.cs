@@ -126,6 +126,9 @@ internal enum EngineEvent
     /// <summary>The op at <see cref="HartState.EventOp"/> needs the dispatcher.</summary>
     Slow,
 
+    /// <summary>As Slow, and the op is an environment call.</summary>
+    Call,
+
     /// <summary>A debugger's breakpoint stands at the op at <see cref="HartState.EventOp"/>.</summary>
     Break,
 

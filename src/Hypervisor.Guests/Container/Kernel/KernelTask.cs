@@ -47,9 +47,6 @@ internal sealed unsafe class KernelTask : IWaiter
     /// <summary>What was counted when that opening began.</summary>
     public long HeldSince { get; set; }
 
-    /// <summary>When the slice in progress began.</summary>
-    public long SliceStartedAt { get; set; }
-
     /// <summary>The lock it waits for: whose it would be, and whose it is.</summary>
     public (object Owner, object Holder)? WaitsForLock { get; set; }
 
@@ -147,6 +144,9 @@ internal sealed unsafe class KernelTask : IWaiter
     /// <summary>Its hart may be in guest code, on some thread.</summary>
     public bool InGuest { get; set; }
 
+    /// <summary>Whether the run that begins is prepared already. Only on the thread that runs the task.</summary>
+    public bool IsPrepared { get; set; }
+
     /// <summary>Number of the first flush that its hart has still to do; 0 for none.</summary>
     public long FlushOwed { get; set; }
 
@@ -164,7 +164,7 @@ internal sealed unsafe class KernelTask : IWaiter
     public ulong CallNumber => RegisterFile.X(State)[17];
 
     /// <summary>Processor time so far, that of the slice in progress included while it is in the kernel.</summary>
-    public long UsedNanoseconds => VCpu.Meter.RunNanoseconds + (Process.Container.Host.Current == this ? Math.Max(0, Process.Container.Host.Now - SliceStartedAt) : 0);
+    public long UsedNanoseconds => VCpu.Meter.RunNanoseconds + (Process.Container.Host.Current == this ? Math.Max(0, Process.Container.Host.Now - VCpu.RunningSince) : 0);
 
     /// <summary>A number of the container's as this task sees it: 0 where it does not.</summary>
     public int LocalId(int id) => Process.Pids.ToLocal(id);

@@ -17,6 +17,15 @@ internal sealed partial class AddressSpace
         public bool OfFile;
     }
 
+    /// <summary>What the kernel found behind a page for loads or stores of its own.</summary>
+    private struct Resolved
+    {
+        /// <summary>Address of the page, with bit 0 set, and bit 1 where it serves stores too: pages that may be stored to may be loaded from.</summary>
+        public ulong Key;
+
+        public ulong Frame;
+    }
+
     /// <summary>A copy for a forked process: private pages are shared until one of the two writes.</summary>
     public AddressSpace Fork(MemoryAccount account)
     {
@@ -221,6 +230,7 @@ internal sealed partial class AddressSpace
 
     private void Flush()
     {
+        Array.Clear(_resolved);
         foreach (Kernel.KernelTask task in _tasks)
         {
             if (IsElsewhere(task))
@@ -232,6 +242,7 @@ internal sealed partial class AddressSpace
 
     private void FlushPage(ulong address)
     {
+        _resolved[(int)(address >> 12) & (ResolvedCount - 1)] = default;
         foreach (Kernel.KernelTask task in _tasks)
         {
             if (IsElsewhere(task))

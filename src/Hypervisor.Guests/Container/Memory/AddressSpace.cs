@@ -33,12 +33,15 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
     /// <summary>Addresses end here: the lower half of Sv39.</summary>
     public const ulong Limit = 1UL << 38;
 
+    private const int ResolvedCount = 16;
+
     private readonly GuestMemory _memory;
     private readonly FrameAllocator _frames;
     private readonly MemoryAccount _account;
     private readonly SortedList<ulong, Mapping> _mappings = [];
     private readonly Dictionary<ulong, Page> _pages = [];
     private readonly List<Kernel.KernelTask> _tasks = [];
+    private readonly Resolved[] _resolved = new Resolved[ResolvedCount];
     private HartState* _translating;
     private int _references = 1;
 
@@ -123,6 +126,26 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
 
     /// <summary>The frame behind an address for the kernel's own access, under the mapping's rights; null on a fault.</summary>
     public bool TryResolve(ulong address, bool write, out ulong physical)
+    {
+        if (!_frames.Kernel.IsHeldByCurrentThread)
+            return TryResolveAnew(address, write, out physical);
+
+        // What was found lately holds until the harts must drop it.
+        ref Resolved known = ref _resolved[(int)(address >> 12) & (ResolvedCount - 1)];
+        ulong key = (address & ~(PageSize - 1)) | (write ? 3UL : 1UL);
+        if (known.Key == key || known.Key == (key | 2))
+        {
+            physical = known.Frame | (address & (PageSize - 1));
+            return true;
+        }
+
+        if (!TryResolveAnew(address, write, out physical))
+            return false;
+        known = new Resolved { Key = key, Frame = physical & ~(PageSize - 1) };
+        return true;
+    }
+
+    private bool TryResolveAnew(ulong address, bool write, out ulong physical)
     {
         TranslationStatus status = Translate(null, address, write ? AccessKind.Store : AccessKind.Load, TlbContext.User, out Translation translation);
         physical = translation.GuestPhysical;
