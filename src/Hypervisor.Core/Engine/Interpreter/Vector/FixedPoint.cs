@@ -97,10 +97,8 @@ internal static unsafe class FixedPoint
             return false;
         T* d = (T*)VectorOp.Register(s, op->Rd);
         T* a = (T*)VectorOp.Register(s, op->Rs2);
-        bool vectors = VectorOp.IsVectorForm(op);
-        T scalar = vectors ? default : T.CreateTruncating(VectorOp.Scalar(op, s, sizeof(T)));
-        T* b = vectors ? (T*)VectorOp.Register(s, op->Rs1) : &scalar;
-        nint step = vectors ? 1 : 0;
+        T scalar;
+        T* b = VectorOp.Operand(op, s, &scalar, out nint step);
         byte* mask = VectorOp.Mask(op, s);
         for (nint i = (nint)s->Vstart; i < (nint)s->Vl; i++)
         {

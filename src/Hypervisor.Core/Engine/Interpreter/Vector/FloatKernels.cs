@@ -32,10 +32,8 @@ internal static unsafe class FloatKernels
             return false;
         T* d = (T*)VectorOp.Register(s, op->Rd);
         T* a = (T*)VectorOp.Register(s, op->Rs2);
-        bool vectors = VectorOp.IsVectorForm(op);
-        T scalar = vectors ? default : T.CreateTruncating(VectorOp.Scalar(op, s, sizeof(T)));
-        T* b = vectors ? (T*)VectorOp.Register(s, op->Rs1) : &scalar;
-        nint step = vectors ? 1 : 0;
+        T scalar;
+        T* b = VectorOp.Operand(op, s, &scalar, out nint step);
         byte* mask = VectorOp.Mask(op, s);
         int rm = (int)s->Frm;
         nint i = (nint)s->Vstart;
@@ -43,7 +41,7 @@ internal static unsafe class FloatKernels
         {
             for (; (nint)s->Vl - i >= Vector128<T>.Count; i += Vector128<T>.Count)
             {
-                Vector128<T> right = vectors ? Vector128.Load(b + i) : Vector128.Create(scalar);
+                Vector128<T> right = step != 0 ? Vector128.Load(b + i) : Vector128.Create(scalar);
                 Vector128<T> result = sizeof(T) == 4
                     ? F.Apply(Vector128.Load(a + i).AsSingle(), right.AsSingle()).As<float, T>()
                     : F.Apply(Vector128.Load(a + i).AsDouble(), right.AsDouble()).As<double, T>();
@@ -95,10 +93,8 @@ internal static unsafe class FloatKernels
             return false;
         W* d = (W*)VectorOp.Register(s, op->Rd);
         byte* a = VectorOp.Register(s, op->Rs2);
-        bool vectors = VectorOp.IsVectorForm(op);
-        T scalar = vectors ? default : T.CreateTruncating(VectorOp.Scalar(op, s, sizeof(T)));
-        T* b = vectors ? (T*)VectorOp.Register(s, op->Rs1) : &scalar;
-        nint step = vectors ? 1 : 0;
+        T scalar;
+        T* b = VectorOp.Operand(op, s, &scalar, out nint step);
         byte* mask = VectorOp.Mask(op, s);
         int rm = (int)s->Frm;
         for (nint i = (nint)s->Vstart; i < (nint)s->Vl; i++)
@@ -124,10 +120,8 @@ internal static unsafe class FloatKernels
             return false;
         T* d = (T*)VectorOp.Register(s, op->Rd);
         T* a = (T*)VectorOp.Register(s, op->Rs2);
-        bool vectors = VectorOp.IsVectorForm(op);
-        T scalar = vectors ? default : T.CreateTruncating(VectorOp.Scalar(op, s, sizeof(T)));
-        T* b = vectors ? (T*)VectorOp.Register(s, op->Rs1) : &scalar;
-        nint step = vectors ? 1 : 0;
+        T scalar;
+        T* b = VectorOp.Operand(op, s, &scalar, out nint step);
         byte* mask = VectorOp.Mask(op, s);
         int rm = (int)s->Frm;
         nint i = (nint)s->Vstart;
@@ -136,7 +130,7 @@ internal static unsafe class FloatKernels
             T sign = T.One << sizeof(T) * 8 - 1;
             for (; (nint)s->Vl - i >= Vector128<T>.Count; i += Vector128<T>.Count)
             {
-                Vector128<T> product = vectors ? Vector128.Load(b + i) : Vector128.Create(scalar);
+                Vector128<T> product = step != 0 ? Vector128.Load(b + i) : Vector128.Create(scalar);
                 Vector128<T> other = Vector128.Load((G.Accumulates ? a : d) + i);
                 Vector128<T> sum = Vector128.Load((G.Accumulates ? d : a) + i);
                 if (G.NegateProduct)
@@ -187,10 +181,8 @@ internal static unsafe class FloatKernels
             return false;
         W* d = (W*)VectorOp.Register(s, op->Rd);
         T* a = (T*)VectorOp.Register(s, op->Rs2);
-        bool vectors = VectorOp.IsVectorForm(op);
-        T scalar = vectors ? default : T.CreateTruncating(VectorOp.Scalar(op, s, sizeof(T)));
-        T* b = vectors ? (T*)VectorOp.Register(s, op->Rs1) : &scalar;
-        nint step = vectors ? 1 : 0;
+        T scalar;
+        T* b = VectorOp.Operand(op, s, &scalar, out nint step);
         byte* mask = VectorOp.Mask(op, s);
         int rm = (int)s->Frm;
         for (nint i = (nint)s->Vstart; i < (nint)s->Vl; i++)
@@ -216,10 +208,8 @@ internal static unsafe class FloatKernels
         byte* bits = stackalloc byte[MaskBits.Bytes];
         int count = (int)s->Vl;
         T* a = (T*)VectorOp.Register(s, op->Rs2);
-        bool vectors = VectorOp.IsVectorForm(op);
-        T scalar = vectors ? default : T.CreateTruncating(VectorOp.Scalar(op, s, sizeof(T)));
-        T* b = vectors ? (T*)VectorOp.Register(s, op->Rs1) : &scalar;
-        nint step = vectors ? 1 : 0;
+        T scalar;
+        T* b = VectorOp.Operand(op, s, &scalar, out nint step);
         byte* mask = VectorOp.Mask(op, s);
         for (nint i = 0; i < count; i += 8)
         {

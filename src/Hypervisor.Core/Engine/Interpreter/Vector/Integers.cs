@@ -64,17 +64,15 @@ internal static unsafe class Comparisons
         byte* bits = stackalloc byte[MaskBits.Bytes];
         int count = (int)s->Vl;
         T* a = (T*)VectorOp.Register(s, op->Rs2);
-        bool vectors = VectorOp.IsVectorForm(op);
-        T scalar = vectors ? default : T.CreateTruncating(VectorOp.Scalar(op, s, sizeof(T)));
-        T* b = vectors ? (T*)VectorOp.Register(s, op->Rs1) : &scalar;
-        int step = vectors ? 1 : 0;
+        T scalar;
+        T* b = VectorOp.Operand(op, s, &scalar, out nint step);
         int i = 0;
         for (; Vector128.IsHardwareAccelerated && count - i >= 16; i += 16)
         {
             uint found = 0;
             for (int k = 0; k < 16; k += Vector128<T>.Count)
             {
-                Vector128<T> right = vectors ? Vector128.Load(b + i + k) : Vector128.Create(scalar);
+                Vector128<T> right = step != 0 ? Vector128.Load(b + i + k) : Vector128.Create(scalar);
                 found |= F.Compare(Vector128.Load(a + i + k), right).ExtractMostSignificantBits() << k;
             }
 
@@ -102,10 +100,8 @@ internal static unsafe class Comparisons
         byte* bits = stackalloc byte[MaskBits.Bytes];
         int count = (int)s->Vl;
         T* a = (T*)VectorOp.Register(s, op->Rs2);
-        bool vectors = VectorOp.IsVectorForm(op);
-        T scalar = vectors ? default : T.CreateTruncating(VectorOp.Scalar(op, s, sizeof(T)));
-        T* b = vectors ? (T*)VectorOp.Register(s, op->Rs1) : &scalar;
-        int step = vectors ? 1 : 0;
+        T scalar;
+        T* b = VectorOp.Operand(op, s, &scalar, out nint step);
         bool carries = VectorOp.IsMasked(op);
         for (int i = 0; i < count; i += 8)
         {
@@ -142,10 +138,8 @@ internal static unsafe class Comparisons
             return false;
         T* d = (T*)VectorOp.Register(s, op->Rd);
         T* a = (T*)VectorOp.Register(s, op->Rs2);
-        bool vectors = VectorOp.IsVectorForm(op);
-        T scalar = vectors ? default : T.CreateTruncating(VectorOp.Scalar(op, s, sizeof(T)));
-        T* b = vectors ? (T*)VectorOp.Register(s, op->Rs1) : &scalar;
-        int step = vectors ? 1 : 0;
+        T scalar;
+        T* b = VectorOp.Operand(op, s, &scalar, out nint step);
         for (nint i = (nint)s->Vstart; i < (nint)s->Vl; i++)
         {
             T carry = VectorOp.IsActive(s->V, i) ? T.One : T.Zero;
@@ -208,17 +202,16 @@ internal static unsafe class Accumulations
             return VectorOp.Done(s);
         T* d = (T*)VectorOp.Register(s, op->Rd) + start;
         T* a = (T*)VectorOp.Register(s, op->Rs2) + start;
-        bool vectors = VectorOp.IsVectorForm(op);
-        T scalar = vectors ? default : T.CreateTruncating(VectorOp.Scalar(op, s, sizeof(T)));
-        T* b = vectors ? (T*)VectorOp.Register(s, op->Rs1) + start : &scalar;
-        nint step = vectors ? 1 : 0;
+        T scalar;
+        T* b = VectorOp.Operand(op, s, &scalar, out nint step);
+        b += start * step;
         byte* mask = VectorOp.Mask(op, s);
         byte* all = stackalloc byte[VectorUnit.MaximumGroupBytes];
         T* target = mask == null ? d : (T*)all;
         nint i = 0;
         for (; Vector128.IsHardwareAccelerated && count - i >= Vector128<T>.Count; i += Vector128<T>.Count)
         {
-            Vector128<T> right = vectors ? Vector128.Load(b + i) : Vector128.Create(scalar);
+            Vector128<T> right = step != 0 ? Vector128.Load(b + i) : Vector128.Create(scalar);
             Vector128.Store(F.Apply(Vector128.Load(d + i), right, Vector128.Load(a + i)), target + i);
         }
 

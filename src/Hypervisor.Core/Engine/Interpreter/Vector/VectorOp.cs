@@ -59,6 +59,20 @@ internal static unsafe class VectorOp
     /// <summary>Whether the first operand is a floating-point register.</summary>
     public static bool IsFloatForm(Op* op) => (op->Imm >> FormShift & 7) == FormFloat;
 
+    /// <summary>
+    /// The first operand's elements: a vector register's with a step of 1, or the scalar, stored where <paramref name="scalar"/> says, with
+    /// a step of 0.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T* Operand<T>(Op* op, HartState* s, T* scalar, out nint step)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        bool isVector = IsVectorForm(op);
+        *scalar = isVector ? default : T.CreateTruncating(Scalar(op, s, sizeof(T)));
+        step = isVector ? 1 : 0;
+        return isVector ? (T*)Register(s, op->Rs1) : scalar;
+    }
+
     /// <summary>The scalar operand: a register or an immediate, cut or extended to an element.</summary>
     public static ulong Scalar(Op* op, HartState* s, int bytes)
     {

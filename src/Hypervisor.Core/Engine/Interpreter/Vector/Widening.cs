@@ -43,10 +43,8 @@ internal static unsafe class Widening
     {
         W* d = (W*)VectorOp.Register(s, op->Rd);
         A* a = (A*)VectorOp.Register(s, op->Rs2);
-        bool vectors = VectorOp.IsVectorForm(op);
-        B scalar = vectors ? default : B.CreateTruncating(VectorOp.Scalar(op, s, sizeof(B)));
-        B* b = vectors ? (B*)VectorOp.Register(s, op->Rs1) : &scalar;
-        nint step = vectors ? 1 : 0;
+        B scalar;
+        B* b = VectorOp.Operand(op, s, &scalar, out nint step);
         byte* mask = VectorOp.Mask(op, s);
         for (nint i = (nint)s->Vstart; i < (nint)s->Vl; i++)
         {
@@ -65,10 +63,8 @@ internal static unsafe class Widening
             return false;
         W* d = (W*)VectorOp.Register(s, op->Rd);
         A* a = (A*)VectorOp.Register(s, op->Rs2);
-        bool vectors = VectorOp.IsVectorForm(op);
-        B scalar = vectors ? default : B.CreateTruncating(VectorOp.Scalar(op, s, sizeof(B)));
-        B* b = vectors ? (B*)VectorOp.Register(s, op->Rs1) : &scalar;
-        nint step = vectors ? 1 : 0;
+        B scalar;
+        B* b = VectorOp.Operand(op, s, &scalar, out nint step);
         byte* mask = VectorOp.Mask(op, s);
         for (nint i = (nint)s->Vstart; i < (nint)s->Vl; i++)
         {
@@ -131,10 +127,8 @@ internal static unsafe class Narrowing
             return false;
         T* d = (T*)VectorOp.Register(s, op->Rd);
         W* a = (W*)VectorOp.Register(s, op->Rs2);
-        bool vectors = VectorOp.IsVectorForm(op);
-        T scalar = vectors ? default : T.CreateTruncating(VectorOp.Scalar(op, s, sizeof(T)));
-        T* b = vectors ? (T*)VectorOp.Register(s, op->Rs1) : &scalar;
-        nint step = vectors ? 1 : 0;
+        T scalar;
+        T* b = VectorOp.Operand(op, s, &scalar, out nint step);
         byte* mask = VectorOp.Mask(op, s);
         for (nint i = (nint)s->Vstart; i < (nint)s->Vl; i++)
         {
