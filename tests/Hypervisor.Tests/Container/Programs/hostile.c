@@ -63,7 +63,7 @@ static const struct call calls[] = {
     CALL(sched_get_priority_max, "i"), CALL(sched_rr_get_interval, "x[-1]b"), CALL(sched_getattr, "x[0]bni"), CALL(getpriority, "ix[0]"), CALL(setpriority, "x[9]x[0]x[0]"),
     CALL(mmap, "x[0]nx[3]x[34]x[-1]x[0]"), CALL(mmap, "x[0]x[4096]iifx[1]"), CALL(munmap, "x[1]n"), CALL(munmap, "x[-4096]n"), CALL(mprotect, "x[1]nx[1]"), CALL(mprotect, "x[8192]nx[1]"),
     CALL(mremap, "x[-4096]nnix[0]"), CALL(madvise, "x[1]ni"), CALL(msync, "x[1]ni"), CALL(mincore, "x[8192]nb"), CALL(mlock, "x[-4096]n"),
-    CALL(getrandom, "bni"), CALL(uname, "b"), CALL(sysinfo, "b"), CALL(prlimit64, "x[0]irb"), CALL(getrlimit, "ib"), CALL(setrlimit, "x[7]r"), CALL(getcpu, "bbb"),
+    CALL(getrandom, "bni"), CALL(uname, "b"), CALL(sysinfo, "b"), CALL(prlimit64, "x[0]ix[0]b"), CALL(prlimit64, "x[0]x[7]rb"), CALL(getrlimit, "ib"), CALL(setrlimit, "x[7]r"), CALL(getcpu, "bbb"),
     CALL(capget, "bb"), CALL(getgroups, "ib"), CALL(getresuid, "bbb"), CALL(getresgid, "bbb"), CALL(getpgid, "x[2000000000]"), CALL(getsid, "x[-5]"), CALL(setpgid, "x[2000000000]x[0]"),
     CALL(wait4, "x[-1]bib"), CALL(waitid, "ix[0]bib"), CALL(futex, "rx[0]x[1]tbx[0]"), CALL(futex, "rix[1]x[0]rx[0]"), CALL(set_robust_list, "bn"), CALL(get_robust_list, "x[0]bb"),
     CALL(set_tid_address, "b"), CALL(execve, "pbb"), CALL(execveat, "dpbbi"), CALL(prctl, "x[15]b"), CALL(prctl, "x[16]b"), CALL(membarrier, "iii"), CALL(clone3, "bn"), CALL(chroot, "p"), CALL(openat, "dpx[2097152]x[0]"),
