@@ -260,10 +260,11 @@ public sealed unsafe class InterpreterTests
         guest.Load(0x1000, Ecall, 0xffdf_f06f); // ecall; j 0x1000
         for (int i = 0; i < 1000; i++)
             Exit(guest);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 1_000_000; i++)
-            Exit(guest);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, Allocations.Of(() =>
+        {
+            for (int i = 0; i < 1_000_000; i++)
+                Exit(guest);
+        }));
 
         static void Exit(FlatGuest guest)
         {

@@ -5,6 +5,7 @@ using Hypervisor.Core.Machine;
 using Hypervisor.Guests;
 using Hypervisor.Guests.Common;
 using Hypervisor.Tests.Modes;
+using Hypervisor.Tests.Support;
 
 namespace Hypervisor.Tests.Full;
 
@@ -50,9 +51,7 @@ public sealed class FullModeTests
         VCpu vcpu = guest.Machine.VCpus[0];
         CodeCache code = guest.Machine.CodeCacheFor(0);
         vcpu.RunSlice(200_000, code, out _);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        vcpu.RunSlice(200_000, code, out _);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, Allocations.Of(() => vcpu.RunSlice(200_000, code, out _)));
         Assert.All(
             (VmExitReason[])[
                 VmExitReason.EnvironmentCall, VmExitReason.Breakpoint, VmExitReason.PrivilegedInstruction, VmExitReason.TranslationMiss,

@@ -48,12 +48,20 @@ public sealed class AllocationTests
     public void Run_TenTimesAsMuch_AllocatesNoMore(string mode, string workload, long operations)
     {
         Allocated(mode, workload, operations / 10);
-        (long little, _) = Allocated(mode, workload, operations / 10);
-        (long much, long exits) = Allocated(mode, workload, operations);
-        Assert.True(exits > 0 || mode == "bare", "nothing left guest code");
 
-        // What grows once, such as the decoded code, may grow in either run; one small object for each exit would be many times this.
-        Assert.True(much - little < 16 << 10, $"{little} bytes, then {much} with {exits} exits");
+        // What grows once, such as the decoded code, may grow in either run, and a collection that another test causes may book the rest of
+        // this thread's allocation window; one small object for each exit would be many times this, every time.
+        const long allowed = 16 << 10;
+        long grown = long.MaxValue, exits = 0;
+        for (int attempt = 0; attempt < 3 && grown >= allowed; attempt++)
+        {
+            (long little, _) = Allocated(mode, workload, operations / 10);
+            (long much, exits) = Allocated(mode, workload, operations);
+            Assert.True(exits > 0 || mode == "bare", "nothing left guest code");
+            grown = Math.Min(grown, much - little);
+        }
+
+        Assert.True(grown < allowed, $"{grown} bytes more with {exits} exits");
     }
 
     private static (long Bytes, long Exits) Allocated(string mode, string workload, long operations)

@@ -84,9 +84,7 @@ public sealed class TimerQueueTests
         var queue = new TimerQueue();
         int[] timers = [.. Enumerable.Range(0, 100).Select(_ => queue.Create(() => { }))];
         Turn();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        Turn();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, Allocations.Of(Turn));
 
         void Turn()
         {

@@ -1,5 +1,6 @@
 using Hypervisor.Core;
 using Hypervisor.Guests.Common.Sbi;
+using Hypervisor.Tests.Support;
 
 namespace Hypervisor.Tests.Common.Sbi;
 
@@ -51,10 +52,11 @@ public sealed class SbiRegistryTests
         SbiRegistry registry = StandardExtensions.Create(platform, new FakeConsole(), new StealTimeExtension(platform));
         var call = new SbiCall(0, SbiExtensionId.Base, 0);
         registry.Call(in call);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 1000; i++)
-            registry.Call(in call);
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Assert.Equal(0, Allocations.Of(() =>
+        {
+            for (int i = 0; i < 1000; i++)
+                registry.Call(in call);
+        }));
     }
 
     private sealed class Range(string name, ulong first, ulong last) : ISbiExtension
