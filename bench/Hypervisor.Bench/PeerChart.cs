@@ -19,9 +19,7 @@ internal static class PeerChart
     /// <summary>The page.</summary>
     public static string Write(IReadOnlyList<PeerRow> rows)
     {
-        var page = new StringBuilder("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Speed beside QEMU</title>"
-            + "<style>body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto}svg{width:100%;height:auto}text{font:12px system-ui,sans-serif}</style></head><body>\n"
-            + "<h1>Speed beside QEMU</h1>\n<p>QEMU's user time divided by ours; right of 1 we are faster. ");
+        StringBuilder page = ChartPage.Begin("Speed beside QEMU").Append("<p>QEMU's user time divided by ours; right of 1 we are faster. ");
         foreach ((string name, string colour, _) in s_tiers)
             page.Append(CultureInfo.InvariantCulture, $"<span style=\"color:{colour}\">&#9632;</span> {name} ");
         page.Append("</p>\n");

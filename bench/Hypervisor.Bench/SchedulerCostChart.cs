@@ -20,9 +20,7 @@ internal static class SchedulerCostChart
     /// <summary>The page.</summary>
     public static string Write(int[] runnable, IEnumerable<(string What, List<(string Name, double[] Nanoseconds)> Rows)> tables)
     {
-        var page = new StringBuilder("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>What a scheduling decision costs</title>"
-            + "<style>body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto}svg{width:100%;height:auto}text{font:12px system-ui,sans-serif}</style></head><body>\n"
-            + "<h1>What a scheduling decision costs</h1>\n");
+        StringBuilder page = ChartPage.Begin("What a scheduling decision costs");
         foreach ((string what, List<(string, double[])> rows) in tables)
         {
             page.Append("<h2>").Append(WebUtility.HtmlEncode(what)).Append("</h2>\n").Append(CultureInfo.InvariantCulture, $"<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\">");

@@ -36,11 +36,11 @@ internal static class SchedulerStructures
         Console.WriteLine("structure          " + string.Concat(s_runnable.Select(n => n.ToString("N0", CultureInfo.InvariantCulture).PadLeft(11))));
         (string Name, Func<int, IOrder> Make, int Most)[] all =
         [
-            ("4-ary heaps, lazy", _ => new LazyHeaps(), int.MaxValue),
-            ("4-ary, indexed", _ => new IndexedHeaps(), int.MaxValue),
-            ("red-black trees", _ => new Trees(), int.MaxValue),
+            ("4-ary heaps, lazy", n => new TwoQueues<LazyQueue>(new(), new(), n), int.MaxValue),
+            ("4-ary, indexed", n => new TwoQueues<IndexedQueue>(new(), new(), n), int.MaxValue),
+            ("red-black trees", n => new TwoQueues<Tree>(new(), new(), n), int.MaxValue),
             ("vector scan", n => new VectorScan(n), 10_000),
-            ("timing wheels", n => new Wheels(n), int.MaxValue),
+            ("timing wheels", n => new TwoQueues<WheelQueue>(WheelQueue.For(n), WheelQueue.For(n), n), int.MaxValue),
         ];
         foreach ((string name, Func<int, IOrder> make, int most) in all)
         {
@@ -98,92 +98,98 @@ internal static class SchedulerStructures
         }
     }
 
-    private sealed class LazyHeaps : IOrder
+    /// <summary>Ids by keys. A structure, so that what is measured has its calls in line.</summary>
+    private interface IQueue
     {
-        private readonly LazyHeap _eligible = new();
-        private readonly LazyHeap _early = new();
-        private long[] _deadlines = new long[16];
-        private uint _entry;
+        int Count { get; }
+
+        long FirstKey { get; }
+
+        void Add(int id, long key);
+
+        int TakeFirst();
+    }
+
+    /// <summary>Those that are eligible by their deadlines, the others by when they will be.</summary>
+    private sealed class TwoQueues<TQueue>(TQueue eligible, TQueue early, int runnable) : IOrder
+        where TQueue : struct, IQueue
+    {
+        private readonly long[] _deadlines = new long[runnable];
+        private TQueue _eligible = eligible;
+        private TQueue _early = early;
 
         public void Add(int id, long v, long deadline)
         {
-            if (id >= _deadlines.Length)
-                Array.Resize(ref _deadlines, Math.Max(id + 1, _deadlines.Length * 2));
             _deadlines[id] = deadline;
-            _early.Add(id, v, ++_entry);
+            _early.Add(id, v);
         }
 
         public int Take(long mean)
         {
             while (_early.Count > 0 && (_early.FirstKey <= mean || _eligible.Count == 0))
             {
-                _eligible.Add(_early.First, _deadlines[_early.First], ++_entry);
-                _early.RemoveFirst();
+                int id = _early.TakeFirst();
+                _eligible.Add(id, _deadlines[id]);
             }
 
-            int id = _eligible.First;
-            _eligible.RemoveFirst();
+            return _eligible.TakeFirst();
+        }
+    }
+
+    private struct LazyQueue() : IQueue
+    {
+        private readonly LazyHeap _heap = new();
+        private uint _entry;
+
+        public readonly int Count => _heap.Count;
+
+        public readonly long FirstKey => _heap.FirstKey;
+
+        public void Add(int id, long key) => _heap.Add(id, key, ++_entry);
+
+        public readonly int TakeFirst()
+        {
+            int id = _heap.First;
+            _heap.RemoveFirst();
             return id;
         }
     }
 
-    private sealed class IndexedHeaps : IOrder
+    private struct IndexedQueue() : IQueue
     {
-        private readonly IndexedHeap _eligible = new();
-        private readonly IndexedHeap _early = new();
-        private long[] _deadlines = new long[16];
+        private readonly IndexedHeap _heap = new();
         private long _entry;
 
-        public void Add(int id, long v, long deadline)
-        {
-            if (id >= _deadlines.Length)
-                Array.Resize(ref _deadlines, Math.Max(id + 1, _deadlines.Length * 2));
-            _deadlines[id] = deadline;
-            _early.Add(id, v, ++_entry);
-        }
+        public readonly int Count => _heap.Count;
 
-        public int Take(long mean)
-        {
-            while (_early.Count > 0 && (_early.FirstKey <= mean || _eligible.Count == 0))
-            {
-                int id = _early.First;
-                _early.Remove(id);
-                _eligible.Add(id, _deadlines[id], ++_entry);
-            }
+        public readonly long FirstKey => _heap.FirstKey;
 
-            int first = _eligible.First;
-            _eligible.Remove(first);
-            return first;
+        public void Add(int id, long key) => _heap.Add(id, key, ++_entry);
+
+        public readonly int TakeFirst()
+        {
+            int id = _heap.First;
+            _heap.Remove(id);
+            return id;
         }
     }
 
-    private sealed class Trees : IOrder
+    private struct Tree() : IQueue
     {
-        private readonly SortedSet<(long Key, long Entry, int Id)> _eligible = [];
-        private readonly SortedSet<(long Key, long Entry, int Id)> _early = [];
-        private long[] _deadlines = new long[16];
+        private readonly SortedSet<(long Key, long Entry, int Id)> _set = [];
         private long _entry;
 
-        public void Add(int id, long v, long deadline)
-        {
-            if (id >= _deadlines.Length)
-                Array.Resize(ref _deadlines, Math.Max(id + 1, _deadlines.Length * 2));
-            _deadlines[id] = deadline;
-            _early.Add((v, ++_entry, id));
-        }
+        public readonly int Count => _set.Count;
 
-        public int Take(long mean)
-        {
-            while (_early.Count > 0 && (_early.Min.Key <= mean || _eligible.Count == 0))
-            {
-                (long, long, int Id) first = _early.Min;
-                _early.Remove(first);
-                _eligible.Add((_deadlines[first.Id], ++_entry, first.Id));
-            }
+        public readonly long FirstKey => _set.Min.Key;
 
-            (long, long, int Id) best = _eligible.Min;
-            _eligible.Remove(best);
-            return best.Id;
+        public void Add(int id, long key) => _set.Add((key, ++_entry, id));
+
+        public readonly int TakeFirst()
+        {
+            (long Key, long Entry, int Id) first = _set.Min;
+            _set.Remove(first);
+            return first.Id;
         }
     }
 
@@ -240,113 +246,100 @@ internal static class SchedulerStructures
         }
     }
 
-    /// <summary>
-    /// Two wheels of buckets (Varghese and Lauck's, with the keys of a lap ahead in the same bucket): one by v, one by deadline. A bucket
-    /// is looked through for its least.
-    /// </summary>
-    private sealed class Wheels : IOrder
+    private readonly struct WheelQueue(Wheel wheel) : IQueue
     {
-        private readonly Wheel _eligible;
-        private readonly Wheel _early;
-        private readonly long[] _deadlines;
+        public int Count => wheel.Count;
 
-        public Wheels(int runnable)
+        public long FirstKey => wheel.Least();
+
+        public void Add(int id, long key) => wheel.Add(id, key);
+
+        public int TakeFirst()
         {
-            // About one to a bucket: spans lie between a slice and a hundredth of it.
+            wheel.Least();
+            return wheel.Remove();
+        }
+
+        /// <summary>A wheel with about one to a bucket: spans lie between a slice and a hundredth of it.</summary>
+        public static WheelQueue For(int runnable)
+        {
             int buckets = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(64, runnable));
-            long width = Math.Max(1, 2L * Slice / buckets);
-            (_eligible, _early) = (new Wheel(runnable, buckets, width), new Wheel(runnable, buckets, width));
-            _deadlines = new long[runnable];
+            return new WheelQueue(new Wheel(runnable, buckets, Math.Max(1, 2L * Slice / buckets)));
+        }
+    }
+
+    /// <summary>
+    /// A wheel of buckets (Varghese and Lauck's, with the keys of a lap ahead in the same bucket). A bucket is looked through for its least.
+    /// </summary>
+    private sealed class Wheel(int runnable, int buckets, long width)
+    {
+        private readonly int[] _first = Filled(buckets);
+        private readonly int[] _next = new int[runnable];
+        private readonly long[] _keys = new long[runnable];
+        private long _hand;
+        private int _before;
+        private int _least = -1;
+
+        public int Count { get; private set; }
+
+        public void Add(int id, long key)
+        {
+            long slot = key / width;
+            int bucket = (int)(slot & (buckets - 1));
+            _keys[id] = key;
+            _next[id] = _first[bucket];
+            _first[bucket] = id;
+            Count++;
+            if (slot < _hand)
+                _hand = slot;
+            _least = -1;
         }
 
-        public void Add(int id, long v, long deadline)
+        /// <summary>The least key; the hand moves on to it.</summary>
+        public long Least()
         {
-            _deadlines[id] = deadline;
-            _early.Add(id, v);
-        }
-
-        public int Take(long mean)
-        {
-            while (_early.Count > 0 && (_early.Least() <= mean || _eligible.Count == 0))
+            for (int passed = 0; _least < 0; _hand++, passed++)
             {
-                int id = _early.Remove();
-                _eligible.Add(id, _deadlines[id]);
-            }
-
-            _eligible.Least();
-            return _eligible.Remove();
-        }
-
-        private sealed class Wheel(int runnable, int buckets, long width)
-        {
-            private readonly int[] _first = Filled(buckets);
-            private readonly int[] _next = new int[runnable];
-            private readonly long[] _keys = new long[runnable];
-            private long _hand;
-            private int _before;
-            private int _least = -1;
-
-            public int Count { get; private set; }
-
-            public void Add(int id, long key)
-            {
-                long slot = key / width;
-                int bucket = (int)(slot & (buckets - 1));
-                _keys[id] = key;
-                _next[id] = _first[bucket];
-                _first[bucket] = id;
-                Count++;
-                if (slot < _hand)
-                    _hand = slot;
-                _least = -1;
-            }
-
-            /// <summary>The least key; the hand moves on to it.</summary>
-            public long Least()
-            {
-                for (int passed = 0; _least < 0; _hand++, passed++)
+                // After a lap of nothing the hand goes where the next one is.
+                if (passed > buckets)
+                    _hand = _first.Where(first => first >= 0).Min(first => Chain(first).Min(id => _keys[id] / width));
+                int before = -1;
+                for (int id = _first[(int)(_hand & (buckets - 1))]; id >= 0; before = id, id = _next[id])
                 {
-                    // After a lap of nothing the hand goes where the next one is.
-                    if (passed > buckets)
-                        _hand = _first.Where(first => first >= 0).Min(first => Chain(first).Min(id => _keys[id] / width));
-                    int before = -1;
-                    for (int id = _first[(int)(_hand & (buckets - 1))]; id >= 0; before = id, id = _next[id])
-                    {
-                        if (_keys[id] / width == _hand && (_least < 0 || _keys[id] < _keys[_least]))
-                            (_least, _before) = (id, before);
-                    }
-
-                    if (_least >= 0)
-                        break;
+                    if (_keys[id] / width == _hand && (_least < 0 || _keys[id] < _keys[_least]))
+                        (_least, _before) = (id, before);
                 }
 
-                return _keys[_least];
+                if (_least >= 0)
+                    break;
             }
 
-            public int Remove()
-            {
-                int id = _least;
-                if (_before < 0)
-                    _first[(int)(_hand & (buckets - 1))] = _next[id];
-                else
-                    _next[_before] = _next[id];
-                _least = -1;
-                Count--;
-                return id;
-            }
+            return _keys[_least];
+        }
 
-            private IEnumerable<int> Chain(int id)
-            {
-                for (; id >= 0; id = _next[id])
-                    yield return id;
-            }
+        public int Remove()
+        {
+            int id = _least;
+            if (_before < 0)
+                _first[(int)(_hand & (buckets - 1))] = _next[id];
+            else
+                _next[_before] = _next[id];
+            _least = -1;
+            Count--;
+            return id;
+        }
 
-            private static int[] Filled(int count)
-            {
-                var all = new int[count];
-                Array.Fill(all, -1);
-                return all;
-            }
+        private IEnumerable<int> Chain(int id)
+        {
+            for (; id >= 0; id = _next[id])
+                yield return id;
+        }
+
+        private static int[] Filled(int count)
+        {
+            var all = new int[count];
+            Array.Fill(all, -1);
+            return all;
         }
     }
 }

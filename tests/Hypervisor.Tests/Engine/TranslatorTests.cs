@@ -39,19 +39,12 @@ public sealed unsafe class TranslatorTests
                 for (int slice = 0; slice < 200; slice++)
                 {
                     long budget = slices.Next(4) switch { 0 => slices.Next(1, 20), 1 => slices.Next(1, 500), 2 => slices.Next(1, 5000), _ => slices.Next(1, 40_000) };
-                    VmExit there = expected.Run(budget);
-                    VmExit here = actual.Run(budget);
-                    string what = $"seed {seed}, slice {slice} of {budget}";
-                    Assert.True(there.Reason == here.Reason && there.Retired == here.Retired, $"{what}: {here.Reason} after {here.Retired}, interpreted {there.Reason} after {there.Retired}");
-                    Assert.True(expected.Registers().SequenceEqual(actual.Registers()), $"{what}: registers differ, pc 0x{actual.Pc:x}");
+                    VmExit there = RunBoth(expected, actual, budget, $"seed {seed}, slice {slice} of {budget}");
                     if (there.Reason != VmExitReason.BudgetExpired)
                         break;
                 }
 
-                var theirs = new byte[MemoryBytes - Data];
-                var ours = new byte[MemoryBytes - Data];
-                Assert.True(expected.Memory.TryRead(Data, theirs) && actual.Memory.TryRead(Data, ours));
-                Assert.True(theirs.AsSpan().SequenceEqual(ours), $"seed {seed}: memory differs");
+                AssertSameMemory(expected, actual, $"seed {seed}");
             }
 
             return true;
@@ -135,17 +128,10 @@ public sealed unsafe class TranslatorTests
                         actual.Hart.FlushTlbPage(Data + ((ulong)slices.Next(16) << 12));
                     }
 
-                    there = expected.Run(budget);
-                    VmExit here = actual.Run(budget);
-                    string what = $"seed {seed}, slice {slice} of {budget}";
-                    Assert.True(there.Reason == here.Reason && there.Retired == here.Retired, $"{what}: {here.Reason} after {here.Retired}, interpreted {there.Reason} after {there.Retired}");
-                    Assert.True(expected.Registers().SequenceEqual(actual.Registers()), $"{what}: registers differ, pc 0x{actual.Pc:x}");
+                    there = RunBoth(expected, actual, budget, $"seed {seed}, slice {slice} of {budget}");
                 }
 
-                var theirs = new byte[MemoryBytes - Data];
-                var ours = new byte[MemoryBytes - Data];
-                Assert.True(expected.Memory.TryRead(Data, theirs) && actual.Memory.TryRead(Data, ours));
-                Assert.True(theirs.AsSpan().SequenceEqual(ours), $"seed {seed}: memory differs");
+                AssertSameMemory(expected, actual, $"seed {seed}");
             }
 
             return true;
@@ -229,6 +215,23 @@ public sealed unsafe class TranslatorTests
         VmExit exit = guest.Run(10_000);
         Assert.Equal(VmExitReason.Debug, exit.Reason);
         Assert.Equal(Code + 4, guest.Pc);
+    }
+
+    private static VmExit RunBoth(FlatGuest expected, FlatGuest actual, long budget, string what)
+    {
+        VmExit there = expected.Run(budget);
+        VmExit here = actual.Run(budget);
+        Assert.True(there.Reason == here.Reason && there.Retired == here.Retired, $"{what}: {here.Reason} after {here.Retired}, interpreted {there.Reason} after {there.Retired}");
+        Assert.True(expected.Registers().SequenceEqual(actual.Registers()), $"{what}: registers differ, pc 0x{actual.Pc:x}");
+        return there;
+    }
+
+    private static void AssertSameMemory(FlatGuest expected, FlatGuest actual, string what)
+    {
+        var theirs = new byte[MemoryBytes - Data];
+        var ours = new byte[MemoryBytes - Data];
+        Assert.True(expected.Memory.TryRead(Data, theirs) && actual.Memory.TryRead(Data, ours));
+        Assert.True(theirs.AsSpan().SequenceEqual(ours), $"{what}: memory differs");
     }
 
     private static FlatGuest Load(AssembledProgram program, TranslatorSettings? settings)

@@ -3,19 +3,9 @@ using Hypervisor.Tests.Support;
 
 namespace Hypervisor.Tests.Oci;
 
-/// <summary>A fact about containerd with our runtime: skipped, saying so, where it is missing or may not run containers.</summary>
+/// <summary>A fact about containerd with our runtime.</summary>
 [AttributeUsage(AttributeTargets.Method)]
-public sealed class ContainerdFactAttribute : FactAttribute
-{
-    public ContainerdFactAttribute()
-    {
-        string[] missing = [.. new[] { "containerd", "ctr", "containerd-shim-runc-v2", "script", "apt-get", "dpkg-deb" }.Where(program => !Peer.Exists(program))];
-        if (missing.Length > 0)
-            Skip = $"{string.Join(", ", missing)} not found: run tests/install-peers.sh";
-        else if (!Environment.IsPrivilegedProcess)
-            Skip = "containerd needs the superuser";
-    }
-}
+public sealed class ContainerdFactAttribute() : PrivilegedPeerFactAttribute("containerd", "ctr", "containerd-shim-runc-v2", "script", "apt-get", "dpkg-deb");
 
 /// <summary>Debian's containerd runs riscv64 containers by its shim with our runtime in runc's place.</summary>
 public sealed class ContainerdTests

@@ -2,19 +2,9 @@ using Hypervisor.Tests.Support;
 
 namespace Hypervisor.Tests.Oci;
 
-/// <summary>A fact about podman with our runtime: skipped, saying so, where podman is missing or may not run containers.</summary>
+/// <summary>A fact about podman with our runtime.</summary>
 [AttributeUsage(AttributeTargets.Method)]
-public sealed class PodmanFactAttribute : FactAttribute
-{
-    public PodmanFactAttribute()
-    {
-        string[] missing = [.. new[] { "podman", "conmon", "script", "apt-get", "dpkg-deb" }.Where(program => !Peer.Exists(program))];
-        if (missing.Length > 0)
-            Skip = $"{string.Join(", ", missing)} not found: run tests/install-peers.sh";
-        else if (!Environment.IsPrivilegedProcess)
-            Skip = "podman needs the superuser here: it mounts and makes network namespaces";
-    }
-}
+public sealed class PodmanFactAttribute() : PrivilegedPeerFactAttribute("podman", "conmon", "script", "apt-get", "dpkg-deb");
 
 /// <summary>Debian's podman runs riscv64 containers through our runtime: images, streams, terminals, signals, volumes.</summary>
 public sealed class PodmanTests

@@ -6,28 +6,22 @@ namespace Hypervisor.Tests.Support;
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class PeerFactAttribute : FactAttribute
 {
-    public PeerFactAttribute(params string[] programs)
-    {
-        var missing = programs.Where(program => !Peer.Exists(program)).ToArray();
-        if (missing.Length > 0)
-        {
-            Skip = $"{string.Join(", ", missing)} not found: run tests/install-peers.sh";
-        }
-    }
+    public PeerFactAttribute(params string[] programs) => Skip = Peer.WhyNot(programs);
 }
 
 /// <summary>A theory that needs outside programs, as <see cref="PeerFactAttribute"/>.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class PeerTheoryAttribute : TheoryAttribute
 {
-    public PeerTheoryAttribute(params string[] programs)
-    {
-        var missing = programs.Where(program => !Peer.Exists(program)).ToArray();
-        if (missing.Length > 0)
-        {
-            Skip = $"{string.Join(", ", missing)} not found: run tests/install-peers.sh";
-        }
-    }
+    public PeerTheoryAttribute(params string[] programs) => Skip = Peer.WhyNot(programs);
+}
+
+/// <summary>A fact that needs outside programs which only the superuser can use: they mount and make namespaces.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public abstract class PrivilegedPeerFactAttribute : FactAttribute
+{
+    protected PrivilegedPeerFactAttribute(params string[] programs)
+        => Skip = Peer.WhyNot(programs) ?? (Environment.IsPrivilegedProcess ? null : $"{programs[0]} needs the superuser here: it mounts and makes namespaces");
 }
 
 /// <summary>Runs the outside programs the tests compare against.</summary>
@@ -36,6 +30,13 @@ internal static class Peer
     public static bool Exists(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "")
         .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
         .Any(folder => File.Exists(Path.Combine(folder, program)));
+
+    /// <summary>Why a test that needs these programs cannot run, or null.</summary>
+    public static string? WhyNot(params string[] programs)
+    {
+        string[] missing = [.. programs.Where(program => !Exists(program))];
+        return missing.Length == 0 ? null : $"{string.Join(", ", missing)} not found: run tests/install-peers.sh";
+    }
 
     /// <summary>Runs a program to its end and returns what it printed; fails the test when it fails or takes a minute.</summary>
     public static string Run(string program, params string[] arguments)
