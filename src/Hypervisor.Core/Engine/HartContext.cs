@@ -181,14 +181,14 @@ internal sealed unsafe class HartContext : IDisposable
     public long Nanoseconds(long retiredInRun)
         => RealClock is { } clock ? clock.NowNanoseconds : TimeAtEntry + VirtualNanoseconds(retiredInRun);
 
-    /// <summary>The virtual time that instructions take. On the path of every exit, so that only long runs are reckoned in two parts.</summary>
+    /// <summary>The virtual time that instructions take. On the path of every exit, so 128-bit arithmetic is for long runs only.</summary>
     public long VirtualNanoseconds(long retired)
     {
         // The rate is at most 10^9, so the product of anything shorter fits.
         const long longRun = 1L << 33;
         return retired < longRun
             ? retired * PicosecondsPerInstruction / 1000
-            : retired / 1000 * PicosecondsPerInstruction + retired % 1000 * PicosecondsPerInstruction / 1000;
+            : (long)((Int128)retired * PicosecondsPerInstruction / 1000);
     }
 
     /// <summary>Guest time at the instruction in progress, as far as the engine has told: exact at exits and device accesses.</summary>
@@ -297,7 +297,7 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>Remembers where code at an address is fetched from.</summary>
     public void NoteFetchPage(ulong pc, ulong physicalPage)
     {
-        _space.NoteFetched(pc);
+        _space.FetchedPages |= FetchBit(pc);
         *FetchEntry.For(State, pc) = new FetchEntry { Page = pc & ~0xFFFUL, Physical = physicalPage, Epoch = State->FetchEpoch };
     }
 
@@ -307,6 +307,8 @@ internal sealed unsafe class HartContext : IDisposable
     /// </summary>
     public bool TryRecall(ulong address, AccessKind kind, out Translation translation)
     {
+        if (TlbRuns.TryFind((TlbEntry*)State->Tlb, address, kind, out translation))
+            return true;
         PageEntry* entry = PageEntry.For(_pageEntries, address, kind);
         if (entry->Key != PageEntry.KeyOf(address, kind) || entry->Stamp != Stamp || (entry->Flags & PageEntry.IsThere) == 0
             || (kind == AccessKind.Store && (Memory.FlagsOf(Memory.PageIndex(entry->Physical)) & PageFlag.Protected) != 0))
@@ -329,6 +331,10 @@ internal sealed unsafe class HartContext : IDisposable
     public void Remember(ulong address, AccessKind kind, in Translation translation)
     {
         if (translation.HostPage == null || Watches is not null)
+            return;
+        if (kind == AccessKind.Store)
+            NoteStoreFill();
+        if (TlbRuns.TryMake(Memory, (TlbEntry*)State->Tlb, address, kind, in translation))
             return;
         *PageEntry.For(_pageEntries, address, kind) = new PageEntry
         {
@@ -526,17 +532,20 @@ internal sealed unsafe class HartContext : IDisposable
             Tlb.DropWindowsAt(tlb, tag);
         }
 
-        if (space.MayHaveFetched(address))
+        if ((space.FetchedPages & FetchBit(address)) != 0)
             DropFetches(space);
     }
 
     private void DropFetches(TlbSpace space)
     {
         space.FetchNumber = Memory.Code.NextFetchNumber();
-        space.ForgetFetched();
+        space.FetchedPages = 0;
         if (space == _space)
             SetFetchEpoch();
     }
+
+    /// <summary>A page's bit in the filter of pages that code was fetched from since the last flush; others may share it.</summary>
+    private static UInt128 FetchBit(ulong address) => UInt128.One << (int)(((address >> 12) * 0x9E37_79B9_7F4A_7C15) >> 57);
 
     /// <summary>What a remembered translation depends on beside its page: hart, flushes so far, and context.</summary>
     private ulong Stamp => State->FetchEpoch << 2 | (uint)Context;

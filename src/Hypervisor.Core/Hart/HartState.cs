@@ -45,6 +45,12 @@ internal unsafe struct HartState
     /// <summary>Why a handler chain left (an engine-internal event number).</summary>
     public int Event;
 
+    /// <summary>The place at which translated code left for the dispatcher.</summary>
+    public void* Leave;
+
+    /// <summary>How far from its window's start the access lay at which translated code left, where it left for that.</summary>
+    public ulong LeaveDistance;
+
     /// <summary>What is or-ed into a program counter to make a jump-cache key, so that contexts never alias.</summary>
     public ulong KeyBits;
 

@@ -52,8 +52,29 @@ internal unsafe struct Translation
     /// <summary>Size of the page in the guest's tables, as a power of two; 0 or 12 where it is no larger than 4 KiB.</summary>
     public byte PageShift;
 
+    /// <summary>Bytes right before the page whose addresses translate to what lies right before it in RAM, with the same rights.</summary>
+    public ulong Before;
+
+    /// <summary>Bytes right behind the page whose addresses translate to what lies right behind it in RAM, with the same rights.</summary>
+    public ulong Behind;
+
     /// <summary>With <see cref="TranslationStatus.Exit"/>: the address to report, as the guest-physical or virtual address the personality wants.</summary>
     public ulong ExitValue;
+
+    /// <summary>Notes that what lies around in the same superpage translates likewise, as far as it is RAM and in an open range.</summary>
+    /// <param name="memory">The machine's RAM.</param>
+    /// <param name="openStart">Guest-physical start of a range in which all accesses are allowed.</param>
+    /// <param name="openBytes">Its size.</param>
+    public void SpanSuperpage(GuestMemory memory, ulong openStart, ulong openBytes)
+    {
+        ulong page = GuestPhysical & ~(ulong)(GuestMemory.PageSize - 1);
+        if (PageShift <= 12 || HostPage == null || page - openStart >= openBytes)
+            return;
+        ulong first = Math.Max(Math.Max(page >> PageShift << PageShift, memory.Region.Base), openStart);
+        ulong last = Math.Min(Math.Min(page | ((1UL << PageShift) - 1), memory.Region.Base + (memory.Region.Size - 1)), openStart + (openBytes - 1));
+        Before = page - first;
+        Behind = last - page & ~(ulong)(GuestMemory.PageSize - 1);
+    }
 }
 
 /// <summary>

@@ -147,10 +147,12 @@ internal sealed unsafe class CodeTracker
                         any = true;
                     }
                 }
+
+                any |= Tlb.DropRunsOn(Tlb.Context((TlbEntry*)start, context), host);
             }
         }
 
-        // Windows are made from entries, and looked at once more when they are made: behind the entries they go too.
+        // Windows are made from entries and runs, which are looked at once more when they are made: behind those they go too.
         Interlocked.MemoryBarrier();
         foreach ((nint start, int contexts, nint made) in _tlbs)
         {

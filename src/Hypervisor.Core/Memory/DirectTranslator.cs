@@ -42,6 +42,10 @@ internal sealed unsafe class DirectTranslator(GuestMemory memory, bool protectio
         translation.HostPage = memory.HostPage(physical);
         translation.Readable = readable;
         translation.Writable = writable;
+        if (!protection)
+            translation.SpanSuperpage(memory, 0, ulong.MaxValue);
+        else if (mode != PrivilegeMode.Machine)
+            translation.SpanSuperpage(memory, p.PmpOpenStart, p.PmpOpenBytes);
         return TranslationStatus.Ok;
     }
 }

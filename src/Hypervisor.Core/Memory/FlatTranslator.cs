@@ -13,6 +13,10 @@ internal sealed unsafe class FlatTranslator : AddressTranslator
     {
         byte* page = _memory.HostPage(address);
         translation = new Translation { GuestPhysical = address, HostPage = page, Readable = true, Writable = true };
+        MemoryRegion ram = _memory.Region;
+        ulong offset = (address - ram.Base) & ~(ulong)(GuestMemory.PageSize - 1);
+        translation.Before = offset;
+        translation.Behind = ram.Size - GuestMemory.PageSize - offset;
         return page == null ? TranslationStatus.AccessFault : TranslationStatus.Ok;
     }
 }

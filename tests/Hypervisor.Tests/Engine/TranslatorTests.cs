@@ -173,6 +173,42 @@ public sealed unsafe class TranslatorTests
     }
 
     [Fact]
+    public void Run_LoopStoresOverPagesAroundCode_RunsTheNewCode()
+    {
+        // The storing loop walks through sixteen pages in one window, until code is decoded in their midst.
+        const string source = """
+            outer:
+                mv t0, s3
+                li t1, 128
+            fill:
+                sw s4, 0(t0)
+                addi t0, t0, 512
+                addi t1, t1, -1
+                bnez t1, fill
+                sw s6, 4(s7)
+                fence.i
+                jalr s7
+                xor s4, s4, s5
+                addi a0, a0, -1
+                bnez a0, outer
+                ecall
+            """;
+        AssembledProgram program = Assembler.Assemble(source, new AssemblerOptions { Name = "fill", TextBase = Code });
+        foreach (TranslatorSettings settings in new[] { TranslatorSettings.Forced, s_atOnce, s_restless })
+        {
+            using FlatGuest guest = Load(program, settings);
+            guest[10] = 400;
+            guest[19] = Data;
+            guest[20] = 0x0019_0913; // addi s2, s2, 1
+            guest[21] = 0x0019_0913 ^ 0x0649_0913; // addi s2, s2, 100
+            guest[22] = 0x0000_8067; // ret
+            guest[23] = Data + 0x9000;
+            Assert.Equal(VmExitReason.EnvironmentCall, guest.Run(1 << 20).Reason);
+            Assert.Equal(200UL + 200 * 100, guest[18]);
+        }
+    }
+
+    [Fact]
     public void Run_HostWritesTranslatedCode_RunsTheNewCode()
     {
         using FlatGuest guest = Load(Assembler.Assemble("loop: addi a0, a0, 1\naddi a1, a1, -1\nbnez a1, loop\necall\n", new AssemblerOptions { Name = "loop", TextBase = Code }), TranslatorSettings.Forced);

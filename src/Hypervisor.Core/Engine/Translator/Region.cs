@@ -44,7 +44,7 @@ internal struct RegionTarget
 
 /// <summary>Where the region is left for the dispatcher.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal struct RegionLeave
+internal unsafe struct RegionLeave
 {
     public ulong Pc;
 
@@ -55,6 +55,20 @@ internal struct RegionLeave
     public ulong Written;
 
     public EngineEvent Event;
+
+    /// <summary>Which of the TLB's windows did not hold an access; -1 where that is not why it is left.</summary>
+    public int Window;
+
+    /// <summary>Bytes of that access, or of the range that it is looked up for with others.</summary>
+    public int Size;
+
+    public int IsStore;
+
+    /// <summary>Counter of the window's moves.</summary>
+    public long* Moves;
+
+    /// <summary>Counter of the ranges that no window can hold; null for a single access.</summary>
+    public long* Left;
 }
 
 /// <summary>A translated region: its code, a handler like the interpreter's, and the tables it reads.</summary>
@@ -63,8 +77,8 @@ internal sealed unsafe class Region : IDisposable
 {
     private const int MostGroupsLeft = 2000;
 
-    /// <summary>Misses of a window between two looks above which it costs more than it saves: one for some 80 instructions.</summary>
-    private const int MostMisses = 400;
+    /// <summary>Moves of a window between two looks above which they cost more than it saves: one for some 550 instructions.</summary>
+    private const int MostMisses = 60;
 
     private readonly Delegate _code;
     private readonly RegionWindows _windows;

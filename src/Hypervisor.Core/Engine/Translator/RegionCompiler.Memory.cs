@@ -96,7 +96,7 @@ internal sealed unsafe partial class RegionCompiler
         if (!_groups.TryGetValue(_instruction, out Group? group))
         {
             if (window >= 0)
-                EmitWindowed(i.Rs1, i.Immediate, shape.Size, shape.IsStore, window, slow);
+                EmitWindowed(i.Rs1, i.Immediate, shape.Size, shape.IsStore, window, single: true);
             else
                 EmitLookup(i.Rs1, shape.IsAtomic ? 0 : i.Immediate, shape.Size, shape.IsStore, slow);
             return;
@@ -106,11 +106,10 @@ internal sealed unsafe partial class RegionCompiler
         if (group.First == _instruction)
         {
             int span = group.End - group.Lowest;
-            Label missed = span == shape.Size ? slow : Counted(slow);
             if (window >= 0)
-                EmitWindowed(i.Rs1, group.Lowest, span, shape.IsStore, window, missed);
+                EmitWindowed(i.Rs1, group.Lowest, span, shape.IsStore, window, single: span == shape.Size);
             else
-                EmitLookup(i.Rs1, group.Lowest, span, shape.IsStore, missed);
+                EmitLookup(i.Rs1, group.Lowest, span, shape.IsStore, span == shape.Size ? slow : Counted(slow));
             _il.Emit(OpCodes.Stloc, host);
         }
 

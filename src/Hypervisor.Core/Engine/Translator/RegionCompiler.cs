@@ -25,6 +25,7 @@ internal sealed unsafe partial class RegionCompiler
     private static readonly Type[] s_signature = [typeof(nint), typeof(nint), typeof(nint), typeof(long)];
     private static readonly MethodInfo s_continueAt = typeof(RegionExits).GetMethod(nameof(RegionExits.ContinueAt))!;
     private static readonly MethodInfo s_leaveAt = typeof(RegionExits).GetMethod(nameof(RegionExits.LeaveAt))!;
+    private static readonly MethodInfo s_leaveBlock = typeof(RegionExits).GetMethod(nameof(RegionExits.LeaveBlock))!;
     private static readonly MethodInfo s_validate = typeof(RegionExits).GetMethod(nameof(RegionExits.Validate))!;
 
     private delegate void Handler(nint op, nint state, nint tlb, long budget);
@@ -370,7 +371,7 @@ internal sealed unsafe partial class RegionCompiler
         if (edge.Block <= _blockIndex)
         {
             LoadBudgetAndLimit();
-            _il.Emit(OpCodes.Blt, Leave(new RegionLeave { Pc = edge.Pc, Written = _flow.WrittenAfter(_blockIndex), Event = EngineEvent.Lookup }));
+            _il.Emit(OpCodes.Blt, Leave(new RegionLeave { Window = -1, Pc = edge.Pc, Written = _flow.WrittenAfter(_blockIndex), Event = EngineEvent.Lookup }));
         }
 
         EmitWriteBack(_flow.PutAway(_blockIndex, edge.Block));
@@ -429,13 +430,16 @@ internal sealed unsafe partial class RegionCompiler
     });
 
     /// <summary>A place that leaves the instruction in progress to the interpreter.</summary>
-    private Label Slow() => Leave(new RegionLeave
+    private Label Slow() => Leave(Interpreted());
+
+    private RegionLeave Interpreted() => new()
     {
+        Window = -1,
         Pc = _instructionPc,
         Unused = _block.Instructions.Count - _instruction,
         Written = _flow.WrittenUntil(_blockIndex, _instruction),
         Event = EngineEvent.Interpret,
-    });
+    };
 
     /// <summary>A place that returns to the dispatcher: rare, and so the same code for all.</summary>
     private Label Leave(RegionLeave leave)
@@ -534,6 +538,12 @@ internal sealed unsafe partial class RegionCompiler
         _il.Emit(OpCodes.Stloc, _budget);
         LoadLeave(16, OpCodes.Ldind_I8);
         _il.Emit(OpCodes.Stloc, _mask);
+        LoadState(Offsets.Leave);
+        _il.Emit(OpCodes.Ldloc, _entry);
+        _il.Emit(OpCodes.Stind_I);
+        LoadState(Offsets.LeaveDistance);
+        _il.Emit(OpCodes.Ldloc, _distance);
+        _il.Emit(OpCodes.Stind_I8);
         LoadState(Offsets.Event);
         LoadLeave(24, OpCodes.Ldind_I4);
         _il.Emit(OpCodes.Stind_I4);
@@ -550,7 +560,7 @@ internal sealed unsafe partial class RegionCompiler
             _il.MarkLabel(not);
         }
 
-        EmitTailCall(s_leaveAt);
+        EmitTailCall(s_leaveBlock);
     }
 
     private void LoadLeave(int offset, OpCode load)
@@ -611,7 +621,7 @@ internal sealed unsafe partial class RegionCompiler
     /// <summary>Where the fields lie that emitted code touches.</summary>
     private static class Offsets
     {
-        public static readonly int Limit, Reserve, Event, FetchEpoch, Fflags, Frm, FpEnabled, FpDirty, ReservationAddress, ReservationValue;
+        public static readonly int Limit, Reserve, Event, FetchEpoch, Fflags, Frm, FpEnabled, FpDirty, ReservationAddress, ReservationValue, Leave, LeaveDistance;
         public static readonly int Original, RegionEntry;
 
         static Offsets()
@@ -628,6 +638,8 @@ internal sealed unsafe partial class RegionCompiler
             FpDirty = (int)(&state.FpDirty - s);
             ReservationAddress = (int)((byte*)&state.ReservationAddress - s);
             ReservationValue = (int)((byte*)&state.ReservationValue - s);
+            Leave = (int)((byte*)&state.Leave - s);
+            LeaveDistance = (int)((byte*)&state.LeaveDistance - s);
             BlockHeader header = default;
             Original = (int)((byte*)&header.Original - (byte*)&header);
             RegionEntry = (int)(&header.RegionEntry - (byte*)&header);

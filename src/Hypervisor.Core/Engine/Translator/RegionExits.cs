@@ -37,6 +37,51 @@ internal static unsafe class RegionExits
         s->Budget = budget;
     }
 
+    /// <summary>The same from within a block. A window that did not hold an access is moved to it, for the next time.</summary>
+    [MethodImpl(Hot)]
+    public static void LeaveBlock(ulong target, HartState* s, TlbEntry* tlb, long budget)
+    {
+        s->Pc = target;
+        s->Budget = budget;
+        var leave = (RegionLeave*)s->Leave;
+        if (leave->Window >= 0)
+            MoveWindow(leave, s->LeaveDistance, tlb);
+    }
+
+    /// <summary>Makes a window of the run or the TLB's entry that holds all of a range.</summary>
+    private static void MoveWindow(RegionLeave* leave, ulong distance, TlbEntry* tlb)
+    {
+        ref ulong bias = ref ((ulong*)((byte*)tlb + Tlb.WindowBiases))[leave->Window];
+        ref nint host = ref ((nint*)((byte*)tlb + Tlb.WindowHosts))[leave->Window];
+        ref long limit = ref ((long*)((byte*)tlb + Tlb.WindowLimits))[leave->Window];
+        ulong address = distance - bias;
+        ulong last = address + (ulong)leave->Size - 1;
+        TlbRun* run = Tlb.Run(tlb, address, leave->IsStore != 0);
+        TlbEntry* entry = leave->IsStore != 0 ? Tlb.StoreEntry(tlb, address) : Tlb.LoadEntry(tlb, address);
+        ulong page = address & ~0xFFFUL;
+        long runLimit = Volatile.Read(ref run->Limit);
+        bool inRun = address - run->Start < (ulong)runLimit && last - run->Start < (ulong)runLimit + 7;
+        if (!inRun && (Volatile.Read(ref entry->Tag) != page || (last & ~0xFFFUL) != page))
+        {
+            if (leave->Left != null)
+                ++*leave->Left;
+            return;
+        }
+
+        ++*leave->Moves;
+        *(long*)((byte*)tlb + Tlb.WindowsMade) = 1;
+        bias = inRun ? 0 - run->Start : 0 - page;
+        host = inRun ? run->Host : (nint)page + entry->Addend;
+        Volatile.Write(ref limit, inRun ? runLimit : Tlb.WindowLimit);
+        if (leave->IsStore == 0)
+            return;
+
+        // Another thread may be dropping what this was made from: it then drops the windows, of which this may have been none yet.
+        Interlocked.MemoryBarrier();
+        if (inRun ? Volatile.Read(ref run->Limit) == 0 : Volatile.Read(ref entry->Tag) != page)
+            Volatile.Write(ref limit, 0);
+    }
+
     /// <summary>Finds out which of the region's pages are mapped as they were, for the hart as it is now.</summary>
     /// <param name="cell">The region's.</param>
     /// <param name="s">The hart.</param>

@@ -5,9 +5,9 @@ using Hypervisor.Core.Memory;
 namespace Hypervisor.Core.Engine.Translator;
 
 /// <summary>
-/// Which accesses of a region keep the page they last met. Those with one base register, which walks through its data or stays with
-/// it, share a window: as long as they stay in its page they need no look into the TLB. It pays in loops that call nothing,
-/// and where pages do not change all the time.
+/// Which accesses of a region keep the pages they last met. Those with one base register, which walks through its data or stays with
+/// it, share a window: as long as they stay in its pages they need no look into the TLB. It pays in loops that call nothing,
+/// and where windows do not move all the time.
 /// </summary>
 internal sealed class RegionWindows
 {
