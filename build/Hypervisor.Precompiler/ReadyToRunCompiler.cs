@@ -40,6 +40,10 @@ internal sealed class ReadyToRunCompiler
         List<string> arguments = [source, "-o", compiled, "-O", "--targetos", TargetSystem, "--targetarch", RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()];
         if (RuntimeInformation.ProcessArchitecture == Architecture.X64)
             arguments.AddRange(["--instruction-set", "x86-64-v3"]);
+
+        // Code of other modules' generics over our types, and what is inlined from them, is taken in too; the runtime takes it
+        // only where their IL is what it was compiled from.
+        arguments.AddRange(["--opt-cross-module", "*", "--non-local-generics-module", "*"]);
         arguments.AddRange(["-r", Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "*.dll")]);
         foreach (string reference in references.Where(File.Exists))
             arguments.AddRange(["-r", reference]);

@@ -181,14 +181,14 @@ internal sealed unsafe class HartContext : IDisposable
     public long Nanoseconds(long retiredInRun)
         => RealClock is { } clock ? clock.NowNanoseconds : TimeAtEntry + VirtualNanoseconds(retiredInRun);
 
-    /// <summary>The virtual time that instructions take. On the path of every exit, so 128-bit arithmetic is for long runs only.</summary>
+    /// <summary>The virtual time that instructions take. On the path of every exit, so that only long runs are reckoned in two parts.</summary>
     public long VirtualNanoseconds(long retired)
     {
         // The rate is at most 10^9, so the product of anything shorter fits.
         const long longRun = 1L << 33;
         return retired < longRun
             ? retired * PicosecondsPerInstruction / 1000
-            : (long)((Int128)retired * PicosecondsPerInstruction / 1000);
+            : retired / 1000 * PicosecondsPerInstruction + retired % 1000 * PicosecondsPerInstruction / 1000;
     }
 
     /// <summary>Guest time at the instruction in progress, as far as the engine has told: exact at exits and device accesses.</summary>
@@ -297,7 +297,7 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>Remembers where code at an address is fetched from.</summary>
     public void NoteFetchPage(ulong pc, ulong physicalPage)
     {
-        _space.FetchedPages |= FetchBit(pc);
+        _space.NoteFetched(pc);
         *FetchEntry.For(State, pc) = new FetchEntry { Page = pc & ~0xFFFUL, Physical = physicalPage, Epoch = State->FetchEpoch };
     }
 
@@ -532,20 +532,17 @@ internal sealed unsafe class HartContext : IDisposable
             Tlb.DropWindowsAt(tlb, tag);
         }
 
-        if ((space.FetchedPages & FetchBit(address)) != 0)
+        if (space.MayHaveFetched(address))
             DropFetches(space);
     }
 
     private void DropFetches(TlbSpace space)
     {
         space.FetchNumber = Memory.Code.NextFetchNumber();
-        space.FetchedPages = 0;
+        space.ForgetFetched();
         if (space == _space)
             SetFetchEpoch();
     }
-
-    /// <summary>A page's bit in the filter of pages that code was fetched from since the last flush; others may share it.</summary>
-    private static UInt128 FetchBit(ulong address) => UInt128.One << (int)(((address >> 12) * 0x9E37_79B9_7F4A_7C15) >> 57);
 
     /// <summary>What a remembered translation depends on beside its page: hart, flushes so far, and context.</summary>
     private ulong Stamp => State->FetchEpoch << 2 | (uint)Context;

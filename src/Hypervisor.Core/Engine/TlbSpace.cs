@@ -7,6 +7,9 @@ internal sealed class TlbSpace(int index)
     /// <summary>Entries that are invalidated one by one when the space is dropped; where there are more, all are.</summary>
     public const int MostFilled = 64;
 
+    private ulong _fetchedLow;
+    private ulong _fetchedHigh;
+
     public int Index => index;
 
     /// <summary>The satp that it is of, while <see cref="IsKept"/>.</summary>
@@ -33,12 +36,26 @@ internal sealed class TlbSpace(int index)
     /// <summary>Number of its fetch translations; changed to drop them.</summary>
     public ulong FetchNumber { get; set; }
 
-    /// <summary>Filter of the pages that code was fetched from under that number.</summary>
-    public UInt128 FetchedPages { get; set; }
+    /// <summary>Notes in the filter of pages that code was fetched from under that number.</summary>
+    public void NoteFetched(ulong address) => (FetchBit(address, out ulong bit) ? ref _fetchedHigh : ref _fetchedLow) |= bit;
+
+    /// <summary>Whether code may have been fetched from the page under that number: others may share its bit.</summary>
+    public bool MayHaveFetched(ulong address) => ((FetchBit(address, out ulong bit) ? _fetchedHigh : _fetchedLow) & bit) != 0;
+
+    /// <summary>Empties the filter.</summary>
+    public void ForgetFetched() => _fetchedLow = _fetchedHigh = 0;
 
     /// <summary>Range that covers all superpages met, none while it ends before it starts.</summary>
     public ulong LargeStart { get; set; } = ulong.MaxValue;
 
     /// <inheritdoc cref="LargeStart"/>
     public ulong LargeLast { get; set; }
+
+    /// <summary>A page's bit among 128: which half, and where. Two halves, as 128-bit numbers keep a class from having code ahead of time.</summary>
+    private static bool FetchBit(ulong address, out ulong bit)
+    {
+        int number = (int)(((address >> 12) * 0x9E37_79B9_7F4A_7C15) >> 57);
+        bit = 1UL << (number & 63);
+        return number >= 64;
+    }
 }

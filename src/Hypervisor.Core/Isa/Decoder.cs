@@ -148,8 +148,18 @@ public static class Decoder
         }
 
         // The rows are put in front of a slot's chain from the least to the most specific, so that the latter win.
-        var rows = InstructionTable.Rows[1..].ToArray();
-        Array.Sort(rows, (a, b) => BitOperations.PopCount(a.Mask).CompareTo(BitOperations.PopCount(b.Mask)));
+        // In buckets by the bits they fix: a sort of the library's has no code ahead of time for our type.
+        var rows = new InstructionRow[InstructionTable.Rows.Length - 1];
+        var place = 0;
+        for (var bits = 0; bits <= 32; bits++)
+        {
+            foreach (ref readonly var row in InstructionTable.Rows[1..])
+            {
+                if (BitOperations.PopCount(row.Mask) == bits)
+                    rows[place++] = row;
+            }
+        }
+
         var slots = new short[total];
         Array.Fill(slots, (short)-1);
         var built = new List<Node>();

@@ -16,7 +16,7 @@ namespace Hypervisor.Core.Scheduling;
 /// exception to work conservation. A gang is charged for the CPUs it was given for the time it had them. A vCPU in no group is a gang of
 /// one.</para>
 /// <para>In groups the gang is the group that a vCPU names, and what that lies in are groups around gangs: <see cref="Grouped"/> over the
-/// inner policy, with gangs for its vCPUs. A limit is then of the CPU time that gangs were given; a gang whose limit leaves it less than a
+/// inner policy, with gangs for its vCPUs; beside groups that lie in its own, a gang has the default weight. A limit is then of the CPU time that gangs were given; a gang whose limit leaves it less than a
 /// round leaves before the round ends. Weights that a gang, or the gangs of a group, could not use up count as what they can.</para>
 /// </remarks>
 internal sealed class Gang : Policy, IGangFilter

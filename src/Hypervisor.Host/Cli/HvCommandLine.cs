@@ -23,12 +23,19 @@ internal static class HvCommandLine
             return OciCommand.Run(arguments[1..], error);
         string[] guestArguments = [];
         var run = RunCommand.Create(() => guestArguments);
-        var root = new RootCommand("hv hosts RISC-V guests in five ways on one engine, and shows what each way costs.") { CompareCommand.Create(), run, ImageCommand.Create(), ScheduleCommand.Create(), new Command(OciName, "An OCI runtime for riscv64 containers, for podman and its kind: see hv oci --help.") };
+        var root = new RootCommand("hv hosts RISC-V guests in five ways on one engine, and shows what each way costs.");
         string[] own = arguments;
         if (arguments.Length > 0 && arguments[0] == RunName)
         {
+            // Nothing is asked of the other commands, and making them takes longer than a small program runs.
+            root.Add(run);
             (own, guestArguments) = GuestArguments.Split(arguments.AsSpan(1), run.Options);
             own = [RunName, .. own];
+        }
+        else
+        {
+            foreach (Command each in (Command[])[CompareCommand.Create(), run, ImageCommand.Create(), ScheduleCommand.Create(), new Command(OciName, "An OCI runtime for riscv64 containers, for podman and its kind: see hv oci --help.")])
+                root.Add(each);
         }
 
         ParseResult parsed = root.Parse(own);

@@ -41,6 +41,10 @@ public sealed class EveryPolicyTests
         => Property.ForAll(Workload.Calm, workload =>
         {
             const long Slice = Millisecond / 10;
+
+            // A gang beside groups in its own group has the weight of a vCPU that was given none, far from these workloads' weights.
+            if (PolicyCatalogue.IsGang(id) && PolicyCatalogue.KnowsGroups(id))
+                workload = workload.InLeaves();
             (CheckedPolicy policy, _) = workload.Simulate(id, 200 * Millisecond, Slice);
 
             // Credit2 lets the heaviest run until its credit of ten slices, which burns at one tenth of the pace, is gone.

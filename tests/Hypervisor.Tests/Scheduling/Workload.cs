@@ -100,6 +100,9 @@ internal sealed record Workload(int Cpus, Actor[] Actors, Grouping[] Groups, int
         return Arb.From(workloads, workload => workload.Smaller());
     }
 
+    /// <summary>The same with every vCPU in a group that no other lies in, or in none.</summary>
+    public Workload InLeaves() => this with { Actors = [.. Actors.Select(actor => actor with { Group = Leaf(actor.Group) })] };
+
     /// <summary>The vCPUs for a policy of the catalogue; in groups where it knows them.</summary>
     public SimulatedVCpu[] VCpus(string id)
     {
@@ -192,6 +195,12 @@ internal sealed record Workload(int Cpus, Actor[] Actors, Grouping[] Groups, int
                     yield return this with { Groups = [.. Groups[..i], simpler, .. Groups[(i + 1)..]] };
             }
         }
+    }
+
+    private int Leaf(int group)
+    {
+        int child = group == 0 ? -1 : Array.FindIndex(Groups, each => each.Parent == group);
+        return child < 0 ? group : Leaf(child + 1);
     }
 
     private Workload Sane() => this with

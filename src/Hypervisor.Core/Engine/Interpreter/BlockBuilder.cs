@@ -177,7 +177,7 @@ internal sealed unsafe class BlockBuilder
 
             case Opcode.Jalr:
             {
-                Op* op = NextSlot(FusedKind.None);
+                Op* op = NextSlot(FusedKind.JumpRegister);
                 *op = new Op { Handler = _handlers.Single(Opcode.Jalr, false), Rd = Destination(i.Rd), Rs1 = i.Rs1, Index = op->Index, Imm = i.Immediate };
                 var payload = (OpPayload*)NextSlot(FusedKind.None);
                 *payload = new OpPayload { Value = address + i.Length, Count = count };
@@ -348,11 +348,18 @@ internal sealed unsafe class BlockBuilder
 
     private bool IsLinked(int slot) => _kinds[slot] is >= FusedKind.Beq and <= FusedKind.Jump;
 
+    /// <summary>Whether two slots are accesses of one kind with one base register, which the first leaves as it is.</summary>
+    private bool IsTwice(int slot)
+        => _kinds[slot] == _kinds[slot + 1] && _ops[slot].Rs1 == _ops[slot + 1].Rs1
+            && (_kinds[slot] is FusedKind.Sw or FusedKind.Sd || _ops[slot].Rd != _ops[slot].Rs1);
+
     private void Fuse()
     {
         for (int i = 0; i + 1 < _slots;)
         {
-            nint pair = _handlers.Pair(_kinds[i], _kinds[i + 1]);
+            nint pair = IsTwice(i) ? _handlers.Twice(_kinds[i]) : 0;
+            if (pair == 0)
+                pair = _handlers.Pair(_kinds[i], _kinds[i + 1]);
             if (pair != 0)
             {
                 _ops[i].Handler = pair;

@@ -15,6 +15,7 @@ internal static unsafe class FusedPairs
     /// <summary>The handler that does <paramref name="first"/> and then <paramref name="second"/>, or 0 where the two are not fused.</summary>
     public static Handler Find(FusedKind first, FusedKind second) => first switch
     {
+        _ when second == FusedKind.JumpRegister => first == FusedKind.Addi ? P(&StepJumpRegister<Rri<Add>>) : 0,
         FusedKind.Addi => Row<Rri<Add>>(second),
         FusedKind.Add => Row<Rrr<Add>>(second),
         FusedKind.Sub => Row<Rrr<Sub>>(second),
@@ -32,6 +33,8 @@ internal static unsafe class FusedPairs
         FusedKind.Constant => Row<Constant>(second),
         FusedKind.Move => Row<Move>(second),
         FusedKind.Mul => Row<Rrr<Mul>>(second),
+        FusedKind.Mulw => Row<Rrr<Mulw>>(second),
+        FusedKind.Lh => Row<Load<LoadH>>(second),
         FusedKind.Lbu => Row<Load<LoadBu>>(second),
         FusedKind.Lhu => Row<Load<LoadHu>>(second),
         FusedKind.Lw => Row<Load<LoadW>>(second),
@@ -39,6 +42,16 @@ internal static unsafe class FusedPairs
         FusedKind.Sb => Row<Store<StoreB>>(second),
         FusedKind.Sw => Row<Store<StoreW>>(second),
         FusedKind.Sd => Row<Store<StoreD>>(second),
+        _ => 0,
+    };
+
+    /// <summary>The handler of two accesses of a kind with one base register, or 0 where there is none.</summary>
+    public static Handler FindTwice(FusedKind kind) => kind switch
+    {
+        FusedKind.Lw => P(&LoadTwice<LoadW>),
+        FusedKind.Ld => P(&LoadTwice<LoadD>),
+        FusedKind.Sw => P(&StoreTwice<StoreW>),
+        FusedKind.Sd => P(&StoreTwice<StoreD>),
         _ => 0,
     };
 
@@ -61,6 +74,8 @@ internal static unsafe class FusedPairs
         Opcode.Xor => FusedKind.Xor,
         Opcode.Lui => FusedKind.Constant,
         Opcode.Mul => FusedKind.Mul,
+        Opcode.Mulw => FusedKind.Mulw,
+        Opcode.Lh => FusedKind.Lh,
         Opcode.Lbu => FusedKind.Lbu,
         Opcode.Lhu => FusedKind.Lhu,
         Opcode.Lw => FusedKind.Lw,
@@ -75,11 +90,12 @@ internal static unsafe class FusedPairs
         Opcode.Bltu => FusedKind.Bltu,
         Opcode.Bgeu => FusedKind.Bgeu,
         Opcode.Jal => FusedKind.Jump,
+        Opcode.Jalr => FusedKind.JumpRegister,
         _ => FusedKind.None,
     };
 
     private static Handler Row<A>(FusedKind second) where A : struct, IStep
-        => second < FusedKind.Lbu ? Computed<A>(second) : second < FusedKind.Beq ? Memory<A>(second) : Control<A>(second);
+        => second < FusedKind.Lh ? Computed<A>(second) : second < FusedKind.Beq ? Memory<A>(second) : Control<A>(second);
 
     private static Handler Computed<A>(FusedKind second) where A : struct, IStep => second switch
     {
@@ -100,11 +116,13 @@ internal static unsafe class FusedPairs
         FusedKind.Constant => P(&Step2<A, Constant>),
         FusedKind.Move => P(&Step2<A, Move>),
         FusedKind.Mul => P(&Step2<A, Rrr<Mul>>),
+        FusedKind.Mulw => P(&Step2<A, Rrr<Mulw>>),
         _ => 0,
     };
 
     private static Handler Memory<A>(FusedKind second) where A : struct, IStep => second switch
     {
+        FusedKind.Lh => P(&Step2<A, Load<LoadH>>),
         FusedKind.Lbu => P(&Step2<A, Load<LoadBu>>),
         FusedKind.Lhu => P(&Step2<A, Load<LoadHu>>),
         FusedKind.Lw => P(&Step2<A, Load<LoadW>>),
@@ -134,8 +152,8 @@ internal static unsafe class FusedPairs
 internal enum FusedKind : byte
 {
     None,
-    Addi, Add, Sub, Addw, Subw, Addiw, Slli, Srli, Slliw, Srliw, Andi, And, Or, Xor, Constant, Move, Mul,
-    Lbu, Lhu, Lw, Ld, Sb, Sw, Sd,
-    Beq, Bne, Blt, Bge, Bltu, Bgeu, Jump,
+    Addi, Add, Sub, Addw, Subw, Addiw, Slli, Srli, Slliw, Srliw, Andi, And, Or, Xor, Constant, Move, Mul, Mulw,
+    Lh, Lbu, Lhu, Lw, Ld, Sb, Sw, Sd,
+    Beq, Bne, Blt, Bge, Bltu, Bgeu, Jump, JumpRegister,
     Count,
 }

@@ -20,6 +20,7 @@ internal sealed unsafe class HandlerTable
     private readonly nint[] _vectorKernels = GC.AllocateArray<nint>(VectorOperations * VectorOp.Kinds, pinned: true);
     private nint _vectorStep;
     private nint _readLength;
+    private readonly nint[] _twice = new nint[Kinds];
     private readonly nint[] _pairs = new nint[Kinds * Kinds];
 
     public HandlerTable()
@@ -87,6 +88,15 @@ internal sealed unsafe class HandlerTable
         }
 
         return slot;
+    }
+
+    /// <summary>The handler of two accesses with one base register, or 0.</summary>
+    public nint Twice(FusedKind kind)
+    {
+        if (kind is not (FusedKind.Lw or FusedKind.Ld or FusedKind.Sw or FusedKind.Sd))
+            return 0;
+        ref nint slot = ref _twice[(int)kind];
+        return slot != 0 ? slot : slot = Resolve(FusedPairs.FindTwice(kind));
     }
 
     /// <summary>The handler of a fused pair, or 0.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Hypervisor.Core.Engine.Interpreter.Steps;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Memory;
 using static Hypervisor.Core.Hart.RegisterFile;
@@ -67,6 +68,37 @@ internal static unsafe class Handlers
         ((Next)op->Handler)(op, s, tlb, budget);
     }
 
+    /// <summary>
+    /// Two loads of one size with one base register, as functions end: one look into the TLB where both lie in one page. The first must
+    /// not change the base.
+    /// </summary>
+    [MethodImpl(Hot)]
+    public static void LoadTwice<T>(Op* op, HartState* s, TlbEntry* tlb, long budget) where T : struct, ILoad
+    {
+        if (!TwoAccesses.TryLoad<T>(op, s, tlb))
+        {
+            Step2<Load<T>, Load<T>>(op, s, tlb, budget);
+            return;
+        }
+
+        op += 2;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    /// <summary>Two stores of one size with one base register, as functions begin.</summary>
+    [MethodImpl(Hot)]
+    public static void StoreTwice<T>(Op* op, HartState* s, TlbEntry* tlb, long budget) where T : struct, IStore
+    {
+        if (!TwoAccesses.TryStore<T>(op, s, tlb))
+        {
+            Step2<Store<T>, Store<T>>(op, s, tlb, budget);
+            return;
+        }
+
+        op += 2;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
     [MethodImpl(Hot)]
     public static void Branch<C>(Op* op, HartState* s, TlbEntry* tlb, long budget) where C : struct, ICondition
     {
@@ -123,14 +155,14 @@ internal static unsafe class Handlers
     [MethodImpl(Hot)]
     public static void Jump(Op* op, HartState* s, TlbEntry* tlb, long budget)
     {
-        budget -= ((OpLink*)(op + 1))->Count;
+        budget = Charge(op, budget);
         if (budget < s->Limit)
         {
             Leave(op, s, tlb, budget);
             return;
         }
 
-        op = ((OpLink*)(op + 1))->Target;
+        op = Target(op);
         ((Next)op->Handler)(op, s, tlb, budget);
     }
 
@@ -144,26 +176,50 @@ internal static unsafe class Handlers
         }
 
         op++;
-        budget -= ((OpLink*)(op + 1))->Count;
+        budget = Charge(op, budget);
         if (budget < s->Limit)
         {
             Leave(op, s, tlb, budget);
             return;
         }
 
-        op = ((OpLink*)(op + 1))->Target;
+        op = Target(op);
         ((Next)op->Handler)(op, s, tlb, budget);
     }
 
     /// <summary>jalr: the target's block comes from the jump cache.</summary>
+    /// <remarks>
+    /// The JIT gives a frame to a method of more than three basic blocks or more than 100 bytes of IL: hence one condition, and parts
+    /// in methods of their own.
+    /// </remarks>
     [MethodImpl(Hot)]
     public static void JumpRegister(Op* op, HartState* s, TlbEntry* tlb, long budget)
     {
-        ulong target = (X(s)[op->Rs1] + (ulong)(long)op->Imm) & ~1UL;
-        X(s)[op->Rd] = ((OpPayload*)(op + 1))->Value;
+        ulong target = TargetOf(op, s);
+        LinkRegister(op, s);
         budget -= ((OpPayload*)(op + 1))->Count;
         JumpCacheEntry* entry = JumpCacheEntry.For(s, target);
-        if (entry->Key != (target | s->KeyBits) || budget < s->Limit)
+        if (Misses(entry, target, s, budget))
+        {
+            LeaveTo(target, s, tlb, budget);
+            return;
+        }
+
+        op = entry->Op;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    /// <summary>What functions return by: the stack pointer goes back, and jalr.</summary>
+    [MethodImpl(Hot)]
+    public static void StepJumpRegister<A>(Op* op, HartState* s, TlbEntry* tlb, long budget) where A : struct, IStep
+    {
+        A.Execute(op, s, tlb);
+        op++;
+        ulong target = TargetOf(op, s);
+        LinkRegister(op, s);
+        budget -= ((OpPayload*)(op + 1))->Count;
+        JumpCacheEntry* entry = JumpCacheEntry.For(s, target);
+        if (Misses(entry, target, s, budget))
         {
             LeaveTo(target, s, tlb, budget);
             return;
@@ -186,7 +242,7 @@ internal static unsafe class Handlers
     [MethodImpl(Hot)]
     public static void CrossPage(Op* op, HartState* s, TlbEntry* tlb, long budget)
     {
-        ulong target = BlockHeader.Of(op)->Pc + (ulong)(long)((OpLink*)(op - 1))->PcDelta;
+        ulong target = LinkTarget(op);
         JumpCacheEntry* entry = JumpCacheEntry.For(s, target);
         if (entry->Key != (target | s->KeyBits))
         {
@@ -248,6 +304,26 @@ internal static unsafe class Handlers
         s->EventOp = op;
         s->Event = (int)EngineEvent.Break;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static long Charge(Op* op, long budget) => budget - ((OpLink*)(op + 1))->Count;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Op* Target(Op* op) => ((OpLink*)(op + 1))->Target;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong TargetOf(Op* op, HartState* s) => (X(s)[op->Rs1] + (ulong)(long)op->Imm) & ~1UL;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LinkRegister(Op* op, HartState* s) => X(s)[op->Rd] = ((OpPayload*)(op + 1))->Value;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong LinkTarget(Op* op) => BlockHeader.Of(op)->Pc + (ulong)(long)((OpLink*)(op - 1))->PcDelta;
+
+    /// <summary>Whether an entry is not the target's, or the budget or attention wants a look.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool Misses(JumpCacheEntry* entry, ulong target, HartState* s, long budget)
+        => ((entry->Key ^ (target | s->KeyBits)) | (budget < s->Limit ? 1UL : 0)) != 0;
 
     [MethodImpl(Hot | MethodImplOptions.NoInlining)]
     private static void Leave(Op* op, HartState* s, TlbEntry* tlb, long budget)

@@ -55,6 +55,48 @@ internal static unsafe class FastPath
     }
 }
 
+/// <summary>Two accesses of one size with one base register, done where both hit one entry; otherwise nothing is done.</summary>
+internal static unsafe class TwoAccesses
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryLoad<T>(Op* op, HartState* s, TlbEntry* tlb) where T : struct, ILoad
+    {
+        ulong start = X(s)[op->Rs1];
+        ulong first = start + (ulong)(long)op->Imm;
+        ulong second = start + (ulong)(long)op[1].Imm;
+        TlbEntry* entry = Tlb.LoadEntry(tlb, first);
+        if (Misses(entry, first, second, T.Size))
+            return false;
+        nint addend = entry->Addend;
+        X(s)[op->Rd] = T.Read((byte*)(first + (ulong)addend));
+        X(s)[op[1].Rd] = T.Read((byte*)(second + (ulong)addend));
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryStore<T>(Op* op, HartState* s, TlbEntry* tlb) where T : struct, IStore
+    {
+        ulong start = X(s)[op->Rs1];
+        ulong first = start + (ulong)(long)op->Imm;
+        ulong second = start + (ulong)(long)op[1].Imm;
+        TlbEntry* entry = Tlb.StoreEntry(tlb, first);
+        if (Misses(entry, first, second, T.Size))
+            return false;
+        nint addend = entry->Addend;
+        T.Write((byte*)(first + (ulong)addend), X(s)[op->Rs2]);
+        T.Write((byte*)(second + (ulong)addend), X(s)[op[1].Rs2]);
+        return true;
+    }
+
+    /// <summary>The second address is in the page of the first and as aligned as it: one test for the two.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool Misses(TlbEntry* entry, ulong first, ulong second, uint size)
+    {
+        ulong mask = ~0xFFFUL | (size - 1);
+        return (((first & mask) ^ entry->Tag) | ((first ^ second) & mask)) != 0;
+    }
+}
+
 /// <summary>rd = memory[rs1 + immediate].</summary>
 internal readonly unsafe struct Load<T> : IStep where T : struct, ILoad
 {
