@@ -14,7 +14,7 @@ namespace Hypervisor.Bench;
 /// </summary>
 internal static unsafe class GuestScale
 {
-    private static readonly int[] s_counts = [2, 10, 100, 300, 1000];
+    private const string Counts = "2,10,100,300,1000";
 
     // Counts, adds, stores and loads over its own page, for ever.
     private static readonly uint[] s_code =
@@ -32,20 +32,20 @@ internal static unsafe class GuestScale
 
     public static int Execute(string[] arguments)
     {
-        int at = Array.IndexOf(arguments, "--rounds");
-        int rounds = at >= 0 ? int.Parse(arguments[at + 1], CultureInfo.InvariantCulture) : 5;
-        var rates = s_counts.ToDictionary(count => count, _ => new List<double>());
+        int rounds = int.Parse(BootComparison.Option(arguments, "--rounds") ?? "5", CultureInfo.InvariantCulture);
+        int[] counts = [.. (BootComparison.Option(arguments, "--guests") ?? Counts).Split(',').Select(count => int.Parse(count, CultureInfo.InvariantCulture))];
+        var rates = counts.ToDictionary(count => count, _ => new List<double>());
         Measure(2);
         for (int round = 0; round < rounds; round++)
         {
-            foreach (int count in s_counts)
+            foreach (int count in counts)
                 rates[count].Add(Measure(count));
         }
 
-        double one = PeerRow.Median(rates[s_counts[0]]);
+        double one = PeerRow.Median(rates[counts[0]]);
         Console.WriteLine("| guests | instructions a second of processor time | of two guests' |");
         Console.WriteLine("|---|---|---|");
-        foreach (int count in s_counts)
+        foreach (int count in counts)
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {count} | {PeerRow.Median(rates[count]) / 1e6:f0} M | {100 * PeerRow.Median(rates[count]) / one:f1} % |"));
         return 0;
     }

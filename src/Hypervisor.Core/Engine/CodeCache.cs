@@ -14,7 +14,9 @@ namespace Hypervisor.Core.Engine;
 /// </remarks>
 internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
 {
+    private const int FirstChunkBytes = 64 << 10;
     private const int ChunkBytes = 1 << 20;
+    private const int MostInBlock = 16 << 10;
     private const int ScratchBytes = 16 << 10;
 
     /// <summary>Jump caches, each of one address space of one hart.</summary>
@@ -35,7 +37,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     private Slot[] _slots = new Slot[64];
     private int _count;
     private int _chunk = -1;
-    private int _used = ChunkBytes;
+    private int _used;
     private bool _anyWritten;
 
     private struct Slot
@@ -161,24 +163,32 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     }
 
     /// <summary>Whether an allocation of so many bytes would pass the capacity, so that the cache must be cleared first.</summary>
-    public bool IsFull => (long)(_chunk + 1) * ChunkBytes >= Capacity && _used > ChunkBytes - (16 << 10);
+    public bool IsFull => FirstChunkBytes + (long)_chunk * ChunkBytes >= Capacity && _used > SizeOf(_chunk) - MostInBlock;
 
     /// <summary>Room for a block: at most 16 KiB.</summary>
     public byte* Allocate(int bytes)
     {
         bytes = (bytes + 15) & ~15;
-        if (_used + bytes > ChunkBytes)
+        if (_used + bytes > SizeOf(_chunk))
         {
             _chunk++;
             _used = 0;
             if (_chunk == _chunks.Count)
-                _chunks.Add((nint)NativeMemory.AlignedAlloc(ChunkBytes, 64));
+                _chunks.Add((nint)NativeMemory.AlignedAlloc((nuint)SizeOf(_chunk), 64));
         }
 
         byte* start = (byte*)_chunks[_chunk] + _used;
         _used += bytes;
         return start;
     }
+
+    /// <summary>Bytes of a chunk: the first is small, as many guests need no other. None before the first.</summary>
+    private static int SizeOf(int chunk) => chunk switch
+    {
+        < 0 => 0,
+        0 => FirstChunkBytes,
+        _ => ChunkBytes,
+    };
 
     /// <summary>Makes a block findable and notes the bytes it was decoded from.</summary>
     /// <param name="header">The block.</param>
@@ -267,7 +277,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
         _pages.Clear();
         _unsettled.Clear();
         _chunk = -1;
-        _used = ChunkBytes;
+        _used = 0;
         ClearJumpCaches();
     }
 

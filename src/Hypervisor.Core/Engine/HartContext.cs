@@ -11,7 +11,7 @@ namespace Hypervisor.Core.Engine;
 /// thread at a time; only <see cref="RequestAttention"/> and <see cref="SetInterruptPending"/> may be called from others.
 /// </summary>
 /// <remarks>
-/// Invariant for the unsafe code: the state lies in a pinned array that lives as long as this object, so that an interrupt
+/// Invariant for the unsafe code: the state lies in memory that lives as long as this object, so that an interrupt
 /// that comes after disposal, from a timer or an input thread, finds memory; the TLBs, which only guest code and its exits
 /// touch, lie in pages given back at disposal; every TLB entry points into <see cref="Memory"/>, which outlives it.
 /// </remarks>
@@ -20,7 +20,7 @@ internal sealed unsafe class HartContext : IDisposable
     private const int CacheLine = 64;
     private static readonly int s_stateBytes = (sizeof(HartState) + CacheLine - 1) & -CacheLine;
 
-    private readonly byte[] _stateBytes;
+    private readonly StateMemory _stateMemory;
     private HostPages? _tlbPages;
     private PageEntry* _pageEntries;
     private readonly int _contexts;
@@ -54,9 +54,8 @@ internal sealed unsafe class HartContext : IDisposable
         // Where memory costs before it is touched, the spaces of harts with several contexts are fewer.
         _spaces = new TlbSpace?[singleContext ? 1 : HostPages.AreLazy ? KeptSpaces : 2];
         _spaces[0] = _space = new TlbSpace(0);
-        _stateBytes = GC.AllocateArray<byte>(s_stateBytes + 32 * vectorBits / 8 + CacheLine - 1, pinned: true);
-        nuint start = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_stateBytes));
-        State = (HartState*)((start + CacheLine - 1) & ~(nuint)(CacheLine - 1));
+        _stateMemory = new StateMemory(s_stateBytes + 32 * vectorBits / 8);
+        State = (HartState*)_stateMemory.Start;
         if (vectorBits != 0)
         {
             State->V = (byte*)State + s_stateBytes;
@@ -549,6 +548,26 @@ internal sealed unsafe class HartContext : IDisposable
 
     /// <summary>Contexts have numbers of their own, so that changes between them invalidate nothing; zero is never one.</summary>
     private void SetFetchEpoch() => State->FetchEpoch = _space.FetchNumber << 2 | State->KeyBits >> 61 | (State->KeyBits & 1);
+}
+
+/// <summary>
+/// Zeroed memory on cache lines of its own, until nobody refers to it. Not a pinned array: those lie among what is old, and
+/// collecting that took most of the time of making small guests.
+/// </summary>
+internal sealed unsafe class StateMemory(int bytes)
+{
+    private const int CacheLine = 64;
+
+    ~StateMemory() => NativeMemory.AlignedFree(Start);
+
+    public void* Start { get; } = Allocate(bytes);
+
+    private static void* Allocate(int bytes)
+    {
+        void* start = NativeMemory.AlignedAlloc((nuint)bytes, CacheLine);
+        NativeMemory.Clear(start, (nuint)bytes);
+        return start;
+    }
 }
 
 /// <summary>Where a page of code is fetched from.</summary>

@@ -44,8 +44,8 @@ public sealed unsafe class GuestMemory : IDisposable
         if (region.Base + region.Size < region.Base || region.Base + region.Size > 1UL << 56)
             throw new HypervisorException(
                 $"Guest memory at 0x{region.Base:x} of 0x{region.Size:x} bytes passes the end of the 56-bit physical address space.");
-        ulong available = (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        if (region.Size > (HostPages.AreLazy ? MostBytes : available))
+        ulong available = HostPages.AreLazy ? MostBytes : (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (region.Size > available)
             throw new HypervisorException(
                 $"A guest wants {region.Size >> 20} MiB of memory and {(HostPages.AreLazy ? $"at most {MostBytes >> 20} MiB are possible" : $"the host has {available >> 20} MiB")}; ask for less.");
         _pages = HostPages.Allocate((nuint)region.Size);
