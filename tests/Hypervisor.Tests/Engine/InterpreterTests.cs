@@ -216,6 +216,53 @@ public sealed unsafe class InterpreterTests
         }
     }
 
+    /// <summary>Runs of loads and stores with one base register, which are fused, across pages, misaligned and at the end of memory.</summary>
+    [Fact]
+    public void Run_AccessesWithOneBase_DoAsUnfused()
+    {
+        Property.ForAll(Gen.Choose(int.MinValue, int.MaxValue), seed =>
+        {
+            var random = new Random(seed);
+            using var fused = new FlatGuest(0x1000, 0x8000);
+            using var plain = new FlatGuest(0x1000, 0x8000, fuse: false);
+            var code = new uint[9];
+            uint size = (uint)random.Next(2, 4);
+            bool aligned = random.Next(2) == 0;
+            for (int i = 0; i < 8; i++)
+            {
+                uint offset = (uint)random.Next(-32, 32) & (aligned ? 0xFF8u : 0xFFFu);
+                uint register = (uint)random.Next(5, 11);
+                code[i] = random.Next(2) == 0
+                    ? (offset << 20) | (10 << 15) | (size << 12) | (register << 7) | 0x03
+                    : (offset >> 5 << 25) | (register << 20) | (10 << 15) | (size << 12) | ((offset & 31) << 7) | 0x23;
+            }
+
+            code[8] = Ecall;
+            ulong start = random.Next(4) == 0 ? ulong.MaxValue - 15 : 0x3000UL + (ulong)(random.Next(-3, 3) * (aligned ? 8 : 7));
+            var data = new byte[0x2000];
+            random.NextBytes(data);
+            foreach (FlatGuest guest in (FlatGuest[])[fused, plain])
+            {
+                guest.Load(0x1000, code);
+                guest.Memory.TryWrite(0x2000, data);
+                guest[10] = start;
+            }
+
+            // A second time with translations in place.
+            for (int round = 0; round < 2; round++)
+            {
+                VmExit one = fused.Run(100), other = plain.Run(100);
+                if (one.Reason != other.Reason || one.Value != other.Value || one.Retired != other.Retired || !fused.Registers().SequenceEqual(plain.Registers()))
+                    return false;
+                fused.Pc = plain.Pc = 0x1000;
+                fused[10] = plain[10] = start;
+            }
+
+            byte[] after = new byte[0x2000], expected = new byte[0x2000];
+            return fused.Memory.TryRead(0x2000, after) && plain.Memory.TryRead(0x2000, expected) && after.AsSpan().SequenceEqual(expected);
+        });
+    }
+
     [Fact]
     public void Run_RandomBytesAsCode_NeverLeavesItsMemory()
     {

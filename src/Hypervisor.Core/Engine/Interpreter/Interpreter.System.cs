@@ -126,6 +126,7 @@ internal sealed unsafe partial class Interpreter
         ulong operand = opcode >= Opcode.Csrrwi ? op->Rs1 : s->X[op->Rs1];
         bool reads = operation != CsrOperation.Write || op->Rd != HartState.Sink;
         bool writes = operation == CsrOperation.Write || op->Rs1 != 0;
+        ulong satp = p.Satp;
         CsrCounters counters = CsrFile.UsesCounters(csr) ? CountersAt(hart, op) : default;
         if (!CsrFile.TryAccess(s, ref p, csr, operation, operand, reads, writes, in counters, out ulong old, out CsrEffects effects))
             return Illegal(hart, op, out exit);
@@ -136,7 +137,7 @@ internal sealed unsafe partial class Interpreter
         if ((effects & CsrEffects.TranslationChanged) != 0)
         {
             if (csr == CsrNumber.Satp)
-                hart.SwitchSpace(old, p.Satp);
+                hart.SwitchSpace(satp, p.Satp);
             else
                 hart.FlushTlb();
         }
