@@ -1,7 +1,10 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.Runtime.InteropServices;
 using Hypervisor.Core;
+using Hypervisor.Host.Manifest;
 using Hypervisor.Host.Oci;
+using Hypervisor.Host.Run;
 using Hypervisor.Host.Schedule;
 
 namespace Hypervisor.Host.Cli;
@@ -21,6 +24,11 @@ internal static class HvCommandLine
         // A runtime's command line has rules of its own, and its callers read its complaints in their own way.
         if (arguments.Length > 0 && arguments[0] == OciName)
             return OciCommand.Run(arguments[1..], error);
+
+        // The commonest line of all, a program and no option: the parser and its options would take as long as a small program runs.
+        if (arguments is [RunName, { Length: > 0 } program, ..] && program[0] != '-' && !ManifestReader.IsManifest(program))
+            return Guarded(() => RunProgram(program, arguments[2..]), error);
+
         string[] guestArguments = [];
         var run = RunCommand.Create(() => guestArguments);
         var root = new RootCommand("hv hosts RISC-V guests in five ways on one engine, and shows what each way costs.");
@@ -47,9 +55,31 @@ internal static class HvCommandLine
             return ExitCode.BadInput;
         }
 
+        return Guarded(() => parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, Error = error }), error);
+    }
+
+    /// <summary>Runs a program as a container, with nothing else said.</summary>
+    private static int RunProgram(string program, string[] arguments)
+    {
+        using var interrupted = new CancellationTokenSource();
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
+        return RunSession.Run(RunOptions.Check(new RunOptions { Program = program, Arguments = arguments, Mode = RunOptions.ContainerMode }), interrupted.Token);
+
+        // The first signal ends the guest, with what belongs to that; the second ends hv as the system would.
+        void End(PosixSignalContext signal)
+        {
+            signal.Cancel = !interrupted.IsCancellationRequested;
+            interrupted.Cancel();
+        }
+    }
+
+    /// <summary>Turns what goes wrong into a message and an exit code.</summary>
+    private static int Guarded(Func<int> run, TextWriter error)
+    {
         try
         {
-            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, Error = error });
+            return run();
         }
         catch (HypervisorException problem)
         {

@@ -6,6 +6,7 @@ namespace Hypervisor.Tests.Support;
 /// <summary><c>hv</c> as a process, with somebody who types and reads.</summary>
 internal sealed class HvProcess : IDisposable
 {
+    private readonly Thread[] _readers;
     private readonly Process _process;
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _errors = new();
@@ -28,8 +29,12 @@ internal sealed class HvProcess : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         })!;
-        new Thread(() => Collect(_process.StandardOutput, _output)) { IsBackground = true }.Start();
-        new Thread(() => Collect(_process.StandardError, _errors)) { IsBackground = true }.Start();
+        _readers = [new Thread(() => Collect(_process.StandardOutput, _output)), new Thread(() => Collect(_process.StandardError, _errors))];
+        foreach (Thread reader in _readers)
+        {
+            reader.IsBackground = true;
+            reader.Start();
+        }
     }
 
     /// <summary>A shell command on a terminal of its own, in which $HV is hv; what is typed here is typed there.</summary>
@@ -95,6 +100,10 @@ internal sealed class HvProcess : IDisposable
     {
         Assert.True(_process.WaitForExit(TimeSpan.FromSeconds(seconds)), $"hv did not end within {seconds} s:\n{Tail(Output)}\n{Tail(Errors)}");
         _process.WaitForExit();
+
+        // What it wrote last may not have been read yet; a child that it left may hold the pipe for longer.
+        foreach (Thread reader in _readers)
+            reader.Join(TimeSpan.FromSeconds(2));
         return _process.ExitCode;
     }
 
