@@ -140,13 +140,13 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     /// <summary>Empties a jump cache.</summary>
     /// <remarks>
     /// A guest may jump to any address, so an empty entry is told by its place: its key belongs to another one. With every bit
-    /// set it belongs to the last entry, which gets the key of the first.
+    /// set it belongs to the first entry, which gets a key of the second.
     /// </remarks>
     private void ClearJumpCache(int number)
     {
         var entries = (JumpCacheEntry*)_jumpCaches[number];
         new Span<byte>(entries, JumpCacheEntry.Count * sizeof(JumpCacheEntry)).Fill(0xFF);
-        entries[JumpCacheEntry.Count - 1].Key = 0;
+        entries[0].Key = 2;
     }
 
     /// <summary>The first op of the block at an address, or null.</summary>
