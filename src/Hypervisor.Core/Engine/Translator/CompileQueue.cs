@@ -12,6 +12,16 @@ internal sealed class CompileQueue
     private readonly Queue<(RegionPlan Plan, RegionCache Owner)> _waiting = [];
     private bool _working;
 
+    /// <summary>Whether a plan would be turned away now.</summary>
+    public bool IsFull
+    {
+        get
+        {
+            lock (_lock)
+                return _waiting.Count == Capacity;
+        }
+    }
+
     public bool TryAdd(RegionPlan plan, RegionCache owner)
     {
         lock (_lock)

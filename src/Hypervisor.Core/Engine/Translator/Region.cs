@@ -36,7 +36,8 @@ internal struct RegionTarget
     /// <summary>The address; odd where the entry is empty.</summary>
     public ulong Pc;
 
-    public ulong Entry;
+    /// <summary>Its place in the switch over such targets.</summary>
+    public ulong Number;
 
     /// <summary>The page's bit in <see cref="RegionCell.ValidPages"/>.</summary>
     public ulong PageBit;
@@ -115,14 +116,17 @@ internal sealed unsafe class Region : IDisposable
 
     public bool IsDropped { get; set; }
 
-    /// <summary>Adds the accesses whose windows changed pages too often since the last look; whether there were any.</summary>
-    public bool FindScattered(HashSet<ulong> scattered)
+    /// <summary>The look at which its counters were last read.</summary>
+    public long Examined { get; set; }
+
+    /// <summary>Adds the accesses whose windows changed pages too often in so many looks, since the last call; whether there were any.</summary>
+    public bool FindScattered(HashSet<ulong> scattered, long looks)
     {
         bool any = false;
         long* misses = ((RegionCell*)_tables)->Misses;
         for (int i = 0; i < _missesBefore.Length; i++)
         {
-            if (misses[i] - _missesBefore[i] > MostMisses)
+            if (misses[i] - _missesBefore[i] > MostMisses * looks)
             {
                 any = true;
                 scattered.UnionWith(_windows.SitesOf(i));

@@ -237,10 +237,11 @@ internal sealed unsafe partial class RegionCompiler
             _il.Emit(OpCodes.Stloc, _valid);
         }
 
-        PlanBlock[] entries = Entries();
+        PlanBlock[] entries = [.. _plan.Blocks.Where(block => block.Entry >= 0)];
         if (entries.Length == 1)
         {
             EmitArrival(entries[0], ulong.MaxValue);
+            EmitDispatch();
             return;
         }
 
@@ -256,10 +257,19 @@ internal sealed unsafe partial class RegionCompiler
             EmitArrival(entries[i], ulong.MaxValue);
         }
 
+        EmitDispatch();
+    }
+
+    /// <summary>Where the indirect jumps within the region come together, if it has more targets than one.</summary>
+    private void EmitDispatch()
+    {
+        PlanBlock[] targets = Targets();
+        if (targets.Length == 1)
+            return;
         _il.MarkLabel(_dispatch);
         _il.Emit(OpCodes.Ldloc, _index);
-        _il.Emit(OpCodes.Switch, entries.Select(IndirectArrival).ToArray());
-        _il.Emit(OpCodes.Br, IndirectArrival(entries[0]));
+        _il.Emit(OpCodes.Switch, targets.Select(IndirectArrival).ToArray());
+        _il.Emit(OpCodes.Br, IndirectArrival(targets[0]));
     }
 
     /// <summary>Where an indirect jump within the region arrives at a block: there it reads what its locals did not carry.</summary>
@@ -310,7 +320,8 @@ internal sealed unsafe partial class RegionCompiler
         }
     }
 
-    private PlanBlock[] Entries() => [.. _plan.Blocks.Where(block => block.Entry >= 0)];
+    /// <summary>Where indirect jumps of the region may lead: its hot block at least.</summary>
+    private PlanBlock[] Targets() => [.. _plan.Blocks.Where(block => block.Target >= 0)];
 
     private int BlockIndexOf(PlanBlock block)
     {
@@ -458,7 +469,7 @@ internal sealed unsafe partial class RegionCompiler
     private void EmitIndirect()
     {
         ulong written = _flow.WrittenAfter(_blockIndex);
-        PlanBlock[] entries = Entries();
+        PlanBlock[] targets = Targets();
         Label outside = OutOfLine(() =>
         {
             EmitWriteBack(written);
@@ -503,9 +514,9 @@ internal sealed unsafe partial class RegionCompiler
         LoadBudgetAndLimit();
         _il.Emit(OpCodes.Blt, outside); // It is looked at once more on that way.
         EmitWriteBack(written & ~_flow.CarriedIndirectly);
-        if (entries.Length == 1)
+        if (targets.Length == 1)
         {
-            _il.Emit(OpCodes.Br, IndirectArrival(entries[0]));
+            _il.Emit(OpCodes.Br, IndirectArrival(targets[0]));
             return;
         }
 

@@ -32,7 +32,7 @@ internal sealed class RegionFlow
         Needed = new ulong[count];
         for (int b = 0; b < count; b++)
         {
-            if (plan.Blocks[b].Entry >= 0 || plan.Blocks[b].End == BlockEnd.JumpsToRegister)
+            if (plan.Blocks[b].Target >= 0 || plan.Blocks[b].End == BlockEnd.JumpsToRegister)
                 CarriedIndirectly &= Cached[b];
             foreach (Instruction i in plan.Blocks[b].Instructions)
             {
@@ -172,7 +172,7 @@ internal sealed class RegionFlow
             successors.Add(block.Next.Block);
         for (int b = 0; block.End == BlockEnd.JumpsToRegister && b < _plan.Blocks.Count; b++)
         {
-            if (_plan.Blocks[b].Entry >= 0)
+            if (_plan.Blocks[b].Target >= 0)
                 successors.Add(b);
         }
 

@@ -42,8 +42,11 @@ internal sealed class PlanBlock
 
     public PlanEdge Next { get; set; } = new(0, -1);
 
-    /// <summary>Its place among the blocks that can be entered from outside and by indirect jumps; -1 for none.</summary>
+    /// <summary>Its place among the blocks that can be entered from outside; -1 for none.</summary>
     public int Entry { get; set; } = -1;
+
+    /// <summary>Its place among the entries that indirect jumps within the region may lead to; -1 for none.</summary>
+    public int Target { get; set; } = -1;
 }
 
 /// <summary>Decoded code to translate as one method: blocks with the edges between them, taken from memory at one moment.</summary>
@@ -81,6 +84,18 @@ internal sealed class RegionPlan
     public required IReadOnlyList<(ulong Virtual, ulong Physical)> Pages { get; init; }
 
     public int InstructionCount => Blocks.Sum(block => block.Instructions.Count);
+
+    /// <summary>Whether one of its blocks begins at an address.</summary>
+    public bool Covers(ulong pc, ulong physical)
+    {
+        foreach (PlanBlock block in Blocks)
+        {
+            if (block.Pc == pc && block.Physical == physical)
+                return true;
+        }
+
+        return false;
+    }
 
     /// <summary>Whether the code has changed since, so that the plan is of no use.</summary>
     public bool IsCancelled => _cancelled;

@@ -20,7 +20,9 @@ internal sealed unsafe class RegionPlanner
     private readonly Dictionary<ulong, Instruction> _decoded = [];
     private readonly HashSet<ulong> _starts = [];
     private readonly HashSet<ulong> _entries = [];
+    private readonly Dictionary<ulong, ulong> _returns = [];
     private readonly Queue<ulong> _work = [];
+    private ulong _seed;
     private readonly List<(ulong Virtual, ulong Physical)> _pages = [];
 
     private RegionPlanner(CodeCache code, RegionCache regions, HartContext hart)
@@ -36,6 +38,7 @@ internal sealed unsafe class RegionPlanner
 
     private RegionPlan? Plan(ulong pc, ulong physical)
     {
+        _seed = pc;
         if (_regions.IsUnstable(physical))
             return null;
         _pages.Add((pc & ~0xFFFUL, physical & ~0xFFFUL));
@@ -90,6 +93,7 @@ internal sealed unsafe class RegionPlanner
                     {
                         _entries.Add(next);
                         _entries.Add(target);
+                        _returns[next] = target;
                         Start(next);
                     }
 
@@ -100,6 +104,7 @@ internal sealed unsafe class RegionPlanner
                     if (i.Rd != 0)
                     {
                         _entries.Add(next);
+                        _returns[next] = next;
                         Start(next);
                     }
 
@@ -211,12 +216,13 @@ internal sealed unsafe class RegionPlanner
             }
         }
 
-        MarkEntries(blocks);
+        MarkEntries(blocks, indexes);
         return blocks;
     }
 
     /// <summary>Loops, functions and what calls return to can be entered from outside: where the interpreter took over, it soon meets one.</summary>
-    private void MarkEntries(List<PlanBlock> blocks)
+    /// <remarks>Few of them are where indirect jumps of the region itself lead: the more do, the more of the JIT's time the region takes.</remarks>
+    private void MarkEntries(List<PlanBlock> blocks, Dictionary<ulong, int> indexes)
     {
         for (int i = 0; i < blocks.Count; i++)
         {
@@ -226,10 +232,16 @@ internal sealed unsafe class RegionPlanner
         }
 
         int entries = 0;
+        int targets = 0;
         foreach (PlanBlock block in blocks)
         {
-            if (_entries.Contains(block.Pc))
-                block.Entry = entries++;
+            if (!_entries.Contains(block.Pc))
+                continue;
+            block.Entry = entries++;
+
+            // What was called out of the region returns from outside.
+            if (block.Pc == _seed || (_returns.TryGetValue(block.Pc, out ulong called) && indexes.ContainsKey(called)))
+                block.Target = targets++;
         }
     }
 }

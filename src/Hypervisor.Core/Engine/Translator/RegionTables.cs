@@ -80,8 +80,8 @@ internal sealed unsafe partial class RegionCompiler
             {
                 // Where two share a place the second leaves the region: right, if slower.
                 ref RegionTarget target = ref targets[Hash(block.Pc, HashSize)];
-                if (block.Entry >= 0 && target.Pc == 1)
-                    target = new RegionTarget { Pc = block.Pc, Entry = (ulong)block.Entry, PageBit = 1UL << block.Page };
+                if (block.Target >= 0 && target.Pc == 1)
+                    target = new RegionTarget { Pc = block.Pc, Number = (ulong)block.Target, PageBit = 1UL << block.Page };
             }
 
             return _start;
@@ -92,7 +92,7 @@ internal sealed unsafe partial class RegionCompiler
         private bool IsPerfect(int size)
         {
             var taken = new HashSet<int>();
-            return _plan.Blocks.All(block => block.Entry < 0 || taken.Add(Hash(block.Pc, size)));
+            return _plan.Blocks.All(block => block.Target < 0 || taken.Add(Hash(block.Pc, size)));
         }
     }
 }

@@ -7,7 +7,7 @@ internal sealed record TranslatorSettings
     public long SampleInterval { get; init; } = 32_768;
 
     /// <summary>Looks that must find the same block before it is translated.</summary>
-    public int HotSamples { get; init; } = 4;
+    public int HotSamples { get; init; } = 16;
 
     /// <summary>Whether code is translated on another thread, while the guest goes on; if not, at once.</summary>
     public bool Background { get; init; } = true;
