@@ -122,6 +122,9 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     /// <summary>Virtual addresses at which a debugger wants to stop; null for none. Changed only together with <see cref="Clear"/>.</summary>
     public IReadOnlySet<ulong>? Breakpoints { get; set; }
 
+    /// <summary>Instructions retired by runs that looked for nothing to translate.</summary>
+    public long Retired { get; set; }
+
     /// <summary>Blocks decoded so far, for reports.</summary>
     public long BlocksBuilt { get; set; }
 

@@ -20,6 +20,7 @@ internal static class EngineChoice
     {
         Translator => new Interpreter(tier: TranslatorTier.TryCreate() ?? throw new HypervisorException(
             "This runtime cannot compile code while it runs, so there is no translator; choose --engine interpreter or auto.")),
-        _ => new Interpreter(),
+        InterpreterAlone => new Interpreter(),
+        _ => new Interpreter(tier: TranslatorTier.TryCreate(TranslatorSettings.Auto)),
     };
 }

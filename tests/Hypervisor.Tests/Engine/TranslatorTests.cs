@@ -71,6 +71,21 @@ public sealed unsafe class TranslatorTests
         Assert.False(CodePointer.CanResolve(first->Handler), "the handler leads through a stub, which calls the compiler");
     }
 
+    [Fact]
+    public void Run_WithinTheGrace_TranslatesNothing()
+    {
+        using FlatGuest guest = Load(Assembler.Assemble("loop: addi a0, a0, 1\nj loop\n", new AssemblerOptions { Name = "loop", TextBase = Code }), s_atOnce with { Grace = 50_000 });
+        for (int slice = 0; slice < 5; slice++)
+        {
+            guest.Run(10_000);
+            Assert.Null(guest.Code.Regions);
+        }
+
+        guest.Run(50_000);
+        Assert.True(guest.Code.Regions!.Made > 0);
+        Assert.Equal(50_000UL, guest[10]);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -52,7 +52,9 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
             s->BudgetAtEntry = budget;
             s->Budget = budget;
             s->Reserve = 0;
-            return Run(hart, code, null);
+            VmExit interpreted = Run(hart, code, null);
+            code.Retired += interpreted.Retired;
+            return interpreted;
         }
 
         long grant = Math.Min(budget, regions.UntilSample);

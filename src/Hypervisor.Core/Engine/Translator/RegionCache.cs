@@ -33,6 +33,7 @@ internal sealed unsafe class RegionCache : IDisposable
     private readonly ConcurrentQueue<Region> _finished = new();
     private readonly HashSet<ulong> _ungrouped = [];
     private readonly HashSet<ulong> _scattered = [];
+    private volatile bool _anyFinished;
     private int _instructions;
     private long _looks;
 
@@ -131,7 +132,10 @@ internal sealed unsafe class RegionCache : IDisposable
     /// <summary>Takes what was compiled in the background into use.</summary>
     public void Poll()
     {
-        while (!_finished.IsEmpty && _finished.TryDequeue(out Region? region))
+        if (!_anyFinished)
+            return;
+        _anyFinished = false;
+        while (_finished.TryDequeue(out Region? region))
         {
             if (region.Plan.IsCancelled)
                 region.Dispose();
@@ -141,7 +145,11 @@ internal sealed unsafe class RegionCache : IDisposable
     }
 
     /// <summary>A region is compiled. Any thread.</summary>
-    public void Post(Region region) => _finished.Enqueue(region);
+    public void Post(Region region)
+    {
+        _finished.Enqueue(region);
+        _anyFinished = true;
+    }
 
     /// <summary>Decoded bytes of a page were written.</summary>
     public void DropPage(int page)

@@ -9,6 +9,12 @@ internal sealed record TranslatorSettings
     /// <summary>Looks that must find the same block before it is translated.</summary>
     public int HotSamples { get; init; } = 16;
 
+    /// <summary>
+    /// Instructions that a code cache runs before the first look. Looking, planning and emitting are code that the runtime must
+    /// compile first: what that costs is lost on programs that end sooner.
+    /// </summary>
+    public long Grace { get; init; }
+
     /// <summary>Whether code is translated on another thread, while the guest goes on; if not, at once.</summary>
     public bool Background { get; init; } = true;
 
@@ -17,6 +23,12 @@ internal sealed record TranslatorSettings
 
     /// <summary>Guest instructions that a machine's translated code may hold for each host thread, before the oldest goes.</summary>
     public int Capacity { get; init; } = 200_000;
+
+    /// <summary>
+    /// For guests of whom nothing is known: what translating costs is spent when interpreting has cost as much. Who ends before has
+    /// lost nothing, and who goes on loses the same once more at most.
+    /// </summary>
+    public static TranslatorSettings Auto { get; } = new() { Grace = 100_000_000, HotSamples = 64 };
 
     /// <summary>Everything translated when first met, on the guest's own thread.</summary>
     public static TranslatorSettings Forced { get; } = new() { Eager = true, Background = false, HotSamples = 1 };

@@ -39,7 +39,7 @@ internal sealed class TranslatorTier
             regions.Dispose();
             code.Regions = null;
         }
-        else if (wanted)
+        else if (wanted && code.Retired >= Settings.Grace)
         {
             code.Regions = new RegionCache(code, _queue, Settings, handlers);
         }
