@@ -58,7 +58,11 @@ internal sealed class RegionPlan
     /// </summary>
     public const int MaxInstructions = 400;
 
-    public const int MaxBlocks = 100;
+    /// <summary>
+    /// Blocks at most. The JIT's time is theirs more than the instructions': those of a large function with a hundred became 30 KiB of code,
+    /// and some were too much for it to optimise.
+    /// </summary>
+    public const int MaxBlocks = 48;
 
     public const int MaxPages = 16;
 
