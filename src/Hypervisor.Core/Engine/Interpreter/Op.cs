@@ -109,10 +109,13 @@ internal unsafe struct JumpCacheEntry
 
     public const int Count = 1024;
 
+    /// <summary>By how much an address is shifted for the second half of its place.</summary>
+    public const int HighShift = 11;
+
     /// <summary>The place of an address. Functions of a large program lie at like places of its pages, so that what is above them counts too.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static JumpCacheEntry* For(HartState* s, ulong pc)
-        => (JumpCacheEntry*)s->JumpCache + ((uint)(pc >> 1 ^ pc >> 11) & (Count - 1));
+        => (JumpCacheEntry*)s->JumpCache + ((uint)(pc >> 1 ^ pc >> HighShift) & (Count - 1));
 }
 
 /// <summary>Why a chain of handlers came back to the dispatcher.</summary>

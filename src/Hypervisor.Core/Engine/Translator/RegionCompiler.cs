@@ -473,7 +473,7 @@ internal sealed unsafe partial class RegionCompiler
         Label outside = OutOfLine(() =>
         {
             EmitWriteBack(written);
-            _il.Emit(OpCodes.Br, _linkExit);
+            EmitJumpOut();
         });
         LoadPointer(_tables.Targets);
         _il.Emit(OpCodes.Ldloc, _pc);
@@ -526,6 +526,65 @@ internal sealed unsafe partial class RegionCompiler
         _il.Emit(OpCodes.Ldind_I4);
         _il.Emit(OpCodes.Stloc, _index);
         _il.Emit(OpCodes.Br, _dispatch);
+    }
+
+    /// <summary>
+    /// As <see cref="RegionExits.ContinueAt"/>, in line: the jumps of a program that leave a region are many and go everywhere, and the
+    /// host foretells where one leads the better the fewer share its place.
+    /// </summary>
+    private void EmitJumpOut()
+    {
+        LoadState(Offsets.JumpCache);
+        _il.Emit(OpCodes.Ldind_I);
+        _il.Emit(OpCodes.Ldloc, _pc);
+        _il.Emit(OpCodes.Ldc_I4, JumpCacheEntry.HighShift);
+        _il.Emit(OpCodes.Shr_Un);
+        _il.Emit(OpCodes.Ldloc, _pc);
+        _il.Emit(OpCodes.Ldc_I4_1);
+        _il.Emit(OpCodes.Shr_Un);
+        _il.Emit(OpCodes.Xor);
+        _il.Emit(OpCodes.Ldc_I8, JumpCacheEntry.Count - 1L);
+        _il.Emit(OpCodes.And);
+        _il.Emit(OpCodes.Ldc_I4_4);
+        _il.Emit(OpCodes.Shl);
+        _il.Emit(OpCodes.Conv_U);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Stloc, _entry);
+        _il.Emit(OpCodes.Ldloc, _entry);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Ldloc, _pc);
+        LoadState(Offsets.KeyBits);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Or);
+        _il.Emit(OpCodes.Bne_Un, _linkExit);
+        LoadWholeBudget();
+        LoadState(Offsets.Limit);
+        _il.Emit(OpCodes.Volatile);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Blt, _linkExit);
+        _il.Emit(OpCodes.Ldloc, _entry);
+        LoadField(8);
+        _il.Emit(OpCodes.Ldind_I);
+        _il.Emit(OpCodes.Stloc, _entry);
+        _il.Emit(OpCodes.Ldloc, _entry);
+        _il.Emit(OpCodes.Ldarg_1);
+        _il.Emit(OpCodes.Ldarg_2);
+        LoadWholeBudget();
+        _il.Emit(OpCodes.Ldloc, _entry);
+        _il.Emit(OpCodes.Ldind_I);
+        _il.Emit(OpCodes.Tailcall);
+        _il.EmitCalli(OpCodes.Calli, CallingConventions.Standard, typeof(void), s_signature, null);
+        _il.Emit(OpCodes.Ret);
+    }
+
+    /// <summary>The budget as others count it.</summary>
+    private void LoadWholeBudget()
+    {
+        _il.Emit(OpCodes.Ldloc, _budget);
+        if (_bias == 0)
+            return;
+        _il.Emit(OpCodes.Ldc_I8, _bias);
+        _il.Emit(OpCodes.Add);
     }
 
     private void EmitExits()
@@ -586,13 +645,7 @@ internal sealed unsafe partial class RegionCompiler
         _il.Emit(OpCodes.Ldloc, _pc);
         _il.Emit(OpCodes.Ldarg_1);
         _il.Emit(OpCodes.Ldarg_2);
-        _il.Emit(OpCodes.Ldloc, _budget);
-        if (_bias != 0)
-        {
-            _il.Emit(OpCodes.Ldc_I8, _bias);
-            _il.Emit(OpCodes.Add);
-        }
-
+        LoadWholeBudget();
         _il.Emit(OpCodes.Tailcall);
         _il.Emit(OpCodes.Call, method);
         _il.Emit(OpCodes.Ret);
@@ -633,7 +686,7 @@ internal sealed unsafe partial class RegionCompiler
     private static class Offsets
     {
         public static readonly int Limit, Reserve, Event, FetchEpoch, Fflags, Frm, FpEnabled, FpDirty, ReservationAddress, ReservationValue, Leave, LeaveDistance;
-        public static readonly int Original, RegionEntry;
+        public static readonly int JumpCache, KeyBits, Original, RegionEntry;
 
         static Offsets()
         {
@@ -642,6 +695,8 @@ internal sealed unsafe partial class RegionCompiler
             Limit = (int)((byte*)&state.Limit - s);
             Reserve = (int)((byte*)&state.Reserve - s);
             Event = (int)((byte*)&state.Event - s);
+            JumpCache = (int)((byte*)&state.JumpCache - s);
+            KeyBits = (int)((byte*)&state.KeyBits - s);
             FetchEpoch = (int)((byte*)&state.FetchEpoch - s);
             Fflags = (int)((byte*)&state.Fflags - s);
             Frm = (int)((byte*)&state.Frm - s);
