@@ -9,7 +9,7 @@ static long sys(long n, long a, long b, long c)
 }
 #ifdef SUPERVISOR
 /* A machine without an operating system: from machine mode into supervisor mode with translation on, by gigapages. */
-static u64 table[512] __attribute__((aligned(4096)));
+static u64 page_table[512] __attribute__((aligned(4096)));
 static char __attribute__((used, aligned(16))) stack[1 << 16];
 static void print(const char *text, int length)
 {
@@ -58,10 +58,10 @@ void __attribute__((noreturn, used)) run(void)
 #ifdef SUPERVISOR
 void __attribute__((noreturn, used)) enter(void)
 {
-    table[0] = 0xcf;
-    table[2] = 0x80000000UL >> 2 | 0xcf;
+    page_table[0] = 0xcf;
+    page_table[2] = 0x80000000UL >> 2 | 0xcf;
     asm volatile("csrw pmpaddr0, %0\n csrw pmpcfg0, %1" ::"r"(-1L), "r"(0x1fL));
-    asm volatile("csrw satp, %0\n sfence.vma" ::"r"(8UL << 60 | (u64)table >> 12));
+    asm volatile("csrw satp, %0\n sfence.vma" ::"r"(8UL << 60 | (u64)page_table >> 12));
     asm volatile("csrc mstatus, %0" ::"r"(3UL << 11));
     asm volatile("csrs mstatus, %0" ::"r"(1UL << 11 | 1UL << 13));
     asm volatile("csrw mepc, %0\n mret" ::"r"(run));

@@ -118,6 +118,8 @@ internal sealed unsafe partial class RegionCompiler
         if (i.Rd == 0)
             return;
         KeepRotated(in i);
+        if (_unused.Contains(_instruction))
+            return;
         if (_rotations.TryGetValue(_instruction, out (int Slot, int Right) rotation))
             EmitRotation(i.Rd, rotation.Slot, rotation.Right);
         else

@@ -1,4 +1,5 @@
 using System.Reflection.Emit;
+using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Isa;
 
 namespace Hypervisor.Core.Engine.Translator;
@@ -13,6 +14,7 @@ internal sealed partial class RegionCompiler
 
     private readonly Dictionary<int, (int Slot, int Right)> _rotations = [];
     private readonly Dictionary<int, List<int>> _rotated = [];
+    private readonly HashSet<int> _unused = [];
     private readonly LocalBuilder?[] _rotating = new LocalBuilder?[MostRotations];
 
     /// <summary>Finds the rotations of the block that is to be emitted.</summary>
@@ -69,6 +71,42 @@ internal sealed partial class RegionCompiler
             _il.Emit(OpCodes.Stloc, _rotating[slot] ??= _il.DeclareLocal(typeof(int)));
         }
     }
+
+    /// <summary>
+    /// Finds the computations of the block whose results nothing reads before they are overwritten, and which no place to leave lies behind:
+    /// the shifts of rotations, for the most part. The JIT drops them too, but not where a register is kept in the hart's state.
+    /// </summary>
+    private void FindUnused()
+    {
+        _unused.Clear();
+        uint used = uint.MaxValue;
+        for (int k = _block.Instructions.Count - 1; k >= 0; k--)
+        {
+            Instruction i = _block.Instructions[k];
+            if (!IsComputation(i.Opcode))
+            {
+                used = uint.MaxValue;
+                continue;
+            }
+
+            OperandKinds kinds = OperandKinds.Of(i.Opcode);
+            uint reads = (kinds.ReadsRs1 ? 1U << i.Rs1 : 0) | (kinds.ReadsRs2 ? 1U << i.Rs2 : 0);
+            if (_rotations.ContainsKey(k))
+                reads = 0;
+            if ((used >> i.Rd & 1) == 0)
+            {
+                _unused.Add(k);
+                reads = 0;
+            }
+
+            used &= ~(1U << i.Rd);
+            used |= reads | (_rotated.ContainsKey(k) ? 1U << i.Rs1 : 0);
+        }
+    }
+
+    /// <summary>Whether an instruction does nothing but write its result, and cannot leave the region.</summary>
+    private static bool IsComputation(Opcode opcode)
+        => !NeedsStep(opcode) && MemoryShape.Of(opcode).Size == 0 && OperandKinds.Of(opcode).WritesRd && opcode is not (Opcode.Jal or Opcode.Jalr or Opcode.Lui or Opcode.Auipc);
 
     private void EmitRotation(byte rd, int slot, int right)
     {

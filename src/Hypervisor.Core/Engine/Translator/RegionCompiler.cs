@@ -341,6 +341,7 @@ internal sealed unsafe partial class RegionCompiler
         _floatNearest = 0;
         FindGroups();
         FindRotations();
+        FindUnused();
         _il.MarkLabel(_labels[index]);
         if (_block.SecondPage >= 0)
             RequirePage(_block.SecondPage, _block.Pc, _flow.WrittenBefore[index]);
