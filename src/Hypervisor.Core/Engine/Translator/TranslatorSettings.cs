@@ -28,7 +28,7 @@ internal sealed record TranslatorSettings
     /// For guests of whom nothing is known: what translating costs is spent when interpreting has cost as much. Who ends before has
     /// lost nothing, and who goes on loses the same once more at most.
     /// </summary>
-    public static TranslatorSettings Auto { get; } = new() { Grace = 100_000_000, HotSamples = 64 };
+    public static TranslatorSettings Auto { get; } = new() { Grace = 300_000_000, HotSamples = 64 };
 
     /// <summary>Everything translated when first met, on the guest's own thread.</summary>
     public static TranslatorSettings Forced { get; } = new() { Eager = true, Background = false, HotSamples = 1 };
