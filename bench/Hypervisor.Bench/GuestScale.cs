@@ -47,6 +47,7 @@ internal static unsafe class GuestScale
         Console.WriteLine("|---|---|---|");
         foreach (int count in counts)
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {count} | {PeerRow.Median(rates[count]) / 1e6:f0} M | {100 * PeerRow.Median(rates[count]) / one:f1} % |"));
+        HartScale.Print(rounds);
         return 0;
     }
 
@@ -86,21 +87,5 @@ internal static unsafe class GuestScale
         var hart = new HartContext(machine.Memory, new FlatTranslator(machine.Memory), new ExitControls { Exceptions = ExitControls.AllExceptions }, singleContext: true);
         machine.AddVCpu(hart, new Endless(), engine);
         return machine;
-    }
-
-    /// <summary>Nothing ever leaves the engine.</summary>
-    private sealed class Endless : IPersonality
-    {
-        public string Name => "endless";
-
-        public ExitVerdict BeforeSlice(VCpu vcpu) => ExitVerdict.Resume;
-
-        public void PrepareRun(VCpu vcpu)
-        {
-        }
-
-        public bool HasPendingWork(VCpu vcpu) => false;
-
-        public ExitVerdict OnExit(VCpu vcpu, in VmExit exit) => throw new UnreachableException($"a guest that only computes left with {exit.Reason}");
     }
 }
