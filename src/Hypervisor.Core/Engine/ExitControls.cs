@@ -18,6 +18,9 @@ internal struct ExitControls
     /// <summary>Whether device accesses leave the engine; when false they go straight to the hart's bus, as on bare metal.</summary>
     public bool DeviceAccessExits;
 
+    /// <summary>Whether a hart that spins, by its hints, leaves the engine: where another vCPU may hold what it waits for.</summary>
+    public bool SpinningExits;
+
     /// <summary>Every exception leaves: containers and deprivileged guests.</summary>
     public const ulong AllExceptions = ulong.MaxValue;
 }

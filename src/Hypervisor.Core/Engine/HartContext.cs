@@ -28,6 +28,8 @@ internal sealed unsafe class HartContext : IDisposable
     private TlbSpace _space;
     private long* _storesMade;
     private long _switches;
+    private long _lastSpin;
+    private int _spins;
     private TlbContext? _forcedContext;
     private ulong _translationBits;
 
@@ -201,6 +203,23 @@ internal sealed unsafe class HartContext : IDisposable
 
     /// <summary>Budget units used in all runs, those of the run in progress included as far as the engine has told.</summary>
     public long UsedSoFar => (long)State->UsedBefore + ProgressInRun;
+
+    /// <summary>
+    /// A hint that the hart waits was executed, where <see cref="ProgressInRun"/> says; whether so many came one soon after another that
+    /// what it waits for may need the physical CPU. By instructions and not by time, so that runs repeat.
+    /// </summary>
+    public bool NoteSpin()
+    {
+        const long apart = 64;
+        const int enough = 64;
+        long now = UsedSoFar;
+        _spins = now - _lastSpin <= apart ? _spins + 1 : 1;
+        _lastSpin = now;
+        if (_spins < enough)
+            return false;
+        _spins = 0;
+        return true;
+    }
 
     /// <summary>Tells the host loop when the guest's supervisor timer is due.</summary>
     public void ReportTimer()

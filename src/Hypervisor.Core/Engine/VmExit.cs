@@ -42,6 +42,9 @@ public enum VmExitReason : byte
     /// <summary>WFI with nothing pending: the vCPU wants to sleep.</summary>
     WaitForInterrupt,
 
+    /// <summary>The hart spins, by its hints (PAUSE, WRS): somebody else should run. The last hint has retired.</summary>
+    Spinning,
+
     /// <summary>A debugger's breakpoint, before the instruction at it, or a debugger's watchpoint, after the access to it.</summary>
     Debug,
 }

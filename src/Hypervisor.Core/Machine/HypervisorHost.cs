@@ -305,10 +305,12 @@ public sealed partial class HypervisorHost : IDisposable
         {
             SliceEnd.Expired => StopReason.Expired,
             SliceEnd.Attention => StopReason.Preempted,
-            SliceEnd.Yielded => StopReason.Yielded,
+            SliceEnd.Yielded or SliceEnd.Spun => StopReason.Yielded,
             _ => StopReason.Blocked,
         };
         vcpu.Status = stopped ? VCpuStatus.Stopped : reason == StopReason.Blocked ? VCpuStatus.Blocked : VCpuStatus.Runnable;
+        if (end == SliceEnd.Spun)
+            vcpu.YieldTarget = vcpu.Machine.NextFavoured(vcpu);
         Kick(_scheduler.Stopped(cpu.Number, vcpu.SchedulingId, used, reason, TakeYieldTarget(vcpu, reason), Told(now)), now);
         if (stopped)
             Forget(vcpu, now);

@@ -33,6 +33,9 @@ internal enum SliceEnd : byte
     /// <summary>It gave up the rest of its slice.</summary>
     Yielded,
 
+    /// <summary>It spins: the rest of its slice is for another of its machine, which may hold what it waits for.</summary>
+    Spun,
+
     /// <summary>It sleeps.</summary>
     Blocked,
 
@@ -176,6 +179,7 @@ public sealed class VCpu : IDisposable
             return SliceEnd.Blocked;
         }
 
+        Hart.Controls.SpinningExits = Machine.HasSeveralVCpus;
         Personality.PrepareRun(this);
         while (left > 0)
         {
@@ -198,6 +202,12 @@ public sealed class VCpu : IDisposable
 
                 Personality.PrepareRun(this);
                 continue;
+            }
+
+            if (exit.Reason == VmExitReason.Spinning)
+            {
+                end = SliceEnd.Spun;
+                break;
             }
 
             if (exit.Reason == VmExitReason.Debug)
@@ -237,6 +247,7 @@ public sealed class VCpu : IDisposable
         long used = 0;
         long retired = Hart.InstructionsRetired;
         Hart.HoldsInterrupts = true;
+        Hart.Controls.SpinningExits = false;
         Personality.PrepareRun(this);
         VmExit exit;
         while (true)

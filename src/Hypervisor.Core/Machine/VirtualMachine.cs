@@ -15,6 +15,7 @@ public sealed class VirtualMachine : IDisposable
 {
     // Replaced as a whole on change, so that readers need no lock and no copy.
     private volatile VCpu[] _vcpus = [];
+    private uint _favoured;
     private readonly List<CodeCache?> _codeCaches = [];
     private readonly List<CodeCache?> _countingCaches = [];
     private readonly List<int> _ownTimers = [];
@@ -39,6 +40,9 @@ public sealed class VirtualMachine : IDisposable
 
     /// <summary>Its vCPUs, in the order of their numbers.</summary>
     public IReadOnlyList<VCpu> VCpus => _vcpus;
+
+    /// <summary>Whether one of its vCPUs may wait for another.</summary>
+    internal bool HasSeveralVCpus => _vcpus.Length > 1;
 
     /// <summary>How it ended, or null while it lives.</summary>
     public MachineExit? Exit
@@ -82,6 +86,23 @@ public sealed class VirtualMachine : IDisposable
 
         VCpuAdded?.Invoke(vcpu);
         return vcpu;
+    }
+
+    /// <summary>The vCPU that one which spins makes way for: by turns each of those that want a physical CPU and have none; null where there is none. Under the host loop's lock.</summary>
+    /// <param name="spinning">The one that spins.</param>
+    internal VCpu? NextFavoured(VCpu spinning)
+    {
+        // A machine's harts; among a container kernel's many tasks any might be waited for, and the scheduler knows best.
+        const int most = 64;
+        VCpu[] vcpus = _vcpus;
+        for (int i = 0; i < vcpus.Length && vcpus.Length <= most; i++)
+        {
+            VCpu next = vcpus[++_favoured % (uint)vcpus.Length];
+            if (next != spinning && next.Status == VCpuStatus.Runnable)
+                return next;
+        }
+
+        return null;
     }
 
     /// <summary>Adds a vCPU that was made beforehand, as a container's task is, and has it scheduled.</summary>

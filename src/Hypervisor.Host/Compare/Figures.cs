@@ -45,6 +45,7 @@ internal static class Figures
         VmExitReason.MmioRead => "device read",
         VmExitReason.MmioWrite => "device write",
         VmExitReason.WaitForInterrupt => "wait",
+        VmExitReason.Spinning => "spin",
         _ => reason.ToString(),
     };
 

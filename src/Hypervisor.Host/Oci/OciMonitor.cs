@@ -9,6 +9,7 @@ using Hypervisor.Guests.Container;
 using Hypervisor.Guests.Container.Files;
 using Hypervisor.Guests.Container.Oci;
 using Hypervisor.Host.Cli;
+using Hypervisor.Host.Run;
 
 namespace Hypervisor.Host.Oci;
 
@@ -48,7 +49,7 @@ internal sealed partial class OciMonitor : IDisposable
         try
         {
             _network = OciNetwork.Create(spec, _host, id);
-            _containers = new ContainerHost("container", _machineBytes, _host.Timers, new Core.Engine.Interpreter.Interpreter())
+            _containers = new ContainerHost("container", _machineBytes, _host.Timers, EngineChoice.Create(EngineChoice.Auto))
             {
                 SetParameters = _host.SetParameters,
                 EpochNanoseconds = (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100 - _host.NowNanoseconds,

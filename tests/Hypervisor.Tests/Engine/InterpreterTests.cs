@@ -300,6 +300,64 @@ public sealed unsafe class InterpreterTests
         Assert.Equal(first.Registers(), second.Registers());
     }
 
+    [Theory]
+    [InlineData("pause", 0)]
+    [InlineData("pause", 28)]
+    [InlineData("wrs.nto", 10)]
+    [InlineData("wrs.sto", 3)]
+    public void Run_HartSpins_LeavesBehindTheSameHintInAnySlicing(string hint, int turns)
+    {
+        string source = $"""
+            loop:
+                addi a0, a0, 1
+                li a1, {turns + 1}
+            work:
+                addi a1, a1, -1
+                bnez a1, work
+                {hint}
+                j loop
+            """;
+        byte[] program = Assembler.Assemble(source, new AssemblerOptions { Name = "spin", TextBase = 0x1000 }).ToImage();
+        (ulong[] Registers, long Used) Spin(Func<long> budget)
+        {
+            using var guest = new FlatGuest(0x1000, 0x1000);
+            guest.Memory.TryWrite(0x1000, program);
+            guest.Hart.Controls.SpinningExits = true;
+            long used = 0;
+            while (true)
+            {
+                VmExit exit = guest.Run(budget());
+                used += exit.Retired;
+                if (exit.Reason == VmExitReason.Spinning)
+                    return (guest.Registers(), used);
+                Assert.Equal(VmExitReason.BudgetExpired, exit.Reason);
+                Assert.True(used < 100_000);
+            }
+        }
+
+        (ulong[] expected, long expectedUsed) = Spin(() => 1 << 20);
+        Assert.Equal(64UL, expected[10]);
+        Property.ForAll(Gen.Choose(0, 1 << 30), seed =>
+        {
+            var random = new Random(seed);
+            (ulong[] registers, long used) = Spin(() => random.Next(1, 300));
+            return used == expectedUsed && registers.SequenceEqual(expected);
+        }, cases: 30);
+    }
+
+    [Theory]
+    [InlineData(true, 100)]
+    [InlineData(false, 1)]
+    public void Run_HintsFarApartOrNotAskedFor_GoOn(bool asked, int turns)
+    {
+        string source = $"loop: li a1, {turns}\nwork: addi a1, a1, -1\nbnez a1, work\npause\nj loop\n";
+        using var guest = new FlatGuest(0x1000, 0x1000);
+        guest.Memory.TryWrite(0x1000, Assembler.Assemble(source, new AssemblerOptions { Name = "spin", TextBase = 0x1000 }).ToImage());
+        guest.Hart.Controls.SpinningExits = asked;
+        VmExit exit = guest.Run(1 << 20);
+        Assert.Equal((VmExitReason.BudgetExpired, 1L << 20), (exit.Reason, exit.Retired));
+    }
+
     [Fact]
     public void Run_ManyExits_AllocatesNothing()
     {

@@ -2,6 +2,8 @@ using FsCheck.Fluent;
 using Hypervisor.Core;
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Engine.Interpreter;
+using Hypervisor.Core.Hart;
+using Hypervisor.Core.Isa;
 using Hypervisor.Core.Machine;
 using Hypervisor.Core.Memory;
 using Hypervisor.Core.Scheduling;
@@ -90,6 +92,58 @@ public sealed unsafe class HypervisorHostTests
         host.RunUntilIdle();
         Assert.True(host.NowNanoseconds < 1_000_000);
         Assert.False(host.Step());
+    }
+
+    // One hart waits for another that has no CPU: it makes way long before its slice is over. Alone it keeps its slice.
+    [Theory]
+    [InlineData(2)]
+    [InlineData(8)]
+    [InlineData(1)]
+    public void RunFor_HartSpinsForAnotherWithoutACpu_MakesWayForIt(int harts)
+    {
+        const string source = """
+                bnez a0, other
+            wait:
+                pause
+                lw t0, 0x100(a1)
+                beqz t0, wait
+                ecall
+            other:
+                addi t1, a0, -1
+                beqz t1, last
+                pause
+                j other
+            last:
+                sw a0, 0x100(a1)
+            rest:
+                j rest
+            """;
+        using var host = new HypervisorHost(new HostOptions());
+        VirtualMachine machine = Guest(host, new EndOnCall());
+        machine.Memory.TryWrite(0x1000, Assembler.Assemble(source, new AssemblerOptions { Name = "spin", TextBase = 0x1000 }).ToImage());
+        for (int i = 1; i < harts; i++)
+            AddVCpu(machine, new EndOnCall());
+        for (int i = 0; i < harts; i++)
+        {
+            // The first one waits, the last one has the word set, the others spin in vain.
+            HartState* state = machine.VCpus[i].Hart.State;
+            (state->X[10], state->X[11]) = (i == 0 ? 0UL : (ulong)(harts - i), 0x1000);
+        }
+
+        host.Add(machine, SchedulingParameters.Default);
+        host.RunFor(10_000_000);
+        if (harts == 1)
+        {
+            Assert.Null(machine.Exit);
+            Assert.Equal(0, machine.VCpus[0].Meter.Exits(VmExitReason.Spinning));
+            return;
+        }
+
+        Assert.Equal(7, machine.Exit?.Code);
+        Assert.True(machine.VCpus.Sum(vcpu => vcpu.Meter.Exits(VmExitReason.Spinning)) > 0);
+
+        // All slices have gone to spinning for a few hundred instructions but that of the one which set the word, then spins without a hint.
+        Assert.True(machine.VCpus[0].Meter.RunNanoseconds < 20_000, $"{machine.VCpus[0].Meter.RunNanoseconds} ns");
     }
 
     [Fact]

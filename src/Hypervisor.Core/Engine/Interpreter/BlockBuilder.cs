@@ -205,8 +205,12 @@ internal sealed unsafe class BlockBuilder
                 EmitPlain(in i, _handlers.Slow);
                 return Flow.FallsThrough;
 
-            // Hints: a wait for a reservation may end at any time, and so ends at once.
-            case Opcode.Pause or Opcode.PrefetchI or Opcode.PrefetchR or Opcode.PrefetchW or Opcode.WrsNto or Opcode.WrsSto:
+            // Waits are hints that a hart spins. One for a reservation may end at any time, and so ends at once.
+            case Opcode.Pause or Opcode.WrsNto or Opcode.WrsSto:
+                EmitPlain(in i, _handlers.Slow);
+                return Flow.FallsThrough;
+
+            case Opcode.PrefetchI or Opcode.PrefetchR or Opcode.PrefetchW:
                 return Flow.FallsThrough;
 
             case Opcode.Addi when i.Rd != 0 && i.Immediate == 0:

@@ -49,6 +49,16 @@ internal sealed unsafe partial class Interpreter
                 exit = new VmExit(VmExitReason.WaitForInterrupt, Account(hart), length: 4, opcode: (ushort)opcode);
                 return SlowOutcome.Exit;
 
+            case Opcode.Pause:
+            case Opcode.WrsNto:
+            case Opcode.WrsSto:
+                hart.ProgressInRun = s->BudgetAtEntry - s->Budget + BlockHeader.InfoOf(op)->Retired;
+                if (!hart.Controls.SpinningExits || !hart.NoteSpin())
+                    return SlowOutcome.Next;
+                Retire(s, op);
+                exit = Leave(hart, VmExitReason.Spinning);
+                return SlowOutcome.Exit;
+
             case Opcode.SfenceVma:
             case Opcode.SinvalVma:
                 if (!TrapUnit.FenceIsLegal(in p))

@@ -54,7 +54,7 @@ internal sealed unsafe partial class RegionCompiler
         _ when NeedsStep(opcode) => true,
         >= Opcode.Addi and <= Opcode.Sraw => true,
         Opcode.Mul or Opcode.Mulw => true,
-        Opcode.Fence or Opcode.Pause or Opcode.PrefetchI or Opcode.PrefetchR or Opcode.PrefetchW or Opcode.WrsNto or Opcode.WrsSto => true,
+        Opcode.Fence or Opcode.PrefetchI or Opcode.PrefetchR or Opcode.PrefetchW => true,
         _ => s_shared.ContainsKey(opcode) || s_words.ContainsKey(opcode),
     };
 
@@ -98,7 +98,7 @@ internal sealed unsafe partial class RegionCompiler
                 _il.Emit(OpCodes.Call, s_fence);
                 return;
 
-            case Opcode.Pause or Opcode.PrefetchI or Opcode.PrefetchR or Opcode.PrefetchW or Opcode.WrsNto or Opcode.WrsSto:
+            case Opcode.PrefetchI or Opcode.PrefetchR or Opcode.PrefetchW:
                 return;
         }
 
