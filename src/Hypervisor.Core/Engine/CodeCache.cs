@@ -65,10 +65,10 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     public bool IsUnsettled => Volatile.Read(ref _anyWritten);
 
     /// <summary>The jump cache of fetch translations with a number, for <see cref="Hart.HartState.JumpCache"/>: that which it left, or an empty one.</summary>
-    public JumpCacheEntry* JumpCacheOf(ulong number)
+    public JumpCacheEntry* JumpCacheOf(ulong number) => JumpCacheNumber == number ? JumpCache : ChangeJumpCache(number);
+
+    private JumpCacheEntry* ChangeJumpCache(ulong number)
     {
-        if (JumpCacheNumber == number)
-            return JumpCache;
         int chosen = 0;
         for (int i = 0; i < JumpCaches; i++)
         {

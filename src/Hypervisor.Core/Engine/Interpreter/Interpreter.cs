@@ -220,7 +220,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
 
         if (_tier is not null)
             _tier.Attach(code, _handlers);
-        hart.State->JumpCache = code.JumpCacheNumber == hart.FetchNumber ? code.JumpCache : code.JumpCacheOf(hart.FetchNumber);
+        hart.State->JumpCache = code.JumpCacheOf(hart.FetchNumber);
         hart.State->VectorKernels = _handlers.VectorKernels;
     }
 
@@ -243,8 +243,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         exitValue = 0;
         if (hart.ContextStale)
             hart.UpdateContext();
-        if (code.JumpCacheNumber != hart.FetchNumber)
-            s->JumpCache = code.JumpCacheOf(hart.FetchNumber);
+        s->JumpCache = code.JumpCacheOf(hart.FetchNumber);
         ulong pc = s->Pc;
         JumpCacheEntry* cached = JumpCacheEntry.For(s, pc);
         if (cached->Key == (pc | s->KeyBits) && BlockHeader.Of(cached->Op)->Instructions <= s->Budget)

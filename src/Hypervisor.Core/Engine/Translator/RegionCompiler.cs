@@ -477,22 +477,7 @@ internal sealed unsafe partial class RegionCompiler
             EmitJumpOut();
         });
         LoadPointer(_tables.Targets);
-        _il.Emit(OpCodes.Ldloc, _pc);
-        _il.Emit(OpCodes.Ldc_I4_1);
-        _il.Emit(OpCodes.Shr_Un);
-        _il.Emit(OpCodes.Ldloc, _pc);
-        _il.Emit(OpCodes.Ldc_I4, 12);
-        _il.Emit(OpCodes.Shr_Un);
-        _il.Emit(OpCodes.Xor);
-        _il.Emit(OpCodes.Ldc_I8, _tables.HashSize - 1L);
-        _il.Emit(OpCodes.And);
-        _il.Emit(OpCodes.Ldc_I4_5);
-        _il.Emit(OpCodes.Shl);
-        _il.Emit(OpCodes.Conv_U);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Stloc, _entry);
-        _il.Emit(OpCodes.Ldloc, _entry);
-        _il.Emit(OpCodes.Ldind_I8);
+        EmitPlaceOfTarget(high: 12, _tables.HashSize, entryShift: 5);
         _il.Emit(OpCodes.Ldloc, _pc);
         _il.Emit(OpCodes.Bne_Un, outside);
         if (HasManyPages)
@@ -529,6 +514,30 @@ internal sealed unsafe partial class RegionCompiler
         _il.Emit(OpCodes.Br, _dispatch);
     }
 
+    /// <summary>From a hash table on the stack to the key of the place for the target of an indirect jump, the place itself in its local.</summary>
+    /// <param name="high">By how much the target is shifted for the second half of its place.</param>
+    /// <param name="count">Places of the table, a power of two.</param>
+    /// <param name="entryShift">Their size, as a power of two.</param>
+    private void EmitPlaceOfTarget(int high, long count, int entryShift)
+    {
+        _il.Emit(OpCodes.Ldloc, _pc);
+        _il.Emit(OpCodes.Ldc_I4_1);
+        _il.Emit(OpCodes.Shr_Un);
+        _il.Emit(OpCodes.Ldloc, _pc);
+        _il.Emit(OpCodes.Ldc_I4, high);
+        _il.Emit(OpCodes.Shr_Un);
+        _il.Emit(OpCodes.Xor);
+        _il.Emit(OpCodes.Ldc_I8, count - 1);
+        _il.Emit(OpCodes.And);
+        _il.Emit(OpCodes.Ldc_I4, entryShift);
+        _il.Emit(OpCodes.Shl);
+        _il.Emit(OpCodes.Conv_U);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Stloc, _entry);
+        _il.Emit(OpCodes.Ldloc, _entry);
+        _il.Emit(OpCodes.Ldind_I8);
+    }
+
     /// <summary>
     /// As <see cref="RegionExits.ContinueAt"/>, in line: the jumps of a program that leave a region are many and go everywhere, and the
     /// host foretells where one leads the better the fewer share its place.
@@ -537,22 +546,7 @@ internal sealed unsafe partial class RegionCompiler
     {
         LoadState(Offsets.JumpCache);
         _il.Emit(OpCodes.Ldind_I);
-        _il.Emit(OpCodes.Ldloc, _pc);
-        _il.Emit(OpCodes.Ldc_I4, JumpCacheEntry.HighShift);
-        _il.Emit(OpCodes.Shr_Un);
-        _il.Emit(OpCodes.Ldloc, _pc);
-        _il.Emit(OpCodes.Ldc_I4_1);
-        _il.Emit(OpCodes.Shr_Un);
-        _il.Emit(OpCodes.Xor);
-        _il.Emit(OpCodes.Ldc_I8, JumpCacheEntry.Count - 1L);
-        _il.Emit(OpCodes.And);
-        _il.Emit(OpCodes.Ldc_I4_4);
-        _il.Emit(OpCodes.Shl);
-        _il.Emit(OpCodes.Conv_U);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Stloc, _entry);
-        _il.Emit(OpCodes.Ldloc, _entry);
-        _il.Emit(OpCodes.Ldind_I8);
+        EmitPlaceOfTarget(JumpCacheEntry.HighShift, JumpCacheEntry.Count, entryShift: 4);
         _il.Emit(OpCodes.Ldloc, _pc);
         LoadState(Offsets.KeyBits);
         _il.Emit(OpCodes.Ldind_I8);
