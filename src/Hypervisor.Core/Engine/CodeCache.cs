@@ -24,7 +24,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
 
     private readonly GuestMemory _memory;
     private readonly Lock _lock = new();
-    private readonly List<nint> _chunks = [];
+    private readonly List<nint> _chunks = new(capacity: 1);
     private readonly Dictionary<int, List<nint>> _pages = [];
     private readonly List<int> _written = [];
     private readonly HashSet<int> _unsettled = [];
@@ -84,9 +84,10 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
 
         if (_jumpNumbers[chosen] != number)
         {
-            if (_jumpCaches[chosen] == 0)
+            bool isNew = _jumpCaches[chosen] == 0;
+            if (isNew)
                 _jumpCaches[chosen] = (nint)NativeMemory.Alloc((nuint)(JumpCacheEntry.Count * sizeof(JumpCacheEntry)));
-            ClearJumpCache(chosen);
+            ClearJumpCache(chosen, isNew);
             _jumpNumbers[chosen] = number;
         }
 
@@ -102,7 +103,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
         get
         {
             if (_scratch == null)
-                _scratch = (byte*)NativeMemory.AlignedAlloc(ScratchBytes, 64);
+                _scratch = (byte*)AlignedMemory.Allocate(ScratchBytes);
             return _scratch;
         }
     }
@@ -116,13 +117,16 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     /// <summary>Translated code; null where nothing is translated.</summary>
     public Translator.RegionCache? Regions { get; set; }
 
+    /// <summary>Host code of traces; null where none is made.</summary>
+    public Native.TraceCode? Traces { get; set; }
+
     /// <summary>Whether code is decoded so that it counts its memory accesses: slower, and used for samples only.</summary>
     public bool CountsAccesses { get; init; }
 
     /// <summary>Virtual addresses at which a debugger wants to stop; null for none. Changed only together with <see cref="Clear"/>.</summary>
     public IReadOnlySet<ulong>? Breakpoints { get; set; }
 
-    /// <summary>Instructions retired by runs that looked for nothing to translate.</summary>
+    /// <summary>Instructions retired.</summary>
     public long Retired { get; set; }
 
     /// <summary>Blocks decoded so far, for reports.</summary>
@@ -135,7 +139,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
         Array.Clear(_jumpUses);
         if (JumpCacheNumber == 0)
             return;
-        ClearJumpCache(_jumpCache);
+        ClearJumpCache(_jumpCache, isNew: false);
         _jumpNumbers[_jumpCache] = JumpCacheNumber;
         _jumpUses[_jumpCache] = ++_jumpChanges;
     }
@@ -145,10 +149,13 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     /// A guest may jump to any address, so an empty entry is told by its place: its key belongs to another one. With every bit
     /// set it belongs to the first entry, which gets a key of the second.
     /// </remarks>
-    private void ClearJumpCache(int number)
+    private void ClearJumpCache(int number, bool isNew)
     {
         var entries = (JumpCacheEntry*)_jumpCaches[number];
-        new Span<byte>(entries, JumpCacheEntry.Count * sizeof(JumpCacheEntry)).Fill(0xFF);
+        if (isNew)
+            AlignedMemory.SetOnes(entries, JumpCacheEntry.Count * sizeof(JumpCacheEntry));
+        else
+            new Span<byte>(entries, JumpCacheEntry.Count * sizeof(JumpCacheEntry)).Fill(0xFF);
         entries[0].Key = 2;
     }
 
@@ -166,7 +173,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     }
 
     /// <summary>Whether an allocation of so many bytes would pass the capacity, so that the cache must be cleared first.</summary>
-    public bool IsFull => FirstChunkBytes + (long)_chunk * ChunkBytes >= Capacity && _used > SizeOf(_chunk) - MostInBlock;
+    public bool IsFull => (FirstChunkBytes + (long)_chunk * ChunkBytes >= Capacity && _used > SizeOf(_chunk) - MostInBlock) || Traces is { IsFull: true };
 
     /// <summary>Room for a block: at most 16 KiB.</summary>
     public byte* Allocate(int bytes)
@@ -177,7 +184,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
             _chunk++;
             _used = 0;
             if (_chunk == _chunks.Count)
-                _chunks.Add((nint)NativeMemory.AlignedAlloc((nuint)SizeOf(_chunk), 64));
+                _chunks.Add((nint)AlignedMemory.Allocate((nuint)SizeOf(_chunk)));
         }
 
         byte* start = (byte*)_chunks[_chunk] + _used;
@@ -275,6 +282,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     public void Clear()
     {
         Regions?.Clear();
+        Traces?.Clear();
         Array.Clear(_slots);
         _count = 0;
         _pages.Clear();
@@ -288,6 +296,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     {
         _memory.Code.Unregister(this);
         Regions?.Dispose();
+        Traces?.Dispose();
         Release();
         GC.SuppressFinalize(this);
     }
@@ -295,17 +304,17 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     private void Release()
     {
         foreach (nint chunk in _chunks)
-            NativeMemory.AlignedFree((void*)chunk);
+            AlignedMemory.Free((void*)chunk);
         _chunks.Clear();
         foreach (nint cache in _jumpCaches)
             NativeMemory.Free((void*)cache);
-        NativeMemory.AlignedFree(_scratch);
+        AlignedMemory.Free(_scratch);
     }
 
     private void Note(int page, BlockHeader* header, int offset, int length)
     {
         if (!_pages.TryGetValue(page, out List<nint>? blocks))
-            _pages[page] = blocks = [];
+            _pages[page] = blocks = new List<nint>(capacity: 4);
         blocks.Add((nint)header);
         if (_memory.Code.MarkCode(page, offset, length))
             _unsettled.Add(page);

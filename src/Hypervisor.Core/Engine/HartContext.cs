@@ -88,6 +88,9 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>Memory accesses met by counting code.</summary>
     public ulong CountedAccesses => State->CountedAccesses;
 
+    /// <summary>The engine that ran it last, whose addresses are in its state.</summary>
+    public IExecutionEngine? Engine { get; set; }
+
     /// <summary>Address of the next instruction, while the hart is not in guest code.</summary>
     public ulong Pc => State->Pc;
 
@@ -95,7 +98,13 @@ internal sealed unsafe class HartContext : IDisposable
 
     public AddressTranslator Translator { get; set; }
 
+    /// <summary>The code cache of the run in progress, or of the last one.</summary>
+    public CodeCache? Code { get; set; }
+
     public ExitControls Controls;
+
+    /// <summary>Who makes environment calls that the controls send out before they leave; null for nobody.</summary>
+    public CallHandler? Calls { get; set; }
 
     /// <summary>Device space, reached without an exit where the controls say so; null where the hart has none.</summary>
     public IPhysicalBus? Bus { get; set; }
@@ -160,8 +169,14 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>Number of the fetch translations in force: what was found under it, jump caches among them, holds while it stands.</summary>
     public ulong FetchNumber => _space.FetchNumber;
 
-    /// <summary>Guest time when the current run began, in nanoseconds. The host loop sets it before each run.</summary>
+    /// <summary>Guest time when the slice began, in nanoseconds. The host loop sets it before each slice.</summary>
     public long TimeAtEntry { get; set; }
+
+    /// <summary>
+    /// Budget units used in the slice before the current run, and those that calls made within the run took: they are no instructions
+    /// that retired, and so not among those of the run.
+    /// </summary>
+    public long UsedInSlice { get; set; }
 
     /// <summary>Virtual time per retired instruction in picoseconds; 0 under a real clock.</summary>
     public long PicosecondsPerInstruction { get; set; }
@@ -180,7 +195,7 @@ internal sealed unsafe class HartContext : IDisposable
 
     /// <summary>Guest time after <paramref name="retiredInRun"/> instructions of the current run.</summary>
     public long Nanoseconds(long retiredInRun)
-        => RealClock is { } clock ? clock.NowNanoseconds : TimeAtEntry + VirtualNanoseconds(retiredInRun);
+        => RealClock is { } clock ? clock.NowNanoseconds : TimeAtEntry + VirtualNanoseconds(UsedInSlice + retiredInRun);
 
     /// <summary>The virtual time that instructions take. On the path of every exit, so that only long runs are reckoned in two parts.</summary>
     public long VirtualNanoseconds(long retired)
@@ -292,7 +307,7 @@ internal sealed unsafe class HartContext : IDisposable
         {
             // At its first use, so that a hart which sleeps touches no memory for it.
             _space.ClearedContexts |= bit;
-            Tlb.Clear((TlbEntry*)State->Tlb, Tlb.EntriesPerContext);
+            AlignedMemory.SetOnes(State->Tlb, Tlb.EntriesPerContext * sizeof(TlbEntry));
         }
 
         State->KeyBits = Context switch
@@ -575,15 +590,13 @@ internal sealed unsafe class HartContext : IDisposable
 /// </summary>
 internal sealed unsafe class StateMemory(int bytes)
 {
-    private const int CacheLine = 64;
-
-    ~StateMemory() => NativeMemory.AlignedFree(Start);
+    ~StateMemory() => AlignedMemory.Free(Start);
 
     public void* Start { get; } = Allocate(bytes);
 
     private static void* Allocate(int bytes)
     {
-        void* start = NativeMemory.AlignedAlloc((nuint)bytes, CacheLine);
+        void* start = AlignedMemory.Allocate((nuint)bytes);
         NativeMemory.Clear(start, (nuint)bytes);
         return start;
     }

@@ -11,7 +11,8 @@ internal interface IExecutionEngine
 
     /// <summary>
     /// Runs until the budget is used or something must leave. Retires exactly <paramref name="budget"/> instructions unless
-    /// it exits earlier, and says how many.
+    /// it exits earlier, and says how many. Environment calls that the hart's <see cref="HartContext.Calls"/> makes take a unit of the
+    /// budget each, and do not retire: <see cref="HartContext.UsedInSlice"/> counts them.
     /// </summary>
     /// <param name="hart">The hart; its state is exact when this returns.</param>
     /// <param name="code">The code cache of the calling host thread for the hart's memory.</param>

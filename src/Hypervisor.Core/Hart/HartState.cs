@@ -27,6 +27,9 @@ internal unsafe struct HartState
     /// </summary>
     public long Limit;
 
+    /// <summary>The handler that a taken branch goes to instead of its target's where <see cref="Limit"/> says so.</summary>
+    public nint LeaveHandler;
+
     /// <summary>Budget left, written when a handler chain returns to the dispatcher.</summary>
     public long Budget;
 
@@ -47,6 +50,9 @@ internal unsafe struct HartState
 
     /// <summary>The place at which translated code left for the dispatcher.</summary>
     public void* Leave;
+
+    /// <summary>The cell of the region that left there.</summary>
+    public void* LeaveCell;
 
     /// <summary>How far from its window's start the access lay at which translated code left, where it left for that.</summary>
     public ulong LeaveDistance;

@@ -47,12 +47,9 @@ internal static unsafe class VectorUnit
 
     private static void Change(HartState* s, ulong type, ulong length)
     {
-        int width = (int)(type >> 3 & 7);
-        int group = (int)(type & 7) is var bits && bits >= 4 ? bits - 8 : bits;
         s->Vstart = 0;
         s->VectorDirty = 1;
-        bool legal = type <= 0xFF && width <= 3 && group != -4 && (group >= 0 || ElementLength >> -group >= 8 << width);
-        if (!legal)
+        if (!IsLegal(type))
         {
             s->Vtype = Illegal;
             s->Vl = 0;
@@ -64,12 +61,27 @@ internal static unsafe class VectorUnit
         }
 
         s->Vtype = type;
-        s->VectorGroup = (sbyte)group;
-        s->GroupMask = group > 0 ? (byte)((1 << group) - 1) : (byte)0;
-        s->VectorSelect = (byte)width;
+        s->VectorGroup = (sbyte)GroupOf(type);
+        s->GroupMask = GroupMaskOf(type);
+        s->VectorSelect = (byte)WidthOf(type);
         s->VectorMaximum = MaximumOf(s);
         s->Vl = Math.Min(length, s->VectorMaximum);
     }
+
+    /// <summary>Whether a vtype can be in force.</summary>
+    public static bool IsLegal(ulong type)
+    {
+        int group = GroupOf(type);
+        return type <= 0xFF && WidthOf(type) <= 3 && group != -4 && (group >= 0 || ElementLength >> -group >= 8 << WidthOf(type));
+    }
+
+    /// <summary>The logarithm of the element's bytes under a vtype.</summary>
+    public static int WidthOf(ulong type) => (int)(type >> 3 & 7);
+
+    /// <summary>The bits that are clear in the number of a group's first register under a vtype.</summary>
+    public static byte GroupMaskOf(ulong type) => (byte)((1 << Math.Max(0, GroupOf(type))) - 1);
+
+    private static int GroupOf(ulong type) => (int)(type & 7) is var bits && bits >= 4 ? bits - 8 : bits;
 
     /// <summary>Writes vstart; always legal.</summary>
     public static bool Write(HartState* s, ref ulong register, ulong value)

@@ -161,8 +161,14 @@ public static class Decoder
         }
 
         var slots = new short[total];
-        Array.Fill(slots, (short)-1);
-        var built = new List<Node>();
+        for (var i = 0; i < slots.Length; i++)
+        {
+            slots[i] = -1;
+        }
+
+        // In an array of its own, as above.
+        var built = new Node[rows.Length * 2];
+        var count = 0;
         foreach (ref readonly var row in rows.AsSpan())
         {
             var major = row.Match >> 2 & 0x1f;
@@ -179,8 +185,10 @@ public static class Decoder
                 if (previousNode < 0 || head != previousHead)
                 {
                     previousHead = head;
-                    previousNode = (short)built.Count;
-                    built.Add(new Node(row.Mask, row.Match, row.Opcode, row.Format, head));
+                    previousNode = (short)count;
+                    if (count == built.Length)
+                        Array.Resize(ref built, 2 * count);
+                    built[count++] = new Node(row.Mask, row.Match, row.Opcode, row.Format, head);
                 }
 
                 head = previousNode;
@@ -189,7 +197,7 @@ public static class Decoder
             while (bits != 0);
         }
 
-        nodes = [.. built];
+        nodes = built;
         return slots;
     }
 

@@ -13,7 +13,7 @@ namespace Hypervisor.Core.Isa;
 /// </remarks>
 internal static partial class InstructionTable
 {
-    private static readonly InstructionRow[] s_rows =
+    private static readonly InstructionRow[] s_rows = Joined(
     [
         new(Opcode.Illegal, "unimp", 0xffffffff, 0x00000000, None, I),
 
@@ -325,11 +325,7 @@ internal static partial class InstructionTable
         new(Opcode.Sha512Sig1, "sha512sig1", 0xfff0707f, 0x10701013, Unary, Zknh),
         new(Opcode.Sm3P0, "sm3p0", 0xfff0707f, 0x10801013, Unary, Zksh),
         new(Opcode.Sm3P1, "sm3p1", 0xfff0707f, 0x10901013, Unary, Zksh),
-
-        .. VectorRows(),
-    ];
-
-    private static readonly Dictionary<string, InstructionRow> s_byMnemonic = BuildMnemonics();
+    ], VectorRows());
 
     /// <summary>All rows, indexed by <see cref="Opcode"/>; the first is <see cref="Opcode.Illegal"/>.</summary>
     internal static ReadOnlySpan<InstructionRow> Rows => s_rows;
@@ -338,16 +334,31 @@ internal static partial class InstructionTable
     internal static ref readonly InstructionRow Get(Opcode opcode) => ref s_rows[(int)opcode];
 
     /// <summary>Finds the row whose mnemonic is <paramref name="mnemonic"/> (lower case, without ordering suffix).</summary>
-    internal static bool TryFind(string mnemonic, out InstructionRow row) => s_byMnemonic.TryGetValue(mnemonic, out row);
+    internal static bool TryFind(string mnemonic, out InstructionRow row) => Mnemonics.Rows.TryGetValue(mnemonic, out row);
 
-    private static Dictionary<string, InstructionRow> BuildMnemonics()
+    /// <summary>Both, in one array. By hand: lists of our values have no code ahead of time, and whatever decodes waits for this.</summary>
+    private static InstructionRow[] Joined(InstructionRow[] first, InstructionRow[] second)
     {
-        var map = new Dictionary<string, InstructionRow>(s_rows.Length, StringComparer.Ordinal);
-        foreach (var row in s_rows.AsSpan(1))
-        {
-            map.Add(row.Mnemonic, row);
-        }
+        var all = new InstructionRow[first.Length + second.Length];
+        first.CopyTo(all, 0);
+        second.CopyTo(all, first.Length);
+        return all;
+    }
 
-        return map;
+    /// <summary>The rows by name, made when somebody assembles.</summary>
+    private static class Mnemonics
+    {
+        public static Dictionary<string, InstructionRow> Rows { get; } = Build();
+
+        private static Dictionary<string, InstructionRow> Build()
+        {
+            var map = new Dictionary<string, InstructionRow>(s_rows.Length, StringComparer.Ordinal);
+            foreach (var row in s_rows.AsSpan(1))
+            {
+                map.Add(row.Mnemonic, row);
+            }
+
+            return map;
+        }
     }
 }

@@ -37,6 +37,8 @@ internal enum TranslationStatus : byte
 /// <summary>The answer of an <see cref="AddressTranslator"/> for one page.</summary>
 internal unsafe struct Translation
 {
+    private const int SmallestSuperpage = 21;
+
     /// <summary>Guest-physical address of the accessed byte.</summary>
     public ulong GuestPhysical;
 
@@ -62,13 +64,17 @@ internal unsafe struct Translation
     public ulong ExitValue;
 
     /// <summary>Notes that what lies around in the same superpage translates likewise, as far as it is RAM and in an open range.</summary>
+    /// <remarks>
+    /// Not for NAPOT pages (Svnapot): they are 16 entries, and where a guest made them differ each page means what its own entry
+    /// says, in every mode.
+    /// </remarks>
     /// <param name="memory">The machine's RAM.</param>
     /// <param name="openStart">Guest-physical start of a range in which all accesses are allowed.</param>
     /// <param name="openBytes">Its size.</param>
     public void SpanSuperpage(GuestMemory memory, ulong openStart, ulong openBytes)
     {
         ulong page = GuestPhysical & ~(ulong)(GuestMemory.PageSize - 1);
-        if (PageShift <= 12 || HostPage == null || page - openStart >= openBytes)
+        if (PageShift < SmallestSuperpage || HostPage == null || page - openStart >= openBytes)
             return;
         ulong first = Math.Max(Math.Max(page >> PageShift << PageShift, memory.Region.Base), openStart);
         ulong last = Math.Min(Math.Min(page | ((1UL << PageShift) - 1), memory.Region.Base + (memory.Region.Size - 1)), openStart + (openBytes - 1));

@@ -21,7 +21,8 @@ internal sealed unsafe class CodeTracker
     private readonly Lock _lock = new();
     private readonly Dictionary<int, ulong> _chunks = [];
     private readonly List<ICodeObserver> _observers = [];
-    private readonly List<(nint Tlb, int Contexts, nint StoresMade)> _tlbs = [];
+    private TlbOfHart[] _tlbs = new TlbOfHart[2];
+    private int _tlbCount;
     private ulong _fetchNumber;
 
     public CodeTracker(GuestMemory memory) => _memory = memory;
@@ -45,7 +46,11 @@ internal sealed unsafe class CodeTracker
     public void RegisterTlb(TlbEntry* tlb, int contexts, long* storesMade)
     {
         lock (_lock)
-            _tlbs.Add(((nint)tlb, contexts, (nint)storesMade));
+        {
+            if (_tlbCount == _tlbs.Length)
+                Array.Resize(ref _tlbs, 2 * _tlbCount);
+            _tlbs[_tlbCount++] = new TlbOfHart((nint)tlb, contexts, (nint)storesMade);
+        }
     }
 
     /// <summary>A number for the fetch translations that a hart makes until it drops them: no hart of the memory gets it again.</summary>
@@ -54,7 +59,13 @@ internal sealed unsafe class CodeTracker
     public void UnregisterTlb(TlbEntry* tlb)
     {
         lock (_lock)
-            _tlbs.RemoveAll(entry => entry.Tlb == (nint)tlb);
+        {
+            for (int i = _tlbCount - 1; i >= 0; i--)
+            {
+                if (_tlbs[i].Tlb == (nint)tlb)
+                    _tlbs[i] = _tlbs[--_tlbCount];
+            }
+        }
     }
 
     /// <summary>
@@ -132,7 +143,7 @@ internal sealed unsafe class CodeTracker
     {
         bool any = false;
         var host = (nint)_memory.HostPage(_memory.Region.Base + ((ulong)page << 12));
-        foreach ((nint start, int contexts, nint made) in _tlbs)
+        foreach ((nint start, int contexts, nint made) in _tlbs.AsSpan(0, _tlbCount))
         {
             for (int context = 0; context < contexts; context++)
             {
@@ -154,7 +165,7 @@ internal sealed unsafe class CodeTracker
 
         // Windows are made from entries and runs, which are looked at once more when they are made: behind those they go too.
         Interlocked.MemoryBarrier();
-        foreach ((nint start, int contexts, nint made) in _tlbs)
+        foreach ((nint start, int contexts, nint made) in _tlbs.AsSpan(0, _tlbCount))
         {
             for (int context = 0; context < contexts; context++)
             {
@@ -165,4 +176,7 @@ internal sealed unsafe class CodeTracker
 
         return any;
     }
+
+    /// <summary>A hart's TLB: its contexts, how many they are, and the words that tell of entries for stores.</summary>
+    private readonly record struct TlbOfHart(nint Tlb, int Contexts, nint StoresMade);
 }

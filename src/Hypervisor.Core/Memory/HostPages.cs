@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using static Hypervisor.Core.Memory.HostMappings;
 
 namespace Hypervisor.Core.Memory;
 
@@ -7,15 +8,9 @@ namespace Hypervisor.Core.Memory;
 /// Zeroed, page-aligned, lazily committed host memory: an anonymous private mapping where the system has one, the C
 /// allocator elsewhere. Invariant: <see cref="Base"/> is valid for exactly <see cref="Length"/> bytes until disposal.
 /// </summary>
-internal sealed unsafe partial class HostPages : IDisposable
+internal sealed unsafe class HostPages : IDisposable
 {
-    private const int ProtReadWrite = 3;
-    private const int MapShared = 1;
-    private const int MapPrivate = 2;
-    private const int MapFixed = 0x10;
-    private const uint CloseOnExec = 1;
     private const int DontNeed = 4;
-    private static readonly nint MapFailed = -1;
 
     private readonly bool _mapped;
     private byte* _base;
@@ -45,9 +40,9 @@ internal sealed unsafe partial class HostPages : IDisposable
         length = (length + 4095) & ~(nuint)4095;
         if (AreLazy)
         {
-            int flags = MapPrivate | (OperatingSystem.IsLinux() ? 0x20 | 0x4000 : 0x1000 | 0x40);
-            nint address = Map(0, length, ProtReadWrite, flags, -1, 0);
-            if (address == MapFailed)
+            int flags = Private | (OperatingSystem.IsLinux() ? 0x20 | 0x4000 : 0x1000 | 0x40);
+            nint address = Map(0, length, Read | Write, flags, -1, 0);
+            if (address == Failed)
                 throw OutOfHostMemory(length);
             return new HostPages((byte*)address, length, mapped: true);
         }
@@ -102,11 +97,11 @@ internal sealed unsafe partial class HostPages : IDisposable
 
     /// <summary>Maps a shared object in place of a range, whose content is lost; false where the host refuses.</summary>
     public bool TryJoin(SafeFileHandle shared, nuint offset, nuint length)
-        => Map((nint)(_base + offset), length, ProtReadWrite, MapShared | MapFixed, (int)shared.DangerousGetHandle(), 0) != MapFailed;
+        => Map((nint)(_base + offset), length, Read | Write, Shared | Fixed, (int)shared.DangerousGetHandle(), 0) != Failed;
 
     /// <summary>Makes a range that was shared this mapping's own again, zeroed; false where the host refuses.</summary>
     public bool TryLeave(nuint offset, nuint length)
-        => Map((nint)(_base + offset), length, ProtReadWrite, MapPrivate | MapFixed | 0x20 | 0x4000, -1, 0) != MapFailed;
+        => Map((nint)(_base + offset), length, Read | Write, Private | Fixed | 0x20 | 0x4000, -1, 0) != Failed;
 
     public void Dispose()
     {
@@ -127,16 +122,4 @@ internal sealed unsafe partial class HostPages : IDisposable
 
     private static HypervisorException OutOfHostMemory(nuint length)
         => new($"The host refused {length >> 20} MiB of memory for a guest; ask for less memory or stop other guests.");
-
-    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
-    private static partial nint Map(nint address, nuint length, int protection, int flags, int descriptor, nint offset);
-
-    [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int CreateMemoryFile(string name, uint flags);
-
-    [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
-    private static partial int Advise(nint address, nuint length, int advice);
-
-    [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
-    private static partial int Unmap(nint address, nuint length);
 }

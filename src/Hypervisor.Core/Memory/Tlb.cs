@@ -87,9 +87,18 @@ internal static unsafe class Tlb
     /// <summary>The context with a number, of a hart's contexts.</summary>
     public static TlbEntry* Context(TlbEntry* contexts, int number) => (TlbEntry*)((byte*)contexts + number * ContextBytes);
 
+    /// <summary>Offset of the entries for stores.</summary>
+    public const int StoreOffset = Entries * 16;
+
+    /// <summary>Offset of <see cref="TlbEntry.Addend"/> in an entry.</summary>
+    public const int AddendOffset = 8;
+
+    /// <summary>How far from the start of the entries of its kind that of an address lies.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TlbEntry* LoadEntry(TlbEntry* context, ulong address)
-        => (TlbEntry*)((byte*)context + ((uint)(address >> 8) & ((Entries - 1) << 4)));
+    public static nuint PlaceOf(ulong address) => (uint)(address >> 8) & ((Entries - 1) << 4);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TlbEntry* LoadEntry(TlbEntry* context, ulong address) => (TlbEntry*)((byte*)context + PlaceOf(address));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TlbEntry* StoreEntry(TlbEntry* context, ulong address)
@@ -118,8 +127,13 @@ internal static unsafe class Tlb
     /// <summary>Drops a context's windows and runs over a page.</summary>
     public static void DropWindowsAt(TlbEntry* context, ulong page)
     {
-        if (*(long*)((byte*)context + WindowsMade) == 0)
-            return;
+        if (*(long*)((byte*)context + WindowsMade) != 0)
+            DropMadeWindowsAt(context, page);
+    }
+
+    /// <summary>Where there are any. A method of its own, because the first call of one with vectors is dear.</summary>
+    private static void DropMadeWindowsAt(TlbEntry* context, ulong page)
+    {
         for (int kind = 0; kind < 2; kind++)
         {
             TlbRun* run = Run(context, page, store: kind != 0);

@@ -200,10 +200,10 @@ internal readonly struct ElfReader(ReadOnlyMemory<byte> image, string name, ulon
         var alignment = Math.Max(1, BinaryPrimitives.ReadUInt64LittleEndian(header[48..]));
         if (fileSize != 0)
         {
-            CheckPart(offset, fileSize, fileLength ?? (ulong)image.Length, $"segment {index}");
+            CheckPart(offset, fileSize, fileLength ?? (ulong)image.Length, "segment", index);
         }
 
-        var data = fileSize == 0 || fileLength is not null ? default : PartMemory(offset, fileSize, $"segment {index}");
+        var data = fileSize == 0 || fileLength is not null ? default : PartMemory(offset, fileSize, "segment", index);
         if (memorySize < fileSize)
         {
             throw Bad($"segment {index} has {fileSize} bytes in the file but only {memorySize} in memory; the file is damaged");
@@ -336,17 +336,18 @@ internal readonly struct ElfReader(ReadOnlyMemory<byte> image, string name, ulon
 
     private ReadOnlySpan<byte> Part(ulong offset, ulong size, string what) => PartMemory(offset, size, what).Span;
 
-    private ReadOnlyMemory<byte> PartMemory(ulong offset, ulong size, string what)
+    private ReadOnlyMemory<byte> PartMemory(ulong offset, ulong size, string what, int index = -1)
     {
-        CheckPart(offset, size, (ulong)image.Length, what);
+        CheckPart(offset, size, (ulong)image.Length, what, index);
         return image.Slice((int)offset, (int)size);
     }
 
-    private void CheckPart(ulong offset, ulong size, ulong length, string what)
+    /// <summary>Checks that a part is in the file. Its name and number become text only where it is not.</summary>
+    private void CheckPart(ulong offset, ulong size, ulong length, string what, int index = -1)
     {
         if (offset > length || size > length - offset)
         {
-            throw Bad($"{what} ({size} bytes at offset {offset}) reaches past the end of the file ({length} bytes); "
+            throw Bad($"{(index < 0 ? what : $"{what} {index}")} ({size} bytes at offset {offset}) reaches past the end of the file ({length} bytes); "
                 + "the file is truncated or damaged: fetch it again");
         }
     }

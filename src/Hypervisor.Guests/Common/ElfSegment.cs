@@ -38,7 +38,7 @@ public enum ElfFloatAbi
 /// <param name="FileOffset">Where in the file the data begins.</param>
 /// <param name="Access">What the segment may be used for.</param>
 /// <param name="Alignment">A power of two; the address and the file offset agree modulo it.</param>
-public readonly record struct ElfSegment(
+public sealed record ElfSegment(
     ulong VirtualAddress,
     ulong PhysicalAddress,
     ulong MemorySize,

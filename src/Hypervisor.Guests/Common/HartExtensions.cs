@@ -42,7 +42,7 @@ internal static class HartExtensions
     ];
 
     /// <summary>All of them that every hart has: a hart with vectors has more.</summary>
-    public static IReadOnlyList<string> All { get; } = [.. s_all.Select(each => each.Name)];
+    public static IReadOnlyList<string> All { get; } = Names();
 
     /// <summary>What a hart with vector registers of some length offers, or without where that is 0.</summary>
     /// <param name="vectorBits">That length.</param>
@@ -66,5 +66,19 @@ internal static class HartExtensions
 
     /// <summary>The value of AT_HWCAP: a bit for each single letter, I among them.</summary>
     public static ulong CapabilityBits(int vectorBits)
-        => For(vectorBits).Where(name => name.Length == 1).Aggregate(1UL << ('i' - 'a'), (bits, name) => bits | 1UL << (name[0] - 'a'));
+    {
+        // Every program that starts asks: without lists in between.
+        ulong bits = 1UL << ('i' - 'a') | (vectorBits == 0 ? 0 : 1UL << ('v' - 'a'));
+        foreach ((string name, _) in s_all)
+            bits |= name.Length == 1 ? 1UL << (name[0] - 'a') : 0;
+        return bits;
+    }
+
+    private static string[] Names()
+    {
+        var names = new string[s_all.Length];
+        for (int i = 0; i < names.Length; i++)
+            names[i] = s_all[i].Name;
+        return names;
+    }
 }

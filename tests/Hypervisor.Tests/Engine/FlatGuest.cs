@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Engine.Interpreter;
-using Hypervisor.Core.Engine.Translator;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Memory;
 
@@ -17,13 +16,9 @@ internal sealed unsafe class FlatGuest : IDisposable
 
     /// <param name="memoryBase">Where its memory begins.</param>
     /// <param name="memorySize">Bytes of it.</param>
-    /// <param name="translation">When code is translated; null for never.</param>
-    public FlatGuest(ulong memoryBase, ulong memorySize, TranslatorSettings? translation)
-        : this(memoryBase, memorySize, new Interpreter(tier: translation is null ? null : TranslatorTier.TryCreate(translation)))
-    {
-    }
-
-    private FlatGuest(ulong memoryBase, ulong memorySize, Interpreter engine, int vectorBits = 0)
+    /// <param name="engine">What runs it, others too.</param>
+    /// <param name="vectorBits">Bits of a vector register.</param>
+    public FlatGuest(ulong memoryBase, ulong memorySize, Interpreter engine, int vectorBits = 0)
     {
         Memory = new GuestMemory(new MemoryRegion(memoryBase, memorySize));
         Hart = new HartContext(Memory, new FlatTranslator(Memory), new ExitControls { Exceptions = ExitControls.AllExceptions }, singleContext: true, vectorBits);

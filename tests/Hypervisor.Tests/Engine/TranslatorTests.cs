@@ -3,6 +3,7 @@ using System.Text;
 using FsCheck.Fluent;
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Engine.Interpreter;
+using Hypervisor.Core.Engine.Native;
 using Hypervisor.Core.Engine.Translator;
 using Hypervisor.Core.Isa;
 using Hypervisor.Core.Memory;
@@ -13,7 +14,7 @@ namespace Hypervisor.Tests.Engine;
 /// <summary>Translated code beside the interpreter: the same state after every slice, whatever the slices and whenever code is translated.</summary>
 public sealed unsafe class TranslatorTests
 {
-    private const ulong Code = 0x1_0000;
+    internal const ulong Code = 0x1_0000;
     private const ulong Data = 0x8_0000;
     private const ulong Stack = 0xC_0000;
     private const ulong MemoryBytes = 0x10_0000;
@@ -23,6 +24,19 @@ public sealed unsafe class TranslatorTests
 
     private static readonly TranslatorSettings s_atOnce = s_restless with { Background = false };
 
+    /// <summary>Engines that translate: all of them must be told from the interpreter by nothing.</summary>
+    private static IEnumerable<Interpreter> Engines()
+    {
+        foreach (TranslatorSettings settings in new[] { TranslatorSettings.Forced, s_atOnce, s_restless })
+            yield return new Interpreter(tier: TranslatorTier.TryCreate(settings));
+        if (!TraceCompiler.IsSupported)
+            yield break;
+        yield return TestEngine.Traced();
+        yield return TestEngine.Traced(fuse: false);
+        yield return new Interpreter(traces: TraceTier.TryCreate(threshold: 3));
+        yield return new Interpreter(tier: TranslatorTier.TryCreate(s_atOnce), traces: TraceTier.TryCreate(threshold: 2));
+    }
+
     [Fact]
     public void Tier_OnThisRuntime_IsSupported() => Assert.True(TranslatorTier.IsSupported);
 
@@ -31,10 +45,10 @@ public sealed unsafe class TranslatorTests
         => Property.ForAll(Gen.Choose(0, 1 << 30), seed =>
         {
             AssembledProgram program = Assembler.Assemble(RandomCalls(seed), new AssemblerOptions { Name = "calls", TextBase = Code });
-            foreach (TranslatorSettings settings in new[] { TranslatorSettings.Forced, s_atOnce, s_restless })
+            foreach (Interpreter engine in Engines())
             {
-                using FlatGuest expected = Load(program, null);
-                using FlatGuest actual = Load(program, settings);
+                using FlatGuest expected = Load(program, new Interpreter());
+                using FlatGuest actual = Load(program, engine);
                 var slices = new Random(seed);
                 for (int slice = 0; slice < 200; slice++)
                 {
@@ -49,6 +63,43 @@ public sealed unsafe class TranslatorTests
 
             return true;
         }, cases: 12);
+
+    [Fact]
+    public void Run_FusingLater_AgreesWithFusingAtOnceAfterEachSlice()
+        => Property.ForAll(Gen.Choose(0, 1 << 30), seed =>
+        {
+            AssembledProgram program = Assembler.Assemble(RandomCalls(seed), new AssemblerOptions { Name = "calls", TextBase = Code });
+            using FlatGuest expected = Load(program, new Interpreter());
+            using FlatGuest actual = Load(program, new Interpreter(grace: 3000));
+            var slices = new Random(seed);
+            for (int slice = 0; slice < 60; slice++)
+            {
+                long budget = slices.Next(1, slices.Next(2) == 0 ? 20 : 900);
+                if (RunBoth(expected, actual, budget, $"seed {seed}, slice {slice} of {budget}").Reason != VmExitReason.BudgetExpired)
+                    break;
+            }
+
+            Assert.True(actual.Code.Builder!.Fuses || actual.Code.Retired < 4000);
+            AssertSameMemory(expected, actual, $"seed {seed}");
+            return true;
+        }, cases: 12);
+
+    [Fact]
+    public void Run_FusingLater_DecodesAnewOnce()
+    {
+        using FlatGuest guest = Load(Assembler.Assemble("loop: addi a0, a0, 1\nbne a0, a1, loop\necall\n", new AssemblerOptions { Name = "loop", TextBase = Code }), new Interpreter(grace: 1000));
+        guest[11] = 100_000;
+        guest.Run(900);
+        long blocks = guest.Code.BlocksBuilt;
+        Assert.False(guest.Code.Builder!.Fuses);
+        guest.Run(900);
+        Assert.Equal(blocks, guest.Code.BlocksBuilt);
+        guest.Run(900);
+        Assert.True(guest.Code.Builder!.Fuses);
+        Assert.True(guest.Code.BlocksBuilt > blocks);
+        Assert.Equal(VmExitReason.EnvironmentCall, guest.Run(1 << 30).Reason);
+        Assert.Equal(100_000UL, guest[10]);
+    }
 
     [Fact]
     public void Run_HotLoop_RunsTranslated()
@@ -106,10 +157,10 @@ public sealed unsafe class TranslatorTests
                 ecall
             """;
         AssembledProgram program = Assembler.Assemble(source, new AssemblerOptions { Name = "self", TextBase = Code });
-        foreach (TranslatorSettings settings in new[] { TranslatorSettings.Forced, s_atOnce, s_restless })
+        foreach (Interpreter engine in Engines())
         {
-            using FlatGuest expected = Load(program, null);
-            using FlatGuest actual = Load(program, settings);
+            using FlatGuest expected = Load(program, new Interpreter());
+            using FlatGuest actual = Load(program, engine);
             foreach (FlatGuest guest in new[] { expected, actual })
             {
                 guest[10] = 500;
@@ -128,10 +179,10 @@ public sealed unsafe class TranslatorTests
         => Property.ForAll(Gen.Choose(0, 1 << 30), seed =>
         {
             AssembledProgram program = Assembler.Assemble(RandomLoops(seed), new AssemblerOptions { Name = "loops", TextBase = Code });
-            foreach (TranslatorSettings settings in new[] { TranslatorSettings.Forced, s_atOnce, s_restless })
+            foreach (Interpreter engine in Engines())
             {
-                using FlatGuest expected = Load(program, null);
-                using FlatGuest actual = Load(program, settings);
+                using FlatGuest expected = Load(program, new Interpreter());
+                using FlatGuest actual = Load(program, engine);
                 var slices = new Random(seed);
                 VmExit there = default;
                 for (int slice = 0; slice < 60 && (slice == 0 || there.Reason == VmExitReason.BudgetExpired); slice++)
@@ -151,6 +202,85 @@ public sealed unsafe class TranslatorTests
 
             return true;
         }, cases: 12);
+
+    [Fact]
+    public void Run_JumpThroughTable_BringsItsWaysIntoOneRegion()
+    {
+        // A random walk through sixteen ways, of which each does work of its own.
+        string ways = string.Concat(Enumerable.Range(0, 16).Select(way => string.Create(CultureInfo.InvariantCulture, $"way{way}: addi a0, a0, {way * 3 + 1}\nxori a2, a2, {way * 5}\nj next\n.balign 16\n")));
+        AssembledProgram program = Assembler.Assemble($"""
+                la s3, way0
+                li s4, 1103515245
+            loop:
+                mul a1, a1, s4
+                addi a1, a1, 1234
+                srli t1, a1, 16
+                andi t1, t1, 15
+                slli t1, t1, 4
+                add t1, t1, s3
+                jr t1
+            next:
+                addi s5, s5, -1
+                bnez s5, loop
+                ecall
+            .balign 16
+            {ways}
+            """, new AssemblerOptions { Name = "ways", TextBase = Code });
+        using FlatGuest expected = Load(program, new Interpreter());
+        using FlatGuest actual = Load(program, s_atOnce);
+        expected[21] = actual[21] = 200_000;
+        RunBoth(expected, actual, 1 << 30, "ways");
+        Assert.True(actual.Code.Regions!.Widened > 0);
+        Assert.True(actual.Code.Regions.Count <= 3, $"{actual.Code.Regions.Count} regions for one loop");
+    }
+
+    [Theory]
+    [InlineData("mv t1, s3\nj middle\n")]
+    [InlineData("")]
+    public void Run_FarCalls_GoWhereTheRegisterSays(string otherWay)
+    {
+        // Each third round comes to the jump by another way, with another function in the register.
+        AssembledProgram program = Assembler.Assemble($"""
+                la s3, second
+                addi s3, s3, -36
+            loop:
+                addi t2, t2, 1
+                li t3, 3
+                rem t3, t2, t3
+                bnez t3, near
+                {otherWay}
+            near:
+                auipc t1, 0
+            middle:
+                jalr ra, 36(t1)
+                addi a3, a3, 1
+                addi s5, s5, -1
+                bnez s5, loop
+                ecall
+            .balign 4
+                nop
+                nop
+                nop
+            first:
+                addi a1, a1, 1
+                ret
+            second:
+                addi a2, a2, 1
+                ret
+            """, new AssemblerOptions { Name = "far", TextBase = Code });
+        foreach (Interpreter engine in Engines())
+        {
+            using FlatGuest expected = Load(program, new Interpreter());
+            using FlatGuest actual = Load(program, engine);
+            expected[21] = actual[21] = 20_000;
+            for (int slice = 0; slice < 50 && RunBoth(expected, actual, 7_001, $"slice {slice}").Reason == VmExitReason.BudgetExpired; slice++)
+            {
+            }
+
+            Assert.Equal(20_000UL, actual[11] + actual[12]);
+            Assert.Equal(otherWay.Length > 0, actual[12] > 0);
+        }
+    }
 
     [Fact]
     public void Run_LoopStoresWhereItCalledBefore_RunsTheNewCode()
@@ -227,7 +357,7 @@ public sealed unsafe class TranslatorTests
     public void Run_MoreCodeThanTheCacheHolds_DropsTheOldestAndGoesOn()
     {
         AssembledProgram program = Assembler.Assemble(RandomCalls(7), new AssemblerOptions { Name = "calls", TextBase = Code });
-        using FlatGuest expected = Load(program, null);
+        using FlatGuest expected = Load(program, new Interpreter());
         using FlatGuest actual = Load(program, TranslatorSettings.Forced with { Capacity = 60 });
         Assert.Equal(expected.Run(300_000).Retired, actual.Run(300_000).Retired);
         Assert.Equal(expected.Registers(), actual.Registers());
@@ -249,9 +379,9 @@ public sealed unsafe class TranslatorTests
     private static void AssertRewrites(string source, ulong sum)
     {
         AssembledProgram program = Assembler.Assemble(source, new AssemblerOptions { Name = "fill", TextBase = Code });
-        foreach (TranslatorSettings settings in new[] { TranslatorSettings.Forced, s_atOnce, s_restless })
+        foreach (Interpreter engine in Engines())
         {
-            using FlatGuest guest = Load(program, settings);
+            using FlatGuest guest = Load(program, engine);
             guest[10] = 400;
             guest[19] = Data;
             guest[20] = 0x0019_0913; // addi s2, s2, 1
@@ -263,7 +393,7 @@ public sealed unsafe class TranslatorTests
         }
     }
 
-    private static VmExit RunBoth(FlatGuest expected, FlatGuest actual, long budget, string what)
+    internal static VmExit RunBoth(FlatGuest expected, FlatGuest actual, long budget, string what)
     {
         VmExit there = expected.Run(budget);
         VmExit here = actual.Run(budget);
@@ -272,7 +402,7 @@ public sealed unsafe class TranslatorTests
         return there;
     }
 
-    private static void AssertSameMemory(FlatGuest expected, FlatGuest actual, string what)
+    internal static void AssertSameMemory(FlatGuest expected, FlatGuest actual, string what)
     {
         var theirs = new byte[MemoryBytes - Data];
         var ours = new byte[MemoryBytes - Data];
@@ -280,9 +410,12 @@ public sealed unsafe class TranslatorTests
         Assert.True(theirs.AsSpan().SequenceEqual(ours), $"{what}: memory differs");
     }
 
-    private static FlatGuest Load(AssembledProgram program, TranslatorSettings? settings)
+    private static FlatGuest Load(AssembledProgram program, TranslatorSettings settings)
+        => Load(program, new Interpreter(tier: TranslatorTier.TryCreate(settings)));
+
+    internal static FlatGuest Load(AssembledProgram program, Interpreter engine)
     {
-        var guest = new FlatGuest(0, MemoryBytes, settings);
+        var guest = new FlatGuest(0, MemoryBytes, engine);
         guest.Pc = Code;
         guest[2] = Stack;
         guest[8] = Data;
@@ -294,7 +427,7 @@ public sealed unsafe class TranslatorTests
     /// Functions with loops, branches, loads and stores (misaligned ones and ones across pages too), which call later ones directly
     /// and through a register; some lie across the end of a page. The first is called round and round.
     /// </summary>
-    private static string RandomCalls(int seed)
+    internal static string RandomCalls(int seed)
     {
         const int Functions = 7;
         var random = new Random(seed);

@@ -59,14 +59,16 @@ public sealed unsafe class VectorTests
             },
             cases: 100);
 
-    [Fact]
-    public void Vectors_TurnedOff_AreIllegalAndLeaveTheRegisters()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Vectors_TurnedOff_AreIllegalAndLeaveTheRegisters(bool forced)
     {
-        using FlatGuest guest = Guest("vsetivli zero, 4, e32, m1, ta, ma\nvadd.vv v1, v2, v3\ncsrr a0, vl\nvl1re8.v v1, (zero)");
+        using FlatGuest guest = Guest("vsetivli zero, 4, e32, m1, ta, ma\nvadd.vv v1, v2, v3\ncsrr a0, vl\nvl1re8.v v1, (zero)", forced);
         VectorUnit.Enable(guest.Hart.State, enabled: false);
         for (int i = 0; i < 4; i++)
         {
-            Assert.Contains(guest.Run(1).Reason, new[] { VmExitReason.IllegalInstruction, VmExitReason.PrivilegedInstruction });
+            Assert.Contains(guest.Run(forced ? 1000 : 1).Reason, new[] { VmExitReason.IllegalInstruction, VmExitReason.PrivilegedInstruction });
             guest.Pc += 4;
         }
 
@@ -79,30 +81,37 @@ public sealed unsafe class VectorTests
         => Core.Engine.Interpreter.Vector.VectorPreparation.Run(new Core.Engine.Interpreter.HandlerTable());
 
     [Theory]
-    [InlineData("vse8.v v3, (a0)", 3)]
-    [InlineData("vle8.v v3, (a0)", 3)]
-    [InlineData("vsseg2e8.v v4, (a0)", 1)]
-    [InlineData("vsse8.v v3, (a0), a1", 2)]
-    public void Access_IntoMemoryThatIsNotThere_FaultsAtTheElement(string access, ulong element)
+    [InlineData("vse8.v v3, (a0)", 3, false)]
+    [InlineData("vle8.v v3, (a0)", 3, false)]
+    [InlineData("vsseg2e8.v v4, (a0)", 1, false)]
+    [InlineData("vsse8.v v3, (a0), a1", 2, false)]
+    [InlineData("vse8.v v3, (a0)", 3, true)]
+    [InlineData("vle8.v v3, (a0)", 3, true)]
+    [InlineData("vsseg2e8.v v4, (a0)", 1, true)]
+    [InlineData("vsse8.v v3, (a0), a1", 2, true)]
+    public void Access_IntoMemoryThatIsNotThere_FaultsAtTheElement(string access, ulong element, bool forced)
     {
-        using FlatGuest guest = Guest($"vsetivli zero, 8, e8, m1, ta, ma\n{access}");
+        using FlatGuest guest = Guest($"vsetivli zero, 8, e8, m1, ta, ma\n{access}", forced);
         ulong end = guest.Memory.Region.Base + guest.Memory.Region.Size;
         guest[10] = end - 3;
         guest[11] = 2;
-        VmExit exit = guest.Run(100);
+        VmExit exit = guest.Run(1000);
         Assert.Equal(VmExitReason.AccessFault, exit.Reason);
+        Assert.Equal(1, exit.Retired);
         Assert.Equal(end + (access.StartsWith("vsse8", StringComparison.Ordinal) ? 1UL : 0), exit.Value);
         Assert.Equal(element, guest.Hart.State->Vstart);
         Assert.Equal(Base + 4, guest.Pc);
     }
 
     /// <summary>A store over the code behind it: what runs then is what was stored.</summary>
-    [Fact]
-    public void Store_OverCodeToCome_IsSeen()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Store_OverCodeToCome_IsSeen(bool forced)
     {
-        using FlatGuest guest = Guest("la a0, target\nvsetivli zero, 1, e32, m1, ta, ma\nvmv.v.x v1, a1\nvse32.v v1, (a0)\ntarget: li a2, 2\nebreak");
+        using FlatGuest guest = Guest("la a0, target\nvsetivli zero, 1, e32, m1, ta, ma\nvmv.v.x v1, a1\nvse32.v v1, (a0)\ntarget: li a2, 2\nebreak", forced);
         guest[11] = 0x0070_0613;                                // li a2, 7
-        Assert.Equal(VmExitReason.Breakpoint, guest.Run(100).Reason);
+        Assert.Equal(VmExitReason.Breakpoint, guest.Run(1000).Reason);
         Assert.Equal(7UL, guest[12]);
     }
 
@@ -132,9 +141,9 @@ public sealed unsafe class VectorTests
         return (new ReadOnlySpan<byte>(guest.Hart.State->V + 8 * 16, 32).ToArray(), guest.Hart.State->Fflags);
     }
 
-    private static FlatGuest Guest(string source)
+    private static FlatGuest Guest(string source, bool forced = false)
     {
-        var guest = new FlatGuest(Base, 0x20000, vectorBits: 128);
+        var guest = new FlatGuest(Base, 0x20000, forced: forced, vectorBits: 128);
         AssembledProgram program = Assembler.Assemble(".text\n" + source, new AssemblerOptions { Name = "vectors", TextBase = Base });
         Assert.True(guest.Memory.TryWrite(Base, program.ToImage()));
         return guest;

@@ -1,5 +1,8 @@
 using System.Diagnostics;
 using Hypervisor.Core.Engine;
+using Hypervisor.Core.Engine.Interpreter;
+using Hypervisor.Core.Engine.Native;
+using Hypervisor.Core.Isa;
 using Hypervisor.Tests.Engine;
 using Hypervisor.Tests.Support;
 
@@ -27,10 +30,32 @@ public sealed class InterpreterLockstepTests
         AssertSame(program, expected, RunHere(program, fuse: true, _ => slices.Next(1, 200), out long retiredSliced), $"seed {seed}, random slices");
         AssertSame(program, expected, RunHere(program, fuse: true, _ => long.MaxValue / 2, out long retiredTranslated, forced: true), $"seed {seed}, translated");
         AssertSame(program, expected, RunHere(program, fuse: true, _ => slices.Next(1, 400), out long retiredSlicedTranslated, forced: true), $"seed {seed}, translated, random slices");
+        if (TraceCompiler.IsSupported)
+        {
+            AssertSame(program, expected, RunHere(program, _ => long.MaxValue / 2, out long retiredTraced, TestEngine.Traced()), $"seed {seed}, traces");
+            AssertSame(program, expected, RunHere(program, _ => slices.Next(1, 400), out long retiredSlicedTraced, TestEngine.Traced()), $"seed {seed}, traces, random slices");
+            Assert.Equal(retired, retiredTraced);
+            Assert.Equal(retired, retiredSlicedTraced);
+        }
+
         Assert.Equal(retired, retiredPlain);
         Assert.Equal(retired, retiredSliced);
         Assert.Equal(retired, retiredTranslated);
         Assert.Equal(retired, retiredSlicedTranslated);
+    }
+
+    /// <summary>Every sequence of operations that one handler does, each by itself between two that no handler joins.</summary>
+    [PeerFact(Qemu)]
+    public void Interpreter_FusedSequences_AgreeWithQemu()
+    {
+        Opcode[][] patterns = [.. FusedSequenceTests.Sequences().Where(kinds => kinds[^1] is not (FusedKind.Jump or FusedKind.JumpRegister))
+            .Select(kinds => (Opcode[])[Opcode.Remu, .. kinds.Select(FusedSequenceTests.OpcodeOf), Opcode.Remu])];
+        var program = new RandomProgram(20264, patterns.Length * 3, length: 0, i => patterns[i % patterns.Length]);
+        byte[] expected = RunOnQemu(program);
+        AssertSame(program, expected, RunHere(program, fuse: true, _ => long.MaxValue / 2, out long retired), "fused");
+        var slices = new Random(1);
+        AssertSame(program, expected, RunHere(program, fuse: true, _ => slices.Next(1, 200), out long retiredSliced), "fused, random slices");
+        Assert.Equal(retired, retiredSliced);
     }
 
     private static void AssertSame(RandomProgram program, byte[] expected, byte[] actual, string what)
@@ -46,8 +71,11 @@ public sealed class InterpreterLockstepTests
     }
 
     private static byte[] RunHere(RandomProgram program, bool fuse, Func<int, long> slice, out long retired, bool forced = false)
+        => RunHere(program, slice, out retired, forced ? TestEngine.Forced(fuse) : TestEngine.Create(fuse));
+
+    private static byte[] RunHere(RandomProgram program, Func<int, long> slice, out long retired, Interpreter engine)
     {
-        using var guest = new FlatGuest(0, 512 << 20, fuse, forced);
+        using var guest = new FlatGuest(0, 512 << 20, engine);
         Assert.True(guest.Memory.TryWrite(RandomProgram.CodeBase, program.Code));
         Assert.True(guest.Memory.TryWrite(RandomProgram.DataBase, program.Data()));
         guest.Pc = RandomProgram.CodeBase;

@@ -32,7 +32,12 @@ internal sealed class RandomProgram
     private readonly List<int> _sequenceAt = [];
     private readonly List<int> _sequenceEnd = [];
 
-    public RandomProgram(int seed, int sequences, int length)
+    /// <summary>Makes a program.</summary>
+    /// <param name="seed">Of all that is random.</param>
+    /// <param name="sequences">How many sequences.</param>
+    /// <param name="length">Random instructions in each.</param>
+    /// <param name="pattern">What instructions a sequence has instead: null for one at random, a copy of a register for <see cref="Opcode.Illegal"/>.</param>
+    public RandomProgram(int seed, int sequences, int length, Func<int, Opcode[]>? pattern = null)
     {
         _random = new Random(seed);
         Sequences = sequences;
@@ -43,6 +48,14 @@ internal sealed class RandomProgram
             WriteInput();
             EmitLoads(inputs + (ulong)(i * InputBytes));
             _sequenceAt.Add(_code.Count);
+            foreach (Opcode opcode in pattern?.Invoke(i) ?? [])
+            {
+                if (opcode == Opcode.Illegal)
+                    Emit(0x0000_0013 | (uint)_random.Next(1, 30) << 7 | (uint)_random.Next(1, 30) << 15);
+                else
+                    EmitRandom(s_rows.First(row => row.Opcode == opcode));
+            }
+
             for (int k = 0; k < length; k++)
                 EmitRandom(s_rows[i < s_rows.Length && k < length / 2 ? i : _random.Next(s_rows.Length)]);
             _sequenceEnd.Add(_code.Count);

@@ -233,6 +233,11 @@ internal sealed class VectorProgram
             Emit(0x0080_1073 | Scratch << 15);                  // csrw vstart
         }
 
+        // Where a jump through a register leads a translator that is told to translates at once, and not only what follows it.
+        Emit(0x0000_0017 | Scratch << 7);                       // auipc
+        Emit(0x00c0_0067 | Scratch << 15);                      // jr 12(x28)
+        Emit(0x0010_0073);                                      // ebreak, never reached
+
         int from = _code.Count;
         Emit(word);
         _steps.Add((from, _code.Count, $"type 0x{type:x}"));

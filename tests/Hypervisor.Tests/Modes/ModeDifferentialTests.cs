@@ -18,12 +18,22 @@ public sealed class ModeDifferentialTests
     public void Run_RandomPrivilegedStream_LeavesTheSameStateInEveryMode()
         => Property.ForAll(Gen.Choose(0, 1 << 30), seed =>
         {
-            AssembledProgram program = Assembler.Assemble(PrivilegedStream.Generate(seed, Steps), new AssemblerOptions { Name = "stream", TextBase = 0x8000_0000 });
-            byte[] expected = Run("bare", program);
-            foreach (string mode in MachineFactory.Modes)
-                Assert.True(expected.AsSpan().SequenceEqual(Run(mode, program)), $"{mode} differs from bare for seed {seed}");
+            LeavesTheSameStateInEveryMode(seed);
             return true;
         }, cases: 400);
+
+    /// <summary>Seeds that found something: 64 KiB pages (Svnapot) whose 16 entries differ.</summary>
+    [Theory]
+    [InlineData(788812972)]
+    public void Run_StreamThatOnceDiffered_LeavesTheSameStateInEveryMode(int seed) => LeavesTheSameStateInEveryMode(seed);
+
+    private static void LeavesTheSameStateInEveryMode(int seed)
+    {
+        AssembledProgram program = Assembler.Assemble(PrivilegedStream.Generate(seed, Steps), new AssemblerOptions { Name = "stream", TextBase = 0x8000_0000 });
+        byte[] expected = Run("bare", program);
+        foreach (string mode in MachineFactory.Modes)
+            Assert.True(expected.AsSpan().SequenceEqual(Run(mode, program)), $"{mode} differs from bare for seed {seed}");
+    }
 
     private static byte[] Run(string mode, AssembledProgram program)
     {

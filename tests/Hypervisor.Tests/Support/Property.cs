@@ -1,3 +1,4 @@
+using System.Globalization;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -5,7 +6,8 @@ namespace Hypervisor.Tests.Support;
 
 /// <summary>
 /// Runs an FsCheck property inside a plain xunit fact and fails the fact with the shrunk case and its seed. HV_PROPERTY_FACTOR
-/// in the environment multiplies the cases, for long runs.
+/// in the environment multiplies the cases, for long runs; HV_PROPERTY_REPLAY, the three numbers that a failure tells to replay
+/// with, makes that case the first.
 /// </summary>
 internal static class Property
 {
@@ -18,7 +20,17 @@ internal static class Property
 
     /// <inheritdoc cref="ForAll{T}(Gen{T}, Func{T, bool}, int)"/>
     public static void ForAll<T>(Arbitrary<T> values, Func<T, bool> holds, int cases = 200)
-        => Prop.ForAll(values, holds).Check(Config.QuickThrowOnFailure.WithMaxTest(cases * s_factor).WithQuietOnSuccess(true));
+    {
+        Config config = Config.QuickThrowOnFailure.WithMaxTest(cases * s_factor).WithQuietOnSuccess(true);
+        if (Environment.GetEnvironmentVariable("HV_PROPERTY_REPLAY") is { Length: > 0 } replay)
+        {
+            string[] numbers = replay.Trim('(', ')').Split(',');
+            config = config.WithReplay(
+                ulong.Parse(numbers[0], CultureInfo.InvariantCulture), ulong.Parse(numbers[1], CultureInfo.InvariantCulture), int.Parse(numbers[2], CultureInfo.InvariantCulture));
+        }
+
+        Prop.ForAll(values, holds).Check(config);
+    }
 
     private static readonly int s_factor =
         int.TryParse(Environment.GetEnvironmentVariable("HV_PROPERTY_FACTOR"), out int factor) && factor is > 0 and <= 100_000 ? factor : 1;

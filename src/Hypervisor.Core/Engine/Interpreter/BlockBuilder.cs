@@ -19,18 +19,32 @@ internal sealed unsafe class BlockBuilder
     private const int MaxSlots = 240;
     private const int MaxJumpsFollowed = 8;
 
+    /// <summary>A jump from handler to handler, in parts of which each access that needs no look into the TLB of its own saves one.</summary>
+    private const int One = 4;
+
+    /// <summary>Stand for two and for three accesses with one base register among the lengths of fused handlers.</summary>
+    private const int Twice = 100;
+
+    private const int Thrice = 101;
+
     private readonly HandlerTable _handlers;
-    private readonly Op[] _ops = GC.AllocateArray<Op>(MaxSlots + 8, pinned: true);
+    private readonly StateMemory _opMemory = new((MaxSlots + 8) * sizeof(Op));
+    private readonly Op* _ops;
     private readonly OpInfo[] _infos = new OpInfo[MaxSlots + 8];
     private readonly FusedKind[] _kinds = new FusedKind[MaxSlots + 8];
-    private readonly bool _fuse;
+    private readonly int[] _jumps = new int[MaxSlots + 16];
+    private readonly byte[] _fused = new byte[MaxSlots + 8];
     private int _slots;
 
     public BlockBuilder(HandlerTable handlers, bool fuse)
     {
+        _ops = (Op*)_opMemory.Start;
         _handlers = handlers;
-        _fuse = fuse;
+        Fuses = fuse;
     }
+
+    /// <summary>Whether pairs are fused.</summary>
+    public bool Fuses { get; set; }
 
     /// <summary>Decodes the trace at an address.</summary>
     /// <param name="code">Where to put it.</param>
@@ -192,9 +206,17 @@ internal sealed unsafe class BlockBuilder
                 return Flow.FallsThrough;
             }
 
-            case Opcode.Ecall or Opcode.Ebreak or Opcode.Mret or Opcode.Sret or Opcode.Wfi or Opcode.Illegal
+            case Opcode.Ecall:
+            {
+                // Where it is and what comes before it is with the op: the most frequent exit there is.
+                Op* op = NextSlot(FusedKind.None);
+                *op = new Op { Handler = _handlers.Call, Rd = (byte)(count - 1), Index = op->Index, Imm = delta };
+                return Flow.Ends;
+            }
+
+            case Opcode.Ebreak or Opcode.Mret or Opcode.Sret or Opcode.Wfi or Opcode.Illegal
                 or Opcode.FenceI or Opcode.SfenceVma or Opcode.SinvalVma or Opcode.SfenceWInval or Opcode.SfenceInvalIr:
-                EmitPlain(in i, i.Opcode == Opcode.Ecall ? _handlers.Call : _handlers.Slow);
+                EmitPlain(in i, _handlers.Slow);
                 return Flow.Ends;
 
             case Opcode.Csrrs when i.Rs1 == 0 && i.Immediate is CsrNumber.Vl or CsrNumber.Vlenb:
@@ -217,6 +239,10 @@ internal sealed unsafe class BlockBuilder
                 EmitPlain(in i, _handlers.Move, FusedKind.Move);
                 return Flow.FallsThrough;
 
+            case Opcode.Add when i.Rd != 0 && i.Rs1 == 0:
+                EmitPlain(i with { Rs1 = i.Rs2, Rs2 = 0 }, _handlers.Move, FusedKind.Move);
+                return Flow.FallsThrough;
+
             case Opcode.Addi when i.Rd != 0 && i.Rs1 == 0:
                 EmitConstant(i.Rd, (ulong)(long)i.Immediate);
                 return Flow.FallsThrough;
@@ -231,7 +257,8 @@ internal sealed unsafe class BlockBuilder
         if (i.Rd == 0 && WritesOnlyIntegerRegister(i.Opcode))
             return Flow.FallsThrough;
         bool rounds = RoundsByMode(i.Opcode);
-        EmitPlain(in i, _handlers.Single(i.Opcode, rounds && i.RoundingMode == 7), FusedPairs.KindOf(i.Opcode));
+        bool dynamic = rounds && i.RoundingMode == 7;
+        EmitPlain(in i, _handlers.Single(i.Opcode, dynamic), dynamic ? FusedPairs.KindOfRounded(i.Opcode) : FusedPairs.KindOf(i.Opcode));
         return Flow.FallsThrough;
     }
 
@@ -244,16 +271,19 @@ internal sealed unsafe class BlockBuilder
     private void EmitVector(in Instruction i)
     {
         Op* op = NextSlot(FusedKind.None);
-        *op = new Op
-        {
-            Handler = _handlers.OfVectors(i.Opcode),
-            Rd = VectorOp.WritesInteger(i.Opcode) ? Destination(i.Rd) : i.Rd,
-            Rs1 = i.Rs1,
-            Rs2 = i.Rs2,
-            Index = op->Index,
-            Imm = VectorOp.Encode(in i),
-        };
+        *op = Vector(in i, _handlers.OfVectors(i.Opcode), op->Index);
     }
+
+    /// <summary>The op of a vector instruction.</summary>
+    internal static Op Vector(in Instruction i, nint handler, byte index) => new()
+    {
+        Handler = handler,
+        Rd = VectorOp.WritesInteger(i.Opcode) ? Destination(i.Rd) : i.Rd,
+        Rs1 = i.Rs1,
+        Rs2 = i.Rs2,
+        Index = index,
+        Imm = VectorOp.Encode(in i),
+    };
 
     /// <summary>The op of an instruction that only computes or accesses memory.</summary>
     internal static Op Plain(in Instruction i, nint handler, byte index) => new()
@@ -296,12 +326,13 @@ internal sealed unsafe class BlockBuilder
         var link = (OpLink*)NextSlot(FusedKind.None);
         Op* stub = NextSlot(FusedKind.None);
         stub->Handler = 0; // Chosen in Place, when it is known whether the target lies in the page.
-        *link = new OpLink { Count = count, PcDelta = delta };
+        stub->Imm = delta;
+        *link = new OpLink { Count = count };
     }
 
     private Op* NextSlot(FusedKind kind)
     {
-        Op* op = (Op*)Unsafe.AsPointer(ref _ops[_slots]);
+        Op* op = _ops + _slots;
         *op = new Op { Index = (byte)_slots };
         _kinds[_slots] = kind;
         _slots++;
@@ -310,7 +341,7 @@ internal sealed unsafe class BlockBuilder
 
     private Op* Place(CodeCache code, ulong pc, ulong physical, int count, int lowest, int highest, ulong secondPhysical, bool findable)
     {
-        if (_fuse)
+        if (Fuses)
             Fuse();
         int bytes = sizeof(BlockHeader) + _slots * (sizeof(Op) + sizeof(OpInfo));
         var header = (BlockHeader*)(findable ? code.Allocate(bytes) : code.Scratch);
@@ -323,8 +354,10 @@ internal sealed unsafe class BlockBuilder
             Unlinkable = (byte)(findable && secondPhysical == 0 ? 0 : 1),
             SecondPhysical = secondPhysical,
         };
+        for (int i = 0; i < _slots; i++)
+            _infos[i].Kind = _kinds[i];
         Op* ops = BlockHeader.FirstOp(header);
-        _ops.AsSpan(0, _slots).CopyTo(new Span<Op>(ops, _slots));
+        new Span<Op>(_ops, _slots).CopyTo(new Span<Op>(ops, _slots));
         _infos.AsSpan(0, _slots).CopyTo(new Span<OpInfo>(ops + _slots, _slots));
         int start = (int)(physical & 0xFFF);
         for (int i = 0; i < _slots; i++)
@@ -332,7 +365,7 @@ internal sealed unsafe class BlockBuilder
             if (!IsLinked(i))
                 continue;
             var link = (OpLink*)(ops + i + 1);
-            int target = start + link->PcDelta;
+            int target = start + ops[i + 2].Imm;
             link->Target = ops + i + 2;
             (ops + i + 2)->Handler = target is >= 0 and < GuestMemory.PageSize && header->Unlinkable == 0
                 ? _handlers.LinkMiss
@@ -342,6 +375,13 @@ internal sealed unsafe class BlockBuilder
 
         if (findable)
         {
+            if (code.Traces is { } traces && secondPhysical == 0)
+            {
+                header->Own = ops->Handler;
+                header->Countdown = traces.Threshold;
+                ops->Handler = _handlers.Warm;
+            }
+
             code.Add(header, lowest, highest, secondPhysical);
             if (secondPhysical == 0)
                 code.Regions?.Enter(header);
@@ -355,25 +395,70 @@ internal sealed unsafe class BlockBuilder
     /// <summary>Whether two slots are accesses of one kind with one base register, which the first leaves as it is.</summary>
     private bool IsTwice(int slot)
         => _kinds[slot] == _kinds[slot + 1] && _ops[slot].Rs1 == _ops[slot + 1].Rs1
-            && (_kinds[slot] is FusedKind.Sw or FusedKind.Sd || _ops[slot].Rd != _ops[slot].Rs1);
+            && (_kinds[slot] is FusedKind.Sw or FusedKind.Sd
+                || (_kinds[slot] is FusedKind.Lw or FusedKind.Ld && _ops[slot].Rd != _ops[slot].Rs1));
 
+    /// <summary>Chooses which slots to fuse, so that the trace takes the fewest jumps from handler to handler. From its end, as the rest of a trace is.</summary>
     private void Fuse()
     {
-        for (int i = 0; i + 1 < _slots;)
+        for (int i = 1; i < 4; i++)
+            _jumps[_slots + i - 1] = 0;
+        for (int i = _slots - 1; i >= 0; i--)
         {
-            nint pair = IsTwice(i) ? _handlers.Twice(_kinds[i]) : 0;
-            if (pair == 0)
-                pair = _handlers.Pair(_kinds[i], _kinds[i + 1]);
-            if (pair != 0)
+            FusedKind first = _kinds[i];
+            int best = One + _jumps[i + (IsLinked(i) ? 3 : 1)];
+            int taken = 1;
+            if (first is not FusedKind.None and < FusedKind.Beq && i + 1 < _slots && _kinds[i + 1] != FusedKind.None)
             {
-                _ops[i].Handler = pair;
-                i += IsLinked(i + 1) ? 4 : 2;
+                FusedKind second = _kinds[i + 1];
+                int after = _jumps[i + (IsLinked(i + 1) ? 4 : 2)];
+                bool isTwice = IsTwice(i);
+                if (isTwice)
+                    Take(One - 1 + after, Twice, ref best, ref taken);
+                else if (_handlers.IsPair(first, second))
+                    Take(One + after, 2, ref best, ref taken);
+                if (isTwice && i + 2 < _slots && IsTwice(i + 1))
+                    Take(One - 2 + _jumps[i + 3], Thrice, ref best, ref taken);
+                else if (second < FusedKind.Beq && i + 2 < _slots && _kinds[i + 2] != FusedKind.None && _handlers.IsSequence(first, second, _kinds[i + 2]))
+                    Take(One + _jumps[i + (IsLinked(i + 2) ? 5 : 3)], 3, ref best, ref taken);
             }
-            else
-            {
-                i += IsLinked(i) ? 3 : 1;
-            }
+
+            _jumps[i] = best;
+            _fused[i] = (byte)taken;
         }
+
+        for (int i = 0; i < _slots;)
+        {
+            int length = _fused[i];
+            if (length == Twice)
+            {
+                _ops[i].Handler = _handlers.Twice(_kinds[i]);
+                length = 2;
+            }
+            else if (length == Thrice)
+            {
+                _ops[i].Handler = _handlers.Thrice(_kinds[i]);
+                length = 3;
+            }
+            else if (length == 2)
+            {
+                _ops[i].Handler = _handlers.Pair(_kinds[i], _kinds[i + 1]);
+            }
+            else if (length == 3)
+            {
+                _ops[i].Handler = _handlers.Sequence(_kinds[i], _kinds[i + 1], _kinds[i + 2]);
+            }
+
+            i += length + (IsLinked(i + length - 1) ? 2 : 0);
+        }
+    }
+
+    private static void Take(int jumps, int fused, ref int best, ref int taken)
+    {
+        if (jumps >= best)
+            return;
+        best = jumps;
+        taken = fused;
     }
 
     private static byte Destination(byte rd) => rd == 0 ? HartState.Sink : rd;

@@ -55,6 +55,30 @@ internal static unsafe class FusedPairs
         _ => 0,
     };
 
+    /// <summary>The handler of three accesses of a kind with one base register, or 0 where there is none.</summary>
+    public static Handler FindThrice(FusedKind kind) => kind switch
+    {
+        FusedKind.Lw => P(&LoadThrice<LoadW>),
+        FusedKind.Ld => P(&LoadThrice<LoadD>),
+        FusedKind.Sw => P(&StoreThrice<StoreW>),
+        FusedKind.Sd => P(&StoreThrice<StoreD>),
+        _ => 0,
+    };
+
+    /// <summary>Whether two kinds are fused, without finding the handler.</summary>
+    public static bool Has(FusedKind first, FusedKind second)
+        => first is not FusedKind.None && first <= FusedKind.Sd && second is not FusedKind.None
+            && (second is <= FusedKind.Sd or (>= FusedKind.Beq and <= FusedKind.Jump) || (second == FusedKind.JumpRegister && first == FusedKind.Addi));
+
+    /// <summary>The kind of an operation that rounds by the mode in force, for fusing.</summary>
+    public static FusedKind KindOfRounded(Opcode opcode) => opcode switch
+    {
+        Opcode.FmaddD => FusedKind.FmaddD,
+        Opcode.FmulD => FusedKind.FmulD,
+        Opcode.FsubD => FusedKind.FsubD,
+        _ => FusedKind.None,
+    };
+
     /// <summary>The kind of an opcode for fusing.</summary>
     public static FusedKind KindOf(Opcode opcode) => opcode switch
     {
@@ -83,6 +107,18 @@ internal static unsafe class FusedPairs
         Opcode.Sb => FusedKind.Sb,
         Opcode.Sw => FusedKind.Sw,
         Opcode.Sd => FusedKind.Sd,
+        Opcode.Sh => FusedKind.Sh,
+        Opcode.Lb => FusedKind.Lb,
+        Opcode.Lwu => FusedKind.Lwu,
+        Opcode.Xori => FusedKind.Xori,
+        Opcode.Srai => FusedKind.Srai,
+        Opcode.Sraiw => FusedKind.Sraiw,
+        Opcode.Sltu => FusedKind.Sltu,
+        Opcode.Slt => FusedKind.Slt,
+        Opcode.Sll => FusedKind.Sll,
+        Opcode.Sllw => FusedKind.Sllw,
+        Opcode.Srl => FusedKind.Srl,
+        Opcode.Fld => FusedKind.Fld,
         Opcode.Beq => FusedKind.Beq,
         Opcode.Bne => FusedKind.Bne,
         Opcode.Blt => FusedKind.Blt,
@@ -94,10 +130,10 @@ internal static unsafe class FusedPairs
         _ => FusedKind.None,
     };
 
-    private static Handler Row<A>(FusedKind second) where A : struct, IStep
+    private static Handler Row<A>(FusedKind second) where A : struct, IFusable
         => second < FusedKind.Lh ? Computed<A>(second) : second < FusedKind.Beq ? Memory<A>(second) : Control<A>(second);
 
-    private static Handler Computed<A>(FusedKind second) where A : struct, IStep => second switch
+    private static Handler Computed<A>(FusedKind second) where A : struct, IFusable => second switch
     {
         FusedKind.Addi => P(&Step2<A, Rri<Add>>),
         FusedKind.Add => P(&Step2<A, Rrr<Add>>),
@@ -120,7 +156,7 @@ internal static unsafe class FusedPairs
         _ => 0,
     };
 
-    private static Handler Memory<A>(FusedKind second) where A : struct, IStep => second switch
+    private static Handler Memory<A>(FusedKind second) where A : struct, IFusable => second switch
     {
         FusedKind.Lh => P(&Step2<A, Load<LoadH>>),
         FusedKind.Lbu => P(&Step2<A, Load<LoadBu>>),
@@ -133,14 +169,14 @@ internal static unsafe class FusedPairs
         _ => 0,
     };
 
-    private static Handler Control<A>(FusedKind second) where A : struct, IStep => second switch
+    private static Handler Control<A>(FusedKind second) where A : struct, IFusable => second switch
     {
-        FusedKind.Beq => P(&StepBranch<A, Eq>),
-        FusedKind.Bne => P(&StepBranch<A, Ne>),
-        FusedKind.Blt => P(&StepBranch<A, Lt>),
-        FusedKind.Bge => P(&StepBranch<A, Ge>),
-        FusedKind.Bltu => P(&StepBranch<A, Ltu>),
-        FusedKind.Bgeu => P(&StepBranch<A, Geu>),
+        FusedKind.Beq => A.CanFail ? P(&StepBranchFailing<A, Eq>) : P(&StepBranch<A, Eq>),
+        FusedKind.Bne => A.CanFail ? P(&StepBranchFailing<A, Ne>) : P(&StepBranch<A, Ne>),
+        FusedKind.Blt => A.CanFail ? P(&StepBranchFailing<A, Lt>) : P(&StepBranch<A, Lt>),
+        FusedKind.Bge => A.CanFail ? P(&StepBranchFailing<A, Ge>) : P(&StepBranch<A, Ge>),
+        FusedKind.Bltu => A.CanFail ? P(&StepBranchFailing<A, Ltu>) : P(&StepBranch<A, Ltu>),
+        FusedKind.Bgeu => A.CanFail ? P(&StepBranchFailing<A, Geu>) : P(&StepBranch<A, Geu>),
         FusedKind.Jump => P(&StepJump<A>),
         _ => 0,
     };
@@ -148,12 +184,16 @@ internal static unsafe class FusedPairs
     private static Handler P(Next handler) => (Handler)handler;
 }
 
-/// <summary>The operations that take part in fused pairs: computations, then memory, then control flow (only second).</summary>
+/// <summary>
+/// The operations that take part in fused handlers: computations, then memory, then those that only sequences know, then control flow,
+/// which only ends them.
+/// </summary>
 internal enum FusedKind : byte
 {
     None,
     Addi, Add, Sub, Addw, Subw, Addiw, Slli, Srli, Slliw, Srliw, Andi, And, Or, Xor, Constant, Move, Mul, Mulw,
     Lh, Lbu, Lhu, Lw, Ld, Sb, Sw, Sd,
+    Sh, Lb, Lwu, Xori, Srai, Sraiw, Sltu, Slt, Sll, Sllw, Srl, Fld, FmaddD, FmulD, FsubD,
     Beq, Bne, Blt, Bge, Bltu, Bgeu, Jump, JumpRegister,
     Count,
 }

@@ -15,20 +15,40 @@ internal sealed unsafe class HandlerTable
     private const int VectorOperations = Opcode.VfwnmsacVf - Opcode.Vsetvli + 1;
     private const int Kinds = (int)FusedKind.Count;
 
+    /// <summary>Ops around the one by which a handler is run once.</summary>
+    private const int ScratchOps = 16;
+
     private readonly nint[] _static = new nint[Opcodes];
     private readonly nint[] _dynamic = new nint[Opcodes];
-    private readonly nint[] _vectorKernels = GC.AllocateArray<nint>(VectorOperations * VectorOp.Kinds, pinned: true);
+    private readonly StateMemory _vectorMemory = new(VectorOperations * VectorOp.Kinds * sizeof(nint));
+    private StateMemory? _scratch;
     private nint _vectorStep;
     private nint _readLength;
     private readonly nint[] _twice = new nint[Kinds];
+    private readonly nint[] _thrice = new nint[Kinds];
     private readonly nint[] _pairs = new nint[Kinds * Kinds];
+    private readonly int[] _sequenceKeys = new int[FusedSequences.Kinds.Length / 3];
+    private readonly nint[] _sequences = new nint[FusedSequences.Kinds.Length / 3];
+
+    /// <summary>For each kind the kinds that go on a sequence which it begins, as bits.</summary>
+    private readonly ulong[] _sequenceSeconds = new ulong[Kinds];
 
     public HandlerTable()
     {
+        ReadOnlySpan<FusedKind> kinds = FusedSequences.Kinds;
+        for (int i = 0; i < _sequenceKeys.Length; i++)
+        {
+            // In order already.
+            _sequenceKeys[i] = Key(kinds[3 * i], kinds[3 * i + 1], kinds[3 * i + 2]);
+            _sequenceSeconds[(int)kinds[3 * i]] |= 1UL << (int)kinds[3 * i + 1];
+        }
+
         Slow = Resolve((nint)(Next)(&Handlers.Slow));
         LinkMiss = Resolve((nint)(Next)(&Handlers.LinkMiss));
         CrossPage = Resolve((nint)(Next)(&Handlers.CrossPage));
+        Warm = Resolve((nint)(Next)(&Handlers.Warm));
         Stale = Resolve((nint)(Next)(&Handlers.Stale));
+        LeaveAt = Resolve((nint)(Next)(&Handlers.LeaveAt));
         Call = Resolve((nint)(Next)(&Handlers.Call));
         Break = Resolve((nint)(Next)(&Handlers.Break));
         Count = Resolve((nint)(Next)(&Handlers.Count));
@@ -42,7 +62,11 @@ internal sealed unsafe class HandlerTable
 
     public nint CrossPage { get; }
 
+    public nint Warm { get; }
+
     public nint Stale { get; }
+
+    public nint LeaveAt { get; }
 
     public nint Call { get; }
 
@@ -55,7 +79,7 @@ internal sealed unsafe class HandlerTable
     public nint Move { get; }
 
     /// <summary>The kernels of vector operations, for <see cref="HartState.VectorKernels"/>: those that code was decoded for.</summary>
-    public void* VectorKernels => Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_vectorKernels));
+    public void* VectorKernels => _vectorMemory.Start;
 
     /// <summary>The handler that reads vl or vlenb.</summary>
     public nint ReadVectorLength => _readLength != 0 ? _readLength : _readLength = Resolve((nint)(Next)(&Handlers.Step<VectorLength>));
@@ -63,18 +87,25 @@ internal sealed unsafe class HandlerTable
     /// <summary>The handler of a vector operation, whose kernels are found for all element widths.</summary>
     public nint OfVectors(Opcode opcode)
     {
-        int first = (opcode - Opcode.Vsetvli) * VectorOp.Kinds;
+        nint* kernels = (nint*)_vectorMemory.Start + (opcode - Opcode.Vsetvli) * VectorOp.Kinds;
         // The first is written last: who finds it finds all of them, on any thread.
-        if (Volatile.Read(ref _vectorKernels[first]) == 0)
+        if (Volatile.Read(ref kernels[0]) == 0)
         {
-            for (int kind = VectorUnit.IllegalType; kind > 0; kind--)
-                _vectorKernels[first + kind] = Vector.VectorKernels.Find(opcode, kind);
-            Volatile.Write(ref _vectorKernels[first], Vector.VectorKernels.Find(opcode, 0));
+            for (int kind = VectorUnit.Off; kind > 0; kind--)
+                kernels[kind] = Vector.VectorKernels.Find(opcode, kind);
+            Volatile.Write(ref kernels[0], Vector.VectorKernels.Find(opcode, 0));
         }
 
         if (_vectorStep == 0)
             _vectorStep = Resolve((nint)(Next)(&Handlers.Step<VectorStep>));
         return _vectorStep;
+    }
+
+    /// <summary>The kernels of a vector operation, by <see cref="HartState.VectorSelect"/>. Any thread.</summary>
+    public ReadOnlySpan<nint> KernelsOf(Opcode opcode)
+    {
+        OfVectors(opcode);
+        return new ReadOnlySpan<nint>((nint*)_vectorMemory.Start + (opcode - Opcode.Vsetvli) * VectorOp.Kinds, VectorOp.Kinds);
     }
 
     /// <summary>The handler of one operation; <see cref="Slow"/> where the dispatcher does it.</summary>
@@ -99,72 +130,102 @@ internal sealed unsafe class HandlerTable
         return slot != 0 ? slot : slot = Resolve(FusedPairs.FindTwice(kind));
     }
 
-    /// <summary>The handler of a fused pair, or 0.</summary>
-    public nint Pair(FusedKind first, FusedKind second)
+    /// <summary>The handler of three accesses with one base register, of a kind that <see cref="Twice"/> has.</summary>
+    public nint Thrice(FusedKind kind)
     {
-        if (first is FusedKind.None or >= FusedKind.Beq || second == FusedKind.None)
-            return 0;
-        ref nint slot = ref _pairs[(int)first * Kinds + (int)second];
-        if (slot == 0)
-        {
-            nint handler = FusedPairs.Find(first, second);
-            slot = handler == 0 ? -1 : Resolve(handler);
-        }
-
-        return slot == -1 ? 0 : slot;
+        ref nint slot = ref _thrice[(int)kind];
+        return slot != 0 ? slot : slot = Resolve(FusedPairs.FindThrice(kind));
     }
 
+    /// <summary>Whether two operations are fused.</summary>
+    public bool IsPair(FusedKind first, FusedKind second) => FusedPairs.Has(first, second) || IsSequence(first, second, FusedKind.None);
+
+    /// <summary>The handler of a fused pair.</summary>
+    public nint Pair(FusedKind first, FusedKind second)
+    {
+        if (!FusedPairs.Has(first, second))
+            return Sequence(first, second, FusedKind.None);
+        ref nint slot = ref _pairs[(int)first * Kinds + (int)second];
+        return slot != 0 ? slot : slot = Resolve(FusedPairs.Find(first, second));
+    }
+
+    /// <summary>Whether three operations are fused, or two of which one is rarer.</summary>
+    public bool IsSequence(FusedKind first, FusedKind second, FusedKind third)
+        => (_sequenceSeconds[(int)first] >> (int)second & 1) != 0 && IndexOf(first, second, third) >= 0;
+
+    /// <summary>Their handler.</summary>
+    public nint Sequence(FusedKind first, FusedKind second, FusedKind third)
+    {
+        ref nint slot = ref _sequences[IndexOf(first, second, third)];
+        return slot != 0 ? slot : slot = Resolve(FusedSequences.Find(first, second, third));
+    }
+
+    private int IndexOf(FusedKind first, FusedKind second, FusedKind third) => Array.BinarySearch(_sequenceKeys, Key(first, second, third));
+
+    private static int Key(FusedKind first, FusedKind second, FusedKind third) => (int)first << 16 | (int)second << 8 | (int)third;
+
     /// <summary>
-    /// Has every pair's handler compiled now, on the calling thread. Entries are found once or twice with the same result, so
+    /// Has every fused handler compiled now, on the calling thread. Entries are found once or twice with the same result, so
     /// guests may run meanwhile.
     /// </summary>
-    public void PreparePairs()
+    public void PrepareFused()
     {
         for (FusedKind second = FusedKind.None + 1; second < FusedKind.Count; second++)
         {
             for (FusedKind first = FusedKind.None + 1; first < FusedKind.Beq; first++)
-                Pair(first, second);
+            {
+                if (FusedPairs.Has(first, second))
+                    Pair(first, second);
+            }
         }
+
+        ReadOnlySpan<FusedKind> kinds = FusedSequences.Kinds;
+        for (int i = 0; i < kinds.Length; i += 3)
+            Sequence(kinds[i], kinds[i + 1], kinds[i + 2]);
     }
 
-    /// <summary>As <see cref="PreparePairs"/>, and before them the vector kernels that kernels and C libraries are full of.</summary>
-    public void Prepare(bool vectors)
+    /// <summary>As <see cref="PrepareFused"/> where that is wanted, and before them the vector kernels that kernels and C libraries are full of.</summary>
+    public void Prepare(bool vectors, bool fused)
     {
         if (vectors)
             VectorPreparation.Run(this);
-        PreparePairs();
+        if (fused)
+            PrepareFused();
     }
 
     /// <summary>
     /// Has a handler compiled, by running it once on a machine of nothing, and finds its code. The machine's TLB never hits,
-    /// its registers are zero, taken branches always leave, and every op around the one executed returns at once.
+    /// its registers are zero, taken branches always leave, and every op around the one executed returns at once. What a branch takes for its
+    /// link leads to that method, where an op's handler is read and not called.
     /// </summary>
-    private static nint Resolve(nint handler)
+    private nint Resolve(nint handler)
     {
         if (!CodePointer.CanResolve(handler))
             return handler;
-        const int Slots = 16;
-        var scratch = (byte*)NativeMemory.AllocZeroed((nuint)(sizeof(HartState) + Tlb.ContextBytes + Slots * sizeof(Op) + JumpCacheEntry.Count * sizeof(JumpCacheEntry)));
-        try
-        {
-            var state = (HartState*)scratch;
-            var tlb = (TlbEntry*)(scratch + sizeof(HartState));
-            var ops = (Op*)((byte*)tlb + Tlb.ContextBytes);
-            Tlb.Clear(tlb, Tlb.EntriesPerContext);
-            for (int i = 0; i < Slots; i++)
-                ops[i].Handler = (nint)(Next)(&Return);
-            state->JumpCache = ops + Slots;
-            state->KeyBits = 1;
-            state->VectorSelect = VectorUnit.Off;
-            state->Limit = long.MaxValue;
-            ((Next)handler)(ops + Slots / 2, state, tlb, 0);
-        }
-        finally
-        {
-            NativeMemory.Free(scratch);
-        }
 
+        // The machine is kept for the next, by one thread at a time. Handlers change its state, and nothing else of it.
+        StateMemory scratch = Interlocked.Exchange(ref _scratch, null) ?? MakeScratch();
+        var state = (HartState*)scratch.Start;
+        var tlb = (TlbEntry*)(state + 1);
+        var ops = (Op*)((byte*)tlb + Tlb.ContextBytes);
+        *state = default;
+        for (int i = 0; i < ScratchOps; i++)
+            ops[i] = new Op { Handler = (nint)(Next)(&Return) };
+        state->JumpCache = ops + ScratchOps;
+        state->KeyBits = 1;
+        state->VectorSelect = VectorUnit.Off;
+        state->Limit = long.MaxValue;
+        state->LeaveHandler = (nint)(Next)(&Return);
+        ((Next)handler)(ops + ScratchOps / 2, state, tlb, 0);
+        Volatile.Write(ref _scratch, scratch);
         return CodePointer.Resolve(handler);
+    }
+
+    private static StateMemory MakeScratch()
+    {
+        var scratch = new StateMemory(sizeof(HartState) + Tlb.ContextBytes + ScratchOps * sizeof(Op) + JumpCacheEntry.Count * sizeof(JumpCacheEntry));
+        AlignedMemory.SetOnes((HartState*)scratch.Start + 1, Tlb.EntriesPerContext * sizeof(TlbEntry));
+        return scratch;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -13,6 +13,18 @@ internal unsafe interface IStep
     static abstract bool Execute(Op* op, HartState* s, TlbEntry* tlb);
 }
 
+/// <summary>
+/// An operation that takes part in fused handlers. Its slot is told by a number that is a constant where it is called, and not by
+/// a pointer to it: so the JIT reaches the slot's parts by their distance from the first one.
+/// </summary>
+internal unsafe interface IFusable : IStep
+{
+    /// <summary>Whether <see cref="ExecuteAt"/> may be false.</summary>
+    static abstract bool CanFail { get; }
+
+    static abstract bool ExecuteAt(Op* op, int at, HartState* s, TlbEntry* tlb);
+}
+
 /// <summary>The condition of a branch.</summary>
 internal interface ICondition
 {
@@ -48,23 +60,69 @@ internal static unsafe class Handlers
 
     [MethodImpl(Hot)]
     public static void Step2<A, B>(Op* op, HartState* s, TlbEntry* tlb, long budget)
-        where A : struct, IStep
-        where B : struct, IStep
+        where A : struct, IFusable
+        where B : struct, IFusable
     {
-        if (!A.Execute(op, s, tlb))
+        if (!A.ExecuteAt(op, 0, s, tlb))
         {
             Slow(op, s, tlb, budget);
             return;
         }
 
-        op++;
-        if (!B.Execute(op, s, tlb))
+        if (!B.ExecuteAt(op, 1, s, tlb))
+        {
+            Slow(op + 1, s, tlb, budget);
+            return;
+        }
+
+        op += 2;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    /// <summary>Three operations of which one at most may need the dispatcher; see <see cref="FusedSequences"/>.</summary>
+    /// <remarks>One test, and what it tests is not used behind it: then the JIT leaves it where it falls out, and needs no frame.</remarks>
+    [MethodImpl(Hot)]
+    public static void Step3<A, B, C>(Op* op, HartState* s, TlbEntry* tlb, long budget)
+        where A : struct, IFusable
+        where B : struct, IFusable
+        where C : struct, IFusable
+    {
+        if (!All<A, B, C>(op, s, tlb))
+        {
+            Slow(op + FirstToFail<A, B>(), s, tlb, budget);
+            return;
+        }
+
+        op += 3;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    /// <summary>Three operations of which several may need the dispatcher.</summary>
+    [MethodImpl(Hot)]
+    public static void Step3Failing<A, B, C>(Op* op, HartState* s, TlbEntry* tlb, long budget)
+        where A : struct, IFusable
+        where B : struct, IFusable
+        where C : struct, IFusable
+    {
+        if (!A.ExecuteAt(op, 0, s, tlb))
         {
             Slow(op, s, tlb, budget);
             return;
         }
 
-        op++;
+        if (!B.ExecuteAt(op, 1, s, tlb))
+        {
+            Slow(op + 1, s, tlb, budget);
+            return;
+        }
+
+        if (!C.ExecuteAt(op, 2, s, tlb))
+        {
+            Slow(op + 2, s, tlb, budget);
+            return;
+        }
+
+        op += 3;
         ((Next)op->Handler)(op, s, tlb, budget);
     }
 
@@ -75,7 +133,7 @@ internal static unsafe class Handlers
     [MethodImpl(Hot)]
     public static void LoadTwice<T>(Op* op, HartState* s, TlbEntry* tlb, long budget) where T : struct, ILoad
     {
-        if (!TwoAccesses.TryLoad<T>(op, s, tlb))
+        if (!JoinedAccesses.TryLoad2<T>(op, s, tlb))
         {
             Step2<Load<T>, Load<T>>(op, s, tlb, budget);
             return;
@@ -89,7 +147,7 @@ internal static unsafe class Handlers
     [MethodImpl(Hot)]
     public static void StoreTwice<T>(Op* op, HartState* s, TlbEntry* tlb, long budget) where T : struct, IStore
     {
-        if (!TwoAccesses.TryStore<T>(op, s, tlb))
+        if (!JoinedAccesses.TryStore2<T>(op, s, tlb))
         {
             Step2<Store<T>, Store<T>>(op, s, tlb, budget);
             return;
@@ -99,91 +157,207 @@ internal static unsafe class Handlers
         ((Next)op->Handler)(op, s, tlb, budget);
     }
 
+    /// <summary>Three loads of one size with one base register, which the first two leave as it is.</summary>
     [MethodImpl(Hot)]
-    public static void Branch<C>(Op* op, HartState* s, TlbEntry* tlb, long budget) where C : struct, ICondition
+    public static void LoadThrice<T>(Op* op, HartState* s, TlbEntry* tlb, long budget) where T : struct, ILoad
     {
-        if (C.Holds(X(s)[op->Rs1], X(s)[op->Rs2]))
+        if (!JoinedAccesses.TryLoad3<T>(op, s, tlb))
         {
-            budget -= ((OpLink*)(op + 1))->Count;
-            if (budget < s->Limit)
-            {
-                Leave(op, s, tlb, budget);
-                return;
-            }
-
-            op = ((OpLink*)(op + 1))->Target;
-        }
-        else
-        {
-            op += 3;
+            Step2<Load<T>, Load<T>>(op, s, tlb, budget);
+            return;
         }
 
+        op += 3;
         ((Next)op->Handler)(op, s, tlb, budget);
     }
 
+    /// <summary>Three stores of one size with one base register.</summary>
+    [MethodImpl(Hot)]
+    public static void StoreThrice<T>(Op* op, HartState* s, TlbEntry* tlb, long budget) where T : struct, IStore
+    {
+        if (!JoinedAccesses.TryStore3<T>(op, s, tlb))
+        {
+            Step2<Store<T>, Store<T>>(op, s, tlb, budget);
+            return;
+        }
+
+        op += 3;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    /// <summary>A branch.</summary>
+    /// <remarks>
+    /// Whether the budget or attention wants a look decides which handler goes on, not which op: the handler is foretold by the host, the
+    /// op is what all that follows waits for. So there are three basic blocks and no more, and the JIT needs no frame.
+    /// </remarks>
+    [MethodImpl(Hot)]
+    public static void Branch<C>(Op* op, HartState* s, TlbEntry* tlb, long budget) where C : struct, ICondition
+    {
+        if (Holds<C>(op, 0, s))
+        {
+            budget = Charge(op, 0, budget);
+            op = Target(op, 0);
+            Entered(op, s, budget)(op, s, tlb, budget);
+            return;
+        }
+
+        op += 3;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    /// <summary>An operation that cannot fail, and a branch.</summary>
     [MethodImpl(Hot)]
     public static void StepBranch<A, C>(Op* op, HartState* s, TlbEntry* tlb, long budget)
-        where A : struct, IStep
+        where A : struct, IFusable
         where C : struct, ICondition
     {
-        if (!A.Execute(op, s, tlb))
+        A.ExecuteAt(op, 0, s, tlb);
+        if (Holds<C>(op, 1, s))
+        {
+            budget = Charge(op, 1, budget);
+            op = Target(op, 1);
+            Entered(op, s, budget)(op, s, tlb, budget);
+            return;
+        }
+
+        op += 4;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    /// <summary>Two operations that cannot fail, and a branch.</summary>
+    [MethodImpl(Hot)]
+    public static void Step2Branch<A, B, C>(Op* op, HartState* s, TlbEntry* tlb, long budget)
+        where A : struct, IFusable
+        where B : struct, IFusable
+        where C : struct, ICondition
+    {
+        Both<A, B>(op, s, tlb);
+        if (Holds<C>(op, 2, s))
+        {
+            budget = Charge(op, 2, budget);
+            op = Target(op, 2);
+            Entered(op, s, budget)(op, s, tlb, budget);
+            return;
+        }
+
+        op += 5;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    /// <summary>An operation that may need the dispatcher, and a branch.</summary>
+    [MethodImpl(Hot)]
+    public static void StepBranchFailing<A, C>(Op* op, HartState* s, TlbEntry* tlb, long budget)
+        where A : struct, IFusable
+        where C : struct, ICondition
+    {
+        if (!A.ExecuteAt(op, 0, s, tlb))
         {
             Slow(op, s, tlb, budget);
             return;
         }
 
-        op++;
-        if (C.Holds(X(s)[op->Rs1], X(s)[op->Rs2]))
+        if (Holds<C>(op, 1, s))
         {
-            budget -= ((OpLink*)(op + 1))->Count;
-            if (budget < s->Limit)
-            {
-                Leave(op, s, tlb, budget);
-                return;
-            }
-
-            op = ((OpLink*)(op + 1))->Target;
-        }
-        else
-        {
-            op += 3;
+            budget = Charge(op, 1, budget);
+            op = Target(op, 1);
+            Entered(op, s, budget)(op, s, tlb, budget);
+            return;
         }
 
+        op += 4;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    /// <summary>Two operations, of which some may need the dispatcher, and a branch.</summary>
+    [MethodImpl(Hot)]
+    public static void Step2BranchFailing<A, B, C>(Op* op, HartState* s, TlbEntry* tlb, long budget)
+        where A : struct, IFusable
+        where B : struct, IFusable
+        where C : struct, ICondition
+    {
+        if (!A.ExecuteAt(op, 0, s, tlb))
+        {
+            Slow(op, s, tlb, budget);
+            return;
+        }
+
+        if (!B.ExecuteAt(op, 1, s, tlb))
+        {
+            Slow(op + 1, s, tlb, budget);
+            return;
+        }
+
+        if (Holds<C>(op, 2, s))
+        {
+            budget = Charge(op, 2, budget);
+            op = Target(op, 2);
+            Entered(op, s, budget)(op, s, tlb, budget);
+            return;
+        }
+
+        op += 5;
         ((Next)op->Handler)(op, s, tlb, budget);
     }
 
     [MethodImpl(Hot)]
     public static void Jump(Op* op, HartState* s, TlbEntry* tlb, long budget)
     {
-        budget = Charge(op, budget);
+        budget = Charge(op, 0, budget);
         if (budget < s->Limit)
         {
             Leave(op, s, tlb, budget);
             return;
         }
 
-        op = Target(op);
+        op = Target(op, 0);
         ((Next)op->Handler)(op, s, tlb, budget);
     }
 
     [MethodImpl(Hot)]
-    public static void StepJump<A>(Op* op, HartState* s, TlbEntry* tlb, long budget) where A : struct, IStep
+    public static void StepJump<A>(Op* op, HartState* s, TlbEntry* tlb, long budget) where A : struct, IFusable
     {
-        if (!A.Execute(op, s, tlb))
+        if (!A.ExecuteAt(op, 0, s, tlb))
         {
             Slow(op, s, tlb, budget);
             return;
         }
 
-        op++;
-        budget = Charge(op, budget);
+        budget = Charge(op, 1, budget);
         if (budget < s->Limit)
         {
-            Leave(op, s, tlb, budget);
+            Leave(op + 1, s, tlb, budget);
             return;
         }
 
-        op = Target(op);
+        op = Target(op, 1);
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    [MethodImpl(Hot)]
+    public static void Step2Jump<A, B>(Op* op, HartState* s, TlbEntry* tlb, long budget)
+        where A : struct, IFusable
+        where B : struct, IFusable
+    {
+        if (!A.ExecuteAt(op, 0, s, tlb))
+        {
+            Slow(op, s, tlb, budget);
+            return;
+        }
+
+        if (!B.ExecuteAt(op, 1, s, tlb))
+        {
+            Slow(op + 1, s, tlb, budget);
+            return;
+        }
+
+        budget = Charge(op, 2, budget);
+        if (budget < s->Limit)
+        {
+            Leave(op + 2, s, tlb, budget);
+            return;
+        }
+
+        op = Target(op, 2);
         ((Next)op->Handler)(op, s, tlb, budget);
     }
 
@@ -211,13 +385,48 @@ internal static unsafe class Handlers
 
     /// <summary>What functions return by: the stack pointer goes back, and jalr.</summary>
     [MethodImpl(Hot)]
-    public static void StepJumpRegister<A>(Op* op, HartState* s, TlbEntry* tlb, long budget) where A : struct, IStep
+    public static void StepJumpRegister<A>(Op* op, HartState* s, TlbEntry* tlb, long budget) where A : struct, IFusable
     {
-        A.Execute(op, s, tlb);
-        op++;
-        ulong target = TargetOf(op, s);
-        LinkRegister(op, s);
-        budget -= ((OpPayload*)(op + 1))->Count;
+        if (!A.ExecuteAt(op, 0, s, tlb))
+        {
+            Slow(op, s, tlb, budget);
+            return;
+        }
+
+        ulong target = TargetOf(op + 1, s);
+        LinkRegister(op + 1, s);
+        budget -= ((OpPayload*)(op + 2))->Count;
+        JumpCacheEntry* entry = JumpCacheEntry.For(s, target);
+        if (Misses(entry, target, s, budget))
+        {
+            LeaveTo(target, s, tlb, budget);
+            return;
+        }
+
+        op = entry->Op;
+        ((Next)op->Handler)(op, s, tlb, budget);
+    }
+
+    [MethodImpl(Hot)]
+    public static void Step2JumpRegister<A, B>(Op* op, HartState* s, TlbEntry* tlb, long budget)
+        where A : struct, IFusable
+        where B : struct, IFusable
+    {
+        if (!A.ExecuteAt(op, 0, s, tlb))
+        {
+            Slow(op, s, tlb, budget);
+            return;
+        }
+
+        if (!B.ExecuteAt(op, 1, s, tlb))
+        {
+            Slow(op + 1, s, tlb, budget);
+            return;
+        }
+
+        ulong target = TargetOf(op + 2, s);
+        LinkRegister(op + 2, s);
+        budget -= ((OpPayload*)(op + 3))->Count;
         JumpCacheEntry* entry = JumpCacheEntry.For(s, target);
         if (Misses(entry, target, s, budget))
         {
@@ -258,16 +467,43 @@ internal static unsafe class Handlers
     [MethodImpl(Hot)]
     public static void LinkMiss(Op* op, HartState* s, TlbEntry* tlb, long budget)
     {
-        s->Pc = BlockHeader.Of(op)->Pc + (ulong)(long)((OpLink*)(op - 1))->PcDelta;
+        s->Pc = BlockHeader.Of(op)->Pc + (ulong)(long)op->Imm;
         s->Budget = budget;
         s->EventOp = op;
         s->Event = (int)EngineEvent.Link;
+    }
+
+    /// <summary>In place of the handler of a trace's first op, until the trace was used often enough to be made host code.</summary>
+    [MethodImpl(Hot)]
+    public static void Warm(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    {
+        BlockHeader* header = (BlockHeader*)op - 1;
+        if (--header->Countdown <= 0)
+        {
+            LeaveWarm(op, s, tlb, budget);
+            return;
+        }
+
+        ((Next)header->Own)(op, s, tlb, budget);
+    }
+
+    [MethodImpl(Hot | MethodImplOptions.NoInlining)]
+    private static void LeaveWarm(Op* op, HartState* s, TlbEntry* tlb, long budget)
+    {
+        s->Budget = budget;
+        s->EventOp = op;
+        s->Event = (int)EngineEvent.Warm;
     }
 
     /// <summary>The first op of a block whose memory was changed.</summary>
     [MethodImpl(Hot)]
     public static void Stale(Op* op, HartState* s, TlbEntry* tlb, long budget)
         => LeaveTo(BlockHeader.Of(op)->Pc, s, tlb, budget);
+
+    /// <summary>In place of the handler of a branch's target: the first op of a block, or the stub of a link.</summary>
+    [MethodImpl(Hot)]
+    public static void LeaveAt(Op* op, HartState* s, TlbEntry* tlb, long budget)
+        => LeaveTo(op->Index == 0 ? BlockHeader.Of(op)->Pc : LinkTarget(op), s, tlb, budget);
 
     /// <summary>An op that the dispatcher must do, or finish.</summary>
     [MethodImpl(Hot | MethodImplOptions.NoInlining)]
@@ -305,11 +541,47 @@ internal static unsafe class Handlers
         s->Event = (int)EngineEvent.Break;
     }
 
+    /// <summary>Does two operations that cannot fail.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static long Charge(Op* op, long budget) => budget - ((OpLink*)(op + 1))->Count;
+    private static void Both<A, B>(Op* op, HartState* s, TlbEntry* tlb)
+        where A : struct, IFusable
+        where B : struct, IFusable
+    {
+        A.ExecuteAt(op, 0, s, tlb);
+        B.ExecuteAt(op, 1, s, tlb);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Op* Target(Op* op) => ((OpLink*)(op + 1))->Target;
+    private static bool Holds<C>(Op* op, int at, HartState* s) where C : struct, ICondition => C.Holds(X(s)[op[at].Rs1], X(s)[op[at].Rs2]);
+
+    /// <summary>The handler that goes on at a branch's target: its own, unless the budget or attention wants a look.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Next Entered(Op* op, HartState* s, long budget)
+    {
+        nint own = op->Handler;
+        nint leave = s->LeaveHandler;
+        return (Next)(budget < s->Limit ? leave : own);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool All<A, B, C>(Op* op, HartState* s, TlbEntry* tlb)
+        where A : struct, IFusable
+        where B : struct, IFusable
+        where C : struct, IFusable
+        => A.ExecuteAt(op, 0, s, tlb) && B.ExecuteAt(op, 1, s, tlb) && C.ExecuteAt(op, 2, s, tlb);
+
+    /// <summary>Which of three operations, of which one may fail, is that one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int FirstToFail<A, B>()
+        where A : struct, IFusable
+        where B : struct, IFusable
+        => A.CanFail ? 0 : B.CanFail ? 1 : 2;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static long Charge(Op* op, int at, long budget) => budget - ((OpLink*)op)[at + 1].Count;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Op* Target(Op* op, int at) => ((OpLink*)op)[at + 1].Target;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong TargetOf(Op* op, HartState* s) => (X(s)[op->Rs1] + (ulong)(long)op->Imm) & ~1UL;
@@ -318,7 +590,7 @@ internal static unsafe class Handlers
     private static void LinkRegister(Op* op, HartState* s) => X(s)[op->Rd] = ((OpPayload*)(op + 1))->Value;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong LinkTarget(Op* op) => BlockHeader.Of(op)->Pc + (ulong)(long)((OpLink*)(op - 1))->PcDelta;
+    private static ulong LinkTarget(Op* op) => BlockHeader.Of(op)->Pc + (ulong)(long)op->Imm;
 
     /// <summary>Whether an entry is not the target's, or the budget or attention wants a look.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -328,7 +600,7 @@ internal static unsafe class Handlers
     [MethodImpl(Hot | MethodImplOptions.NoInlining)]
     private static void Leave(Op* op, HartState* s, TlbEntry* tlb, long budget)
     {
-        s->Pc = BlockHeader.Of(op)->Pc + (ulong)(long)((OpLink*)(op + 1))->PcDelta;
+        s->Pc = BlockHeader.Of(op)->Pc + (ulong)(long)op[2].Imm;
         s->Budget = budget;
         s->Event = (int)EngineEvent.Lookup;
     }

@@ -318,6 +318,9 @@ internal sealed unsafe partial class Interpreter
 /// <summary>What kind of memory access an opcode makes.</summary>
 internal readonly struct MemoryShape
 {
+    /// <summary>By opcode, up to the last that makes an access: the slow path of every access asks.</summary>
+    private static readonly MemoryShape[] s_all = All();
+
     private readonly bool _isSigned;
 
     private MemoryShape(int size, bool store = false, bool signed = false, bool isFloat = false, bool atomic = false)
@@ -327,6 +330,14 @@ internal readonly struct MemoryShape
         _isSigned = signed;
         IsFloat = isFloat;
         IsAtomic = atomic;
+    }
+
+    private static MemoryShape[] All()
+    {
+        var all = new MemoryShape[(int)Opcode.Fsh + 1];
+        for (int opcode = 0; opcode < all.Length; opcode++)
+            all[opcode] = Find((Opcode)opcode);
+        return all;
     }
 
     /// <summary>Bytes; 0 where the opcode makes no access.</summary>
@@ -350,7 +361,9 @@ internal readonly struct MemoryShape
         _ => value,
     };
 
-    public static MemoryShape Of(Opcode opcode) => opcode switch
+    public static MemoryShape Of(Opcode opcode) => (int)opcode < s_all.Length ? s_all[(int)opcode] : default;
+
+    private static MemoryShape Find(Opcode opcode) => opcode switch
     {
         Opcode.Lb => new(1, signed: true),
         Opcode.Lbu => new(1),

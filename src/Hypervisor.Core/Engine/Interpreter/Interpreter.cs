@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Hypervisor.Core.Engine.Native;
 using Hypervisor.Core.Engine.Translator;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Isa;
@@ -16,19 +17,29 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
 {
     private readonly HandlerTable _handlers = new();
     private readonly bool _fuse;
+    private readonly long _grace;
     private readonly TranslatorTier? _tier;
+    private readonly TraceTier? _traces;
+    private readonly int[] _prepared = new int[2];
 
     /// <summary>Creates an interpreter.</summary>
     /// <param name="fuse">Whether to use fused pairs; off only to measure what they bring.</param>
-    /// <param name="tier">What translates code that is hot; null to interpret everything.</param>
-    public Interpreter(bool fuse = true, TranslatorTier? tier = null)
+    /// <param name="tier">What translates code that is hot; null for nothing.</param>
+    /// <param name="traces">What makes host code of traces that are warm; null for nothing.</param>
+    /// <param name="grace">
+    /// Instructions that each code cache runs before pairs are fused and traces made: what that needs of our own code takes longer to load than a small
+    /// program gains by it.
+    /// </param>
+    public Interpreter(bool fuse = true, TranslatorTier? tier = null, TraceTier? traces = null, long grace = 0)
     {
+        _grace = grace;
         TailCallProbe.Require();
         _fuse = fuse;
         _tier = tier;
+        _traces = traces;
     }
 
-    public string Name => _tier is null ? "interpreter" : "translator";
+    public string Name => _tier is null || !TranslatorTier.IsSupported ? "interpreter" : "translator";
 
     /// <summary>
     /// Has all handlers compiled ahead of their first use, on a thread of low priority. A whole system meets nearly all of
@@ -38,40 +49,73 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
     /// <param name="vectors">Whether its harts have vectors, whose commonest kernels are then compiled too.</param>
     public void PrepareInBackground(bool vectors = false)
     {
-        if (Environment.ProcessorCount == 1)
+        // Once is enough for all machines of the engine.
+        if ((!_fuse && !vectors) || Environment.ProcessorCount == 1 || Interlocked.Exchange(ref _prepared[vectors ? 1 : 0], 1) != 0)
             return;
-        new Thread(() => _handlers.Prepare(vectors)) { IsBackground = true, Name = "handlers", Priority = ThreadPriority.BelowNormal }.Start();
+        new Thread(() => _handlers.Prepare(vectors, _fuse)) { IsBackground = true, Name = "handlers", Priority = ThreadPriority.BelowNormal }.Start();
     }
 
     public VmExit Run(HartContext hart, CodeCache code, long budget)
     {
         HartState* s = hart.State;
+        if (hart.Code != code)
+            hart.Code = code;
         Attach(hart, code);
-        if (code.Regions is not { } regions)
+        RegionCache? regions = code.Regions;
+        if (regions is null && code.Traces is null)
         {
             s->BudgetAtEntry = budget;
             s->Budget = budget;
             s->Reserve = 0;
-            VmExit interpreted = Run(hart, code, null);
-            code.Retired += interpreted.Retired;
-            return interpreted;
+        }
+        else
+        {
+            long grant = Math.Min(budget, regions is null ? TraceTier.Interval : regions.UntilSample);
+            s->BudgetAtEntry = grant;
+            s->Budget = grant;
+            if (regions is not null)
+                regions.Granted = grant;
+            s->Reserve = budget - grant;
         }
 
-        long grant = Math.Min(budget, regions.UntilSample);
-        s->BudgetAtEntry = grant;
-        s->Budget = grant;
-        regions.Granted = grant;
-        s->Reserve = budget - grant;
-        VmExit exit = Run(hart, code, regions);
-        regions.UntilSample = Math.Max(1, regions.UntilSample - (regions.Granted - s->Budget));
-        return exit;
+        hart.ProgressInRun = 0;
+
+        // The exit is written once, where the caller wants it: a copy of what was just stored in pieces waits for every one of them.
+        if (hart.Controls.DeliverInterrupts || hart.ContextStale || Volatile.Read(ref s->Limit) != BlockBuilder.MaxInstructions
+            || (regions is not null && (s->Budget < RegionPlan.MaxInstructions || regions.Settings.Eager)))
+        {
+            return Run(hart, code, regions, hasLeft: false);
+        }
+
+        // Most runs are of a hart of which nobody wants anything and end in an environment call. They are done here, by a method that needs
+        // few of the host's registers and little of its stack.
+        long fewest = regions is null ? 1 : RegionPlan.MaxInstructions;
+        while (true)
+        {
+            Op* op = FindQuickly(s);
+            if (op == null)
+                return Run(hart, code, regions, hasLeft: false);
+            ((Next)op->Handler)(op, s, (TlbEntry*)s->Tlb, s->Budget);
+            uint cause = (uint)TrapCause.EcallFromU + (uint)s->Privileged.Mode;
+            if (s->Event != (int)EngineEvent.Call || (hart.Controls.Exceptions >> (int)cause & 1) == 0)
+                return Run(hart, code, regions, hasLeft: true);
+            SettleAtCall(s);
+            if (!TryCall(hart))
+                return new VmExit(VmExitReason.EnvironmentCall, Account(hart), cause, instruction: 0x73, length: 4, opcode: (ushort)Opcode.Ecall);
+            if (s->Budget < fewest || Volatile.Read(ref s->Limit) != BlockBuilder.MaxInstructions)
+                return Run(hart, code, regions, hasLeft: false);
+        }
     }
 
     /// <summary>Runs, with a budget that is granted in parts so that between them a look can be taken at what is hot.</summary>
-    private VmExit Run(HartContext hart, CodeCache code, RegionCache? regions)
+    /// <param name="hart">Who runs.</param>
+    /// <param name="code">Its code.</param>
+    /// <param name="regions">What of it is translated.</param>
+    /// <param name="hasLeft">Whether a chain of handlers has run already, and said why it came back.</param>
+    [SkipLocalsInit]
+    private VmExit Run(HartContext hart, CodeCache code, RegionCache? regions, bool hasLeft)
     {
         HartState* s = hart.State;
-        hart.ProgressInRun = 0;
         if (hart.Controls.DeliverInterrupts)
             TakeInterrupt(hart);
         Op* op = null;
@@ -79,55 +123,63 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         bool sample = false;
         while (true)
         {
-            if (op == null)
+            if (!hasLeft)
             {
-                if (Volatile.Read(ref s->Limit) != BlockBuilder.MaxInstructions && hart.ConsumeAttention())
-                    return Leave(hart, VmExitReason.Attention);
-                if (s->Reserve > 0 && s->Budget < RegionPlan.MaxInstructions)
-                {
-                    long grant = Math.Min(s->Reserve, regions!.Settings.SampleInterval);
-                    s->Reserve -= grant;
-                    s->Budget += grant;
-                    s->BudgetAtEntry += grant;
-                    regions.UntilSample = regions.Settings.SampleInterval;
-                    regions.Granted = s->Budget;
-                    sample = true;
-                }
-
-                if (s->Budget <= 0)
-                    return Leave(hart, VmExitReason.BudgetExpired);
-                TranslationStatus status = TranslationStatus.Ok;
-                ulong exitValue = 0;
-                op = FindQuickly(hart, code);
-                if (op == null)
-                    op = Find(hart, code, out status, out exitValue);
                 if (op == null)
                 {
-                    if (status == TranslationStatus.Exit)
-                        return LeaveOnMiss(hart, exitValue, AccessKind.Fetch, null);
-                    TrapCause cause = status == TranslationStatus.PageFault ? TrapCause.InstructionPageFault : TrapCause.InstructionAccessFault;
-                    if (Raise(hart, null, cause, exitValue, out VmExit fetchExit))
-                        return fetchExit;
-                    continue;
+                    if (Volatile.Read(ref s->Limit) != BlockBuilder.MaxInstructions && hart.ConsumeAttention())
+                        return Leave(hart, VmExitReason.Attention);
+                    if (s->Reserve > 0 && s->Budget < RegionPlan.MaxInstructions)
+                    {
+                        code.Traces?.LetRuntimeIn();
+                        long grant = Math.Min(s->Reserve, regions is null ? TraceTier.Interval : regions.Settings.SampleInterval);
+                        s->Reserve -= grant;
+                        s->Budget += grant;
+                        s->BudgetAtEntry += grant;
+                        if (regions is not null)
+                        {
+                            regions.UntilSample = regions.Settings.SampleInterval;
+                            regions.Granted = s->Budget;
+                            sample = true;
+                        }
+                    }
+
+                    if (s->Budget <= 0)
+                        return Leave(hart, VmExitReason.BudgetExpired);
+                    TranslationStatus status = TranslationStatus.Ok;
+                    ulong exitValue = 0;
+                    op = hart.ContextStale || code.JumpCacheNumber != hart.FetchNumber ? null : FindQuickly(s);
+                    if (op == null)
+                        op = Find(hart, code, out status, out exitValue);
+                    if (op == null)
+                    {
+                        if (status == TranslationStatus.Exit)
+                            return LeaveOnMiss(hart, exitValue, AccessKind.Fetch, null);
+                        TrapCause cause = status == TranslationStatus.PageFault ? TrapCause.InstructionPageFault : TrapCause.InstructionAccessFault;
+                        if (Raise(hart, null, cause, exitValue, out VmExit fetchExit))
+                            return fetchExit;
+                        continue;
+                    }
+
+                    if (sample || regions is { Settings.Eager: true })
+                    {
+                        sample = false;
+                        regions!.Sample(hart, op);
+                    }
                 }
 
-                if (sample || regions is { Settings.Eager: true })
+                nint handler = op->Handler;
+                if (interpret)
                 {
-                    sample = false;
-                    regions!.Sample(hart, op);
+                    interpret = false;
+                    if (op->Index == 0 && BlockHeader.Of(op)->Original != 0)
+                        handler = BlockHeader.Of(op)->Original;
                 }
+
+                ((Next)handler)(op, s, (TlbEntry*)s->Tlb, s->Budget);
             }
 
-            nint handler = op->Handler;
-            if (interpret)
-            {
-                interpret = false;
-                if (op->Index == 0 && BlockHeader.Of(op)->Original != 0)
-                    handler = BlockHeader.Of(op)->Original;
-            }
-
-            ((Next)handler)(op, s, (TlbEntry*)s->Tlb, s->Budget);
-
+            hasLeft = false;
             switch ((EngineEvent)s->Event)
             {
                 case EngineEvent.Link:
@@ -173,7 +225,10 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
                     uint cause = (uint)TrapCause.EcallFromU + (uint)hart.State->Privileged.Mode;
                     if ((hart.Controls.Exceptions >> (int)cause & 1) != 0)
                     {
-                        SettleAt(s, op);
+                        SettleAtCall(s);
+                        op = null;
+                        if (TryCall(hart))
+                            break;
                         return new VmExit(VmExitReason.EnvironmentCall, Account(hart), cause, instruction: 0x73, length: 4, opcode: (ushort)Opcode.Ecall);
                     }
 
@@ -181,6 +236,11 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
                     op = null;
                     break;
                 }
+
+                case EngineEvent.Warm:
+                    op = (Op*)s->EventOp;
+                    code.Traces!.Make(op, _handlers);
+                    break;
 
                 case EngineEvent.Break:
                     SettleAt(s, (Op*)s->EventOp);
@@ -211,26 +271,45 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
 
     private void Attach(HartContext hart, CodeCache code)
     {
-        code.Builder ??= new BlockBuilder(_handlers, _fuse);
+        BlockBuilder builder = code.Builder ??= new BlockBuilder(_handlers, _fuse && _grace == 0);
+        if (_fuse && !builder.Fuses && code.Retired >= _grace)
+            StartFusing(code, builder);
         if (code.IsUnsettled || hart.InstructionFencePending)
         {
             code.Settle(_handlers.Stale, fence: hart.InstructionFencePending);
             hart.InstructionFencePending = false;
         }
 
+        if (_traces is not null && code.Traces is null && code.Retired >= _grace && code.Breakpoints is null && !code.CountsAccesses)
+        {
+            // What was decoded before does not count its uses.
+            code.Traces = new TraceCode(_traces);
+            if (code.BlocksBuilt != 0)
+                code.Clear();
+        }
+
         if (_tier is not null)
             _tier.Attach(code, _handlers);
         hart.State->JumpCache = code.JumpCacheOf(hart.FetchNumber);
+        if (hart.Engine == this)
+            return;
+        hart.Engine = this;
         hart.State->VectorKernels = _handlers.VectorKernels;
+        hart.State->LeaveHandler = _handlers.LeaveAt;
     }
 
-    /// <summary>The first op at the program counter, where the jump cache in force has it; null where it has to be looked for.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Op* FindQuickly(HartContext hart, CodeCache code)
+    /// <summary>From here on code is decoded with fused pairs, and what was decoded before is decoded anew, unless it is translated already.</summary>
+    private static void StartFusing(CodeCache code, BlockBuilder builder)
     {
-        HartState* s = hart.State;
-        if (hart.ContextStale || code.JumpCacheNumber != hart.FetchNumber)
-            return null;
+        builder.Fuses = true;
+        if (code.Regions is null)
+            code.Clear();
+    }
+
+    /// <summary>The first op at the program counter, where the jump cache in the hart's state has it; null where it has to be looked for.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Op* FindQuickly(HartState* s)
+    {
         JumpCacheEntry* cached = JumpCacheEntry.For(s, s->Pc);
         return cached->Key == (s->Pc | s->KeyBits) && BlockHeader.Of(cached->Op)->Instructions <= s->Budget ? cached->Op : null;
     }
@@ -290,6 +369,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         {
             if (code.IsFull)
                 code.Clear();
+            code.Regions?.Adopt(hart, pc, physical);
             op = Build(hart, code, pc, physical, BlockBuilder.MaxInstructions, ref status, ref exitValue);
             if (op == null)
                 return null;
@@ -368,6 +448,25 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         return target;
     }
 
+    /// <summary>
+    /// Has the environment call at the program counter made here, for the unit of budget that it takes if it leaves; false where it is to
+    /// leave. The last unit's leaves, so that the budget ends where the call ends.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool TryCall(HartContext hart)
+    {
+        HartState* s = hart.State;
+        if (hart.Calls is not { } calls || s->Budget <= 1)
+            return false;
+        hart.ProgressInRun = s->BudgetAtEntry - s->Budget;
+        if (!calls.TryMake(hart))
+            return false;
+        s->Budget--;
+        s->BudgetAtEntry--;
+        hart.UsedInSlice++;
+        return true;
+    }
+
     private static VmExit Leave(HartContext hart, VmExitReason reason) => new(reason, Account(hart));
 
     /// <summary>Closes the books of a run and says how much of the budget it used.</summary>
@@ -378,6 +477,14 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         long used = s->BudgetAtEntry - s->Budget;
         s->UsedBefore += (ulong)used;
         s->BudgetAtEntry = s->Budget;
+        hart.Code!.Retired += used;
+        hart.Code.Traces?.Note(used);
+        if (hart.Code.Regions is { } regions)
+        {
+            regions.UntilSample = Math.Max(1, regions.UntilSample - (regions.Granted - s->Budget));
+            regions.Granted = s->Budget;
+        }
+
         hart.ProgressInRun = 0;
         return used;
     }
@@ -389,6 +496,15 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         OpInfo* info = BlockHeader.InfoOf(op);
         s->Pc = AddressOf(op, info);
         s->Budget -= info->Retired;
+    }
+
+    /// <summary>The same at an environment call, whose op tells both.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void SettleAtCall(HartState* s)
+    {
+        var op = (Op*)s->EventOp;
+        s->Pc = BlockHeader.Of(op)->Pc + (ulong)(long)op->Imm;
+        s->Budget -= op->Rd;
     }
 
     private static ulong AddressOf(Op* op, OpInfo* info) => BlockHeader.Of(op)->Pc + (ulong)((long)info->PcDelta * 2);

@@ -21,7 +21,10 @@ internal struct Op
     public int Imm;
 }
 
-/// <summary>The slot after a branch or jump: where it goes. The slot after this one is a stub op that links it.</summary>
+/// <summary>
+/// The slot after a branch or jump: where it goes. The slot after this one is a stub op that links it, whose immediate is the target's
+/// address in bytes from the start of the block.
+/// </summary>
 [StructLayout(LayoutKind.Sequential, Size = 16)]
 internal unsafe struct OpLink
 {
@@ -29,10 +32,7 @@ internal unsafe struct OpLink
     public Op* Target;
 
     /// <summary>Instructions to charge when the branch is taken: those of the trace up to and with it.</summary>
-    public int Count;
-
-    /// <summary>Target address, in bytes from the start of the block.</summary>
-    public int PcDelta;
+    public long Count;
 }
 
 /// <summary>The slot after an indirect jump, or after a wide constant.</summary>
@@ -40,7 +40,7 @@ internal unsafe struct OpLink
 internal struct OpPayload
 {
     public ulong Value;
-    public int Count;
+    public long Count;
 }
 
 /// <summary>What the dispatcher needs to know of a slot and a handler does not.</summary>
@@ -55,11 +55,15 @@ internal struct OpInfo
 
     public byte Length;
     public Opcode Opcode;
+
+    /// <summary>What the slot is to sequences of handlers, whatever its handler is.</summary>
+    public FusedKind Kind;
+
     public uint Raw;
 }
 
 /// <summary>Precedes the slots of a block; their <see cref="OpInfo"/>s follow them.</summary>
-[StructLayout(LayoutKind.Sequential, Size = 48)]
+[StructLayout(LayoutKind.Sequential, Size = 64)]
 internal unsafe struct BlockHeader
 {
     /// <summary>Virtual address of the first instruction.</summary>
@@ -82,8 +86,17 @@ internal unsafe struct BlockHeader
     /// <summary>The handler of the first op while a region's code stands in its place; otherwise 0.</summary>
     public nint Original;
 
+    /// <summary>What the region's code reads of the guest, while <see cref="Original"/> is not 0.</summary>
+    public nint Cell;
+
     /// <summary>Guest-physical address of the page that the block's one instruction runs into, or 0: it is right only where the next virtual page is that one.</summary>
     public ulong SecondPhysical;
+
+    /// <summary>The interpreter's handler of the first op, where one that counts uses, or host code, has stood in its place; otherwise 0.</summary>
+    public nint Own;
+
+    /// <summary>Uses until the trace is made host code.</summary>
+    public int Countdown;
 
     /// <summary>The header of the block that holds an op.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -115,7 +128,13 @@ internal unsafe struct JumpCacheEntry
     /// <summary>The place of an address. Functions of a large program lie at like places of its pages, so that what is above them counts too.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static JumpCacheEntry* For(HartState* s, ulong pc)
-        => (JumpCacheEntry*)s->JumpCache + ((uint)(pc >> 1 ^ pc >> HighShift) & (Count - 1));
+        => (JumpCacheEntry*)s->JumpCache + IndexOf(pc);
+
+    /// <summary>Its distance in bytes from the cache's start.</summary>
+    public static int PlaceOf(ulong pc) => (int)IndexOf(pc) * sizeof(JumpCacheEntry);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static uint IndexOf(ulong pc) => (uint)(pc >> 1 ^ pc >> HighShift) & (Count - 1);
 }
 
 /// <summary>Why a chain of handlers came back to the dispatcher.</summary>
@@ -138,4 +157,7 @@ internal enum EngineEvent
 
     /// <summary>As Lookup, and the instruction there is for the interpreter, even where translated code begins.</summary>
     Interpret,
+
+    /// <summary>The trace that begins at <see cref="HartState.EventOp"/> was used often enough to be made host code.</summary>
+    Warm,
 }

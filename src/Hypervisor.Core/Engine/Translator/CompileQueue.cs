@@ -4,7 +4,7 @@ namespace Hypervisor.Core.Engine.Translator;
 /// Plans that wait to be compiled, by one pool thread at a time. When it is full, plans are turned away: code that stays hot
 /// is planned again.
 /// </summary>
-internal sealed class CompileQueue
+internal sealed class CompileQueue(RegionStore store)
 {
     private const int Capacity = 16;
 
@@ -56,7 +56,7 @@ internal sealed class CompileQueue
             }
 
             if (!plan.IsCancelled)
-                owner.Post(RegionCompiler.Compile(plan));
+                owner.Post(store.Obtain(plan), plan);
         }
     }
 }

@@ -91,6 +91,18 @@ internal sealed unsafe partial class RegionCompiler
     /// <summary>The interpreter's handler for the instruction, called: registers go there and come back through the state.</summary>
     private void EmitStep(in Instruction i, Label slow)
     {
+        SpillOperands(in i);
+        LoadPointer(_tables.Step(in i));
+        _il.Emit(OpCodes.Ldarg_1);
+        _il.Emit(OpCodes.Ldarg_2);
+        _il.Emit(OpCodes.Call, s_runStep);
+        _il.Emit(OpCodes.Brfalse, slow);
+        ReadResult(in i);
+    }
+
+    /// <summary>Puts what an instruction reads where the interpreter's code finds it.</summary>
+    private void SpillOperands(in Instruction i)
+    {
         OperandKinds kinds = OperandKinds.Of(i.Opcode);
         FloatOperands floats = FloatOperands.Of(i.Opcode);
         if (kinds.ReadsRs1 && IsCached(i.Rs1))
@@ -103,19 +115,19 @@ internal sealed unsafe partial class RegionCompiler
             SpillFloat(i.Rs2);
         if (floats.Rs3 && IsFloatCached(i.Rs3))
             SpillFloat(i.Rs3);
-        LoadPointer(_tables.Step(in i));
-        _il.Emit(OpCodes.Ldarg_1);
-        _il.Emit(OpCodes.Ldarg_2);
-        _il.Emit(OpCodes.Call, s_runStep);
-        _il.Emit(OpCodes.Brfalse, slow);
-        if (floats.Rd && IsFloatCached(i.Rd))
+    }
+
+    /// <summary>Takes what the interpreter's code wrote into its local.</summary>
+    private void ReadResult(in Instruction i)
+    {
+        if (FloatOperands.Of(i.Opcode).Rd && IsFloatCached(i.Rd))
         {
             LoadState(FloatRegisters + 8 * i.Rd);
             _il.Emit(OpCodes.Ldind_R8);
             StoreDouble(i.Rd);
         }
 
-        if (!kinds.WritesRd || i.Rd == 0 || !IsCached(i.Rd))
+        if (!OperandKinds.Of(i.Opcode).WritesRd || i.Rd == 0 || !IsCached(i.Rd))
             return;
         LoadState(8 * i.Rd);
         _il.Emit(OpCodes.Ldind_I8);
@@ -438,6 +450,7 @@ internal readonly record struct FloatOperands(bool Rs1, bool Rs2, bool Rs3, bool
             or Opcode.FmvXW or Opcode.FmvXD or Opcode.FmvXH or Opcode.FclassS or Opcode.FclassD or Opcode.FclassH => new(true, false, false, false),
         (>= Opcode.FcvtSW and <= Opcode.FcvtSLu) or (>= Opcode.FcvtDW and <= Opcode.FcvtDLu) or (>= Opcode.FcvtHW and <= Opcode.FcvtHLu)
             or Opcode.FmvWX or Opcode.FmvDX or Opcode.FmvHX => new(false, false, false, true),
+        >= Opcode.Vsetvli => VectorFields.Of(opcode).Floats,
         Opcode.FcvtSD or Opcode.FcvtDS or Opcode.FcvtHS or Opcode.FcvtHD or Opcode.FcvtSH or Opcode.FcvtDH => new(true, false, false, true),
         _ => default,
     };

@@ -46,12 +46,14 @@ internal sealed unsafe partial class RegionCompiler
     private static readonly MethodInfo s_fence = typeof(Interlocked).GetMethod(nameof(Interlocked.MemoryBarrier))!;
 
     /// <summary>Whether an instruction is translated. The others leave the region before them.</summary>
-    public static bool CanTranslate(Opcode opcode) => opcode switch
+    public static bool CanTranslate(in Instruction i) => IsVectorLength(in i) || CanTranslate(i.Opcode);
+
+    private static bool CanTranslate(Opcode opcode) => opcode switch
     {
         Opcode.Lui or Opcode.Auipc or Opcode.Jal or Opcode.Jalr => true,
         >= Opcode.Beq and <= Opcode.Bgeu => true,
         >= Opcode.Lb and <= Opcode.Sd => true,
-        _ when NeedsStep(opcode) => true,
+        _ when NeedsStep(opcode) || IsVector(opcode) => true,
         >= Opcode.Addi and <= Opcode.Sraw => true,
         Opcode.Mul or Opcode.Mulw => true,
         Opcode.Fence or Opcode.PrefetchI or Opcode.PrefetchR or Opcode.PrefetchW => true,
@@ -75,6 +77,7 @@ internal sealed unsafe partial class RegionCompiler
                 return;
 
             case Opcode.Jal:
+            case Opcode.Jalr when _block.End == BlockEnd.Jumps:
                 SetConstant(i.Rd, pc + i.Length);
                 EmitEdge(_block.Taken);
                 return;
@@ -99,6 +102,14 @@ internal sealed unsafe partial class RegionCompiler
                 return;
 
             case Opcode.PrefetchI or Opcode.PrefetchR or Opcode.PrefetchW:
+                return;
+
+            case Opcode.Csrrs:
+                EmitVectorLength(in i);
+                return;
+
+            case >= Opcode.Vsetvli:
+                EmitVector(in i);
                 return;
         }
 
@@ -177,20 +188,20 @@ internal sealed unsafe partial class RegionCompiler
         if (s_words.TryGetValue(i.Opcode, out MethodInfo? word))
         {
             // Through locals of their own size: see WordOperations.
-            Load(i.Rs1);
-            _il.Emit(OpCodes.Conv_I4);
+            LoadNarrow(i.Rs1);
             _il.Emit(OpCodes.Stloc, _word1);
-            Load(i.Rs2);
-            _il.Emit(OpCodes.Conv_I4);
+            LoadNarrow(i.Rs2);
             _il.Emit(OpCodes.Stloc, _word2);
             _il.Emit(OpCodes.Ldloc, _word1);
             _il.Emit(OpCodes.Ldloc, _word2);
             _il.Emit(OpCodes.Call, word);
-            _il.Emit(OpCodes.Conv_I8);
-            Store(i.Rd);
+            StoreNarrow(i.Rd);
             return;
         }
 
+        if (TryEmitWord(in i))
+            return;
+        bool isWord = GivesWord(in i);
         Load(i.Rs1);
         switch (i.Opcode)
         {
@@ -227,36 +238,14 @@ internal sealed unsafe partial class RegionCompiler
             case Opcode.Srl or Opcode.Srli:
                 Shift(in i, OpCodes.Shr_Un, 63);
                 break;
-            case Opcode.Sra or Opcode.Srai:
+            default: // Sra, Srai
                 Shift(in i, OpCodes.Shr, 63);
-                break;
-            case Opcode.Addw or Opcode.Addiw:
-                Word(in i, OpCodes.Add);
-                break;
-            case Opcode.Subw:
-                Word(in i, OpCodes.Sub);
-                break;
-            case Opcode.Mulw:
-                Word(in i, OpCodes.Mul);
-                break;
-            case Opcode.Sllw or Opcode.Slliw:
-                _il.Emit(OpCodes.Conv_I4);
-                Shift(in i, OpCodes.Shl, 31);
-                _il.Emit(OpCodes.Conv_I8);
-                break;
-            case Opcode.Srlw or Opcode.Srliw:
-                _il.Emit(OpCodes.Conv_I4);
-                Shift(in i, OpCodes.Shr_Un, 31);
-                _il.Emit(OpCodes.Conv_I8);
-                break;
-            default: // Sraw, Sraiw
-                _il.Emit(OpCodes.Conv_I4);
-                Shift(in i, OpCodes.Shr, 31);
-                _il.Emit(OpCodes.Conv_I8);
                 break;
         }
 
         Store(i.Rd);
+        if (isWord)
+            _words |= 1U << i.Rd;
     }
 
     private void Binary(in Instruction i, OpCode operation)
@@ -268,30 +257,11 @@ internal sealed unsafe partial class RegionCompiler
         _il.Emit(operation);
     }
 
-    private void Word(in Instruction i, OpCode operation)
-    {
-        _il.Emit(OpCodes.Conv_I4);
-        if (OperandKinds.Of(i.Opcode).ReadsRs2)
-        {
-            Load(i.Rs2);
-            _il.Emit(OpCodes.Conv_I4);
-            _il.Emit(operation);
-        }
-        else if (i.Immediate != 0)
-        {
-            _il.Emit(OpCodes.Ldc_I4, i.Immediate);
-            _il.Emit(operation);
-        }
-
-        _il.Emit(OpCodes.Conv_I8);
-    }
-
     private void Shift(in Instruction i, OpCode operation, int mask)
     {
         if (OperandKinds.Of(i.Opcode).ReadsRs2)
         {
-            Load(i.Rs2);
-            _il.Emit(OpCodes.Conv_I4);
+            LoadNarrow(i.Rs2);
             _il.Emit(OpCodes.Ldc_I4, mask);
             _il.Emit(OpCodes.And);
         }
@@ -310,7 +280,10 @@ internal sealed unsafe partial class RegionCompiler
         EmitProbe(in i, shape, slow);
         if (shape.IsStore)
         {
-            Load(i.Rs2);
+            if (shape.Size <= 4)
+                LoadNarrow(i.Rs2);
+            else
+                Load(i.Rs2);
             _il.Emit(shape.Size switch { 1 => OpCodes.Stind_I1, 2 => OpCodes.Stind_I2, 4 => OpCodes.Stind_I4, _ => OpCodes.Stind_I8 });
             return;
         }
@@ -328,9 +301,14 @@ internal sealed unsafe partial class RegionCompiler
         if (shape.Size < 8)
             _il.Emit(i.Opcode is Opcode.Lbu or Opcode.Lhu or Opcode.Lwu ? OpCodes.Conv_U8 : OpCodes.Conv_I8);
         if (i.Rd == 0)
+        {
             _il.Emit(OpCodes.Pop);
-        else
-            Store(i.Rd);
+            return;
+        }
+
+        Store(i.Rd);
+        if (i.Opcode is not (Opcode.Lwu or Opcode.Ld))
+            _words |= 1U << i.Rd;
     }
 
     private void LoadField(int offset)
@@ -347,10 +325,14 @@ internal sealed unsafe partial class RegionCompiler
             return;
         _il.Emit(OpCodes.Ldc_I8, (long)value);
         Store(rd);
+        if ((long)value == (int)value)
+            _words |= 1U << rd;
     }
 
     private void Load(byte register)
     {
+        if (IsNarrow(register))
+            Widen(register);
         if (register == 0)
             _il.Emit(OpCodes.Ldc_I8, 0L);
         else if (IsCached(register))
@@ -369,6 +351,13 @@ internal sealed unsafe partial class RegionCompiler
     }
 
     private void Store(byte register)
+    {
+        _narrowed &= ~(1U << register);
+        _words &= ~(1U << register);
+        Put(register);
+    }
+
+    private void Put(byte register)
     {
         if (IsCached(register))
         {
@@ -398,6 +387,8 @@ internal readonly record struct OperandKinds(bool ReadsRs1, bool ReadsRs2, bool 
         (>= Opcode.ScW and <= Opcode.AmoMaxuW) or (>= Opcode.ScD and <= Opcode.AmoMaxuD) => new(true, true, true),
         (>= Opcode.FeqS and <= Opcode.FcvtLuS) or Opcode.FmvXW or Opcode.FclassS or (>= Opcode.FeqD and <= Opcode.FcvtLuD) or Opcode.FmvXD
             or Opcode.FclassD or (>= Opcode.FeqH and <= Opcode.FcvtLuH) or Opcode.FmvXH or Opcode.FclassH => new(false, false, true),
+        Opcode.Csrrs => new(false, false, true), // Of translated code only those that read a vector's length.
+        >= Opcode.Vsetvli => VectorFields.Of(opcode).Integers,
         (>= Opcode.FcvtSW and <= Opcode.FcvtSLu) or Opcode.FmvWX or (>= Opcode.FcvtDW and <= Opcode.FcvtDLu) or Opcode.FmvDX
             or (>= Opcode.FcvtHW and <= Opcode.FcvtHLu) or Opcode.FmvHX => new(true, false, false),
         (>= Opcode.Add and <= Opcode.And) or (>= Opcode.Addw and <= Opcode.Sraw) or (>= Opcode.Mul and <= Opcode.Remuw) => new(true, true, true),

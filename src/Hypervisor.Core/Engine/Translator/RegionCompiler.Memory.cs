@@ -120,14 +120,21 @@ internal sealed unsafe partial class RegionCompiler
     /// <summary>As a slow exit, and counted: where groups cross pages all the time, the region is made anew without them.</summary>
     private Label Counted(Label slow) => OutOfLine(() =>
     {
-        LoadPointer(_tables.Cell + sizeof(RegionCell) - 8);
-        LoadPointer(_tables.Cell + sizeof(RegionCell) - 8);
+        Count(Offsets.GroupsLeft);
+        _il.Emit(OpCodes.Br, slow);
+    });
+
+    /// <summary>One more in a counter of the region's cell.</summary>
+    private void Count(int offset)
+    {
+        _il.Emit(OpCodes.Ldloc, _cell);
+        LoadField(offset);
+        _il.Emit(OpCodes.Dup);
         _il.Emit(OpCodes.Ldind_I8);
         _il.Emit(OpCodes.Ldc_I8, 1L);
         _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Stind_I8);
-        _il.Emit(OpCodes.Br, slow);
-    });
+    }
 
     /// <summary>Leaves the host address of a range on the stack whose bytes all lie in one page with an entry.</summary>
     private void EmitLookup(byte register, int offset, int size, bool store, Label slow)
@@ -141,6 +148,12 @@ internal sealed unsafe partial class RegionCompiler
 
         _il.Emit(OpCodes.Stloc, _address);
         EmitFind(size, store, slow);
+        LoadHost(store);
+    }
+
+    /// <summary>The host address of the guest's in the local, for which the local has the TLB's entry.</summary>
+    private void LoadHost(bool store)
+    {
         _il.Emit(OpCodes.Ldloc, _entry);
         LoadField((store ? Tlb.Entries * sizeof(TlbEntry) : 0) + 8);
         _il.Emit(OpCodes.Ldind_I8);

@@ -66,8 +66,7 @@ internal sealed partial class RegionCompiler
             return;
         foreach (int slot in slots)
         {
-            Load(i.Rs1);
-            _il.Emit(OpCodes.Conv_I4);
+            LoadNarrow(i.Rs1);
             _il.Emit(OpCodes.Stloc, _rotating[slot] ??= _il.DeclareLocal(typeof(int)));
         }
     }
@@ -106,7 +105,7 @@ internal sealed partial class RegionCompiler
 
     /// <summary>Whether an instruction does nothing but write its result, and cannot leave the region.</summary>
     private static bool IsComputation(Opcode opcode)
-        => !NeedsStep(opcode) && MemoryShape.Of(opcode).Size == 0 && OperandKinds.Of(opcode).WritesRd && opcode is not (Opcode.Jal or Opcode.Jalr or Opcode.Lui or Opcode.Auipc);
+        => !NeedsStep(opcode) && opcode is not (Opcode.Csrrs or >= Opcode.Vsetvli) && MemoryShape.Of(opcode).Size == 0 && OperandKinds.Of(opcode).WritesRd && opcode is not (Opcode.Jal or Opcode.Jalr or Opcode.Lui or Opcode.Auipc);
 
     private void EmitRotation(byte rd, int slot, int right)
     {
@@ -118,7 +117,6 @@ internal sealed partial class RegionCompiler
         _il.Emit(OpCodes.Ldc_I4, 32 - right);
         _il.Emit(OpCodes.Shl);
         _il.Emit(OpCodes.Or);
-        _il.Emit(OpCodes.Conv_I8);
-        Store(rd);
+        StoreNarrow(rd);
     }
 }

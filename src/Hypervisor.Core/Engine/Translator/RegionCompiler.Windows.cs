@@ -37,8 +37,8 @@ internal sealed unsafe partial class RegionCompiler
             Window = WindowNumber(window),
             Size = size,
             IsStore = store ? 1 : 0,
-            Moves = (long*)(_tables.Misses + 8 * window),
-            Left = single ? null : (long*)(_tables.Cell + sizeof(RegionCell) - 8),
+            Counter = window,
+            IsGroup = single ? 0 : 1,
         });
         Load(register);
         LoadWindow(Tlb.WindowBiases, window);

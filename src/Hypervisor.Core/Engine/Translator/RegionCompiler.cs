@@ -33,6 +33,7 @@ internal sealed unsafe partial class RegionCompiler
     private readonly RegionPlan _plan;
     private readonly ILGenerator _il;
     private readonly LocalBuilder?[] _registers = new LocalBuilder?[32];
+    private readonly LocalBuilder _cell;
     private readonly LocalBuilder _budget;
     private readonly LocalBuilder _pc;
     private readonly LocalBuilder _address;
@@ -66,10 +67,12 @@ internal sealed unsafe partial class RegionCompiler
         _il = il;
         var loops = new RegionLoops(plan);
         _windows = new RegionWindows(plan, loops);
-        _tables = new Tables(plan, _windows.Count);
+        _tables = new Tables(plan);
         _flow = new RegionFlow(plan, loops);
         _distance = il.DeclareLocal(typeof(ulong));
+        _length = il.DeclareLocal(typeof(ulong));
         _bias = Math.Max(0, LongestWay(plan) - BlockBuilder.MaxInstructions);
+        _cell = il.DeclareLocal(typeof(nint));
         _budget = il.DeclareLocal(typeof(long));
         _pc = il.DeclareLocal(typeof(ulong));
         _address = il.DeclareLocal(typeof(ulong));
@@ -94,18 +97,18 @@ internal sealed unsafe partial class RegionCompiler
     public static bool IsSupported { get; } = Probe();
 
     /// <summary>Compiles a plan. The longest step of all: milliseconds, by the JIT.</summary>
-    public static Region Compile(RegionPlan plan)
+    public static RegionCode Compile(RegionPlan plan)
     {
         var method = new DynamicMethod($"region_{plan.Pc:x}", typeof(void), s_signature, typeof(RegionCompiler).Module, skipVisibility: true);
         method.InitLocals = false;
         var compiler = new RegionCompiler(plan, method.GetILGenerator(16 << 10));
         compiler.Emit();
-        nint tables = compiler._tables.Finish();
+        compiler._tables.Finish();
         Delegate code = method.CreateDelegate(typeof(Handler));
 
         // Else the JIT would only come at the first call, on the guest's thread.
         RuntimeHelpers.PrepareDelegate(code);
-        return new Region(plan, compiler._windows, code, AddressOf(method), tables);
+        return new RegionCode(plan, compiler._windows, code, AddressOf(method), compiler._tables.Targets, compiler._tables.Leaves);
     }
 
     private static bool Probe()
@@ -219,20 +222,25 @@ internal sealed unsafe partial class RegionCompiler
         _il.Emit(OpCodes.Ret);
 
         _il.MarkLabel(enough);
+        LoadHeader(Offsets.Cell);
+        _il.Emit(OpCodes.Ldind_I);
+        _il.Emit(OpCodes.Stloc, _cell);
+        Count(Offsets.Entered);
         if (HasManyPages)
         {
             Label valid = _il.DefineLabel();
-            LoadPointer(_tables.Cell);
+            _il.Emit(OpCodes.Ldloc, _cell);
             _il.Emit(OpCodes.Ldind_I8);
             LoadState(Offsets.FetchEpoch);
             _il.Emit(OpCodes.Ldind_I8);
             _il.Emit(OpCodes.Beq, valid);
-            LoadPointer(_tables.Cell);
+            _il.Emit(OpCodes.Ldloc, _cell);
             _il.Emit(OpCodes.Ldarg_1);
             _il.Emit(OpCodes.Ldarg_0);
             _il.Emit(OpCodes.Call, s_validate);
             _il.MarkLabel(valid);
-            LoadPointer(_tables.Cell + 8);
+            _il.Emit(OpCodes.Ldloc, _cell);
+            LoadField(Offsets.ValidPages);
             _il.Emit(OpCodes.Ldind_I8);
             _il.Emit(OpCodes.Stloc, _valid);
         }
@@ -339,9 +347,13 @@ internal sealed unsafe partial class RegionCompiler
         _floatEnabled = false;
         _floatDirty = false;
         _floatNearest = 0;
+        _vectorType = null;
+        _narrowed = 0;
+        _words = 1;
         FindGroups();
         FindRotations();
         FindUnused();
+        FindTransient();
         _il.MarkLabel(_labels[index]);
         if (_block.SecondPage >= 0)
             RequirePage(_block.SecondPage, _block.Pc, _flow.WrittenBefore[index]);
@@ -400,11 +412,17 @@ internal sealed unsafe partial class RegionCompiler
         _il.Emit(OpCodes.And);
         _il.Emit(OpCodes.Brfalse, OutOfLine(() =>
         {
-            LoadPointer(_tables.Cell);
-            _il.Emit(OpCodes.Ldc_I8, 0L);
-            _il.Emit(OpCodes.Stind_I8);
+            EmitForgetPages();
             _il.Emit(OpCodes.Br, ExitTo(pc, written));
         }));
+    }
+
+    /// <summary>Has the pages looked at when the region is next entered.</summary>
+    private void EmitForgetPages()
+    {
+        _il.Emit(OpCodes.Ldloc, _cell);
+        _il.Emit(OpCodes.Ldc_I8, 0L);
+        _il.Emit(OpCodes.Stind_I8);
     }
 
     private bool IsPlain(PlanEdge edge)
@@ -474,6 +492,8 @@ internal sealed unsafe partial class RegionCompiler
         Label outside = OutOfLine(() =>
         {
             EmitWriteBack(written);
+            if (_block.Instructions[^1] is not { Rd: 0, Rs1: 1 or 5 })
+                EmitNoteTarget(); // Of returns none is taken in (x1 and x5 are link registers): the host foretells them better where they leave, each at its own place.
             EmitJumpOut();
         });
         LoadPointer(_tables.Targets);
@@ -490,9 +510,7 @@ internal sealed unsafe partial class RegionCompiler
             _il.Emit(OpCodes.And);
             _il.Emit(OpCodes.Brfalse, OutOfLine(() =>
             {
-                LoadPointer(_tables.Cell);
-                _il.Emit(OpCodes.Ldc_I8, 0L);
-                _il.Emit(OpCodes.Stind_I8);
+                EmitForgetPages();
                 _il.Emit(OpCodes.Br, outside);
             }));
         }
@@ -512,6 +530,35 @@ internal sealed unsafe partial class RegionCompiler
         _il.Emit(OpCodes.Ldind_I4);
         _il.Emit(OpCodes.Stloc, _index);
         _il.Emit(OpCodes.Br, _dispatch);
+    }
+
+    /// <summary>Notes where the block's indirect jump leads out of the region, for <see cref="JumpTargets"/>.</summary>
+    private void EmitNoteTarget()
+    {
+        _il.Emit(OpCodes.Ldloc, _cell);
+        LoadField(Offsets.Jumps);
+        _il.Emit(OpCodes.Ldind_I);
+        LoadField(_block.Jump * sizeof(RegionJump));
+        _il.Emit(OpCodes.Stloc, _entry);
+        _il.Emit(OpCodes.Ldloc, _entry);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Stloc, _mask);
+        _il.Emit(OpCodes.Ldloc, _entry);
+        _il.Emit(OpCodes.Ldloc, _mask);
+        _il.Emit(OpCodes.Ldc_I8, 1L);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Stind_I8);
+        _il.Emit(OpCodes.Ldloc, _entry);
+        LoadField(sizeof(long));
+        _il.Emit(OpCodes.Ldloc, _mask);
+        _il.Emit(OpCodes.Ldc_I8, RegionJump.Remembered - 1L);
+        _il.Emit(OpCodes.And);
+        _il.Emit(OpCodes.Ldc_I4_3);
+        _il.Emit(OpCodes.Shl);
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Ldloc, _pc);
+        _il.Emit(OpCodes.Stind_I8);
     }
 
     /// <summary>From a hash table on the stack to the key of the place for the target of an indirect jump, the place itself in its local.</summary>
@@ -606,6 +653,9 @@ internal sealed unsafe partial class RegionCompiler
         LoadState(Offsets.Leave);
         _il.Emit(OpCodes.Ldloc, _entry);
         _il.Emit(OpCodes.Stind_I);
+        LoadState(Offsets.LeaveCell);
+        _il.Emit(OpCodes.Ldloc, _cell);
+        _il.Emit(OpCodes.Stind_I);
         LoadState(Offsets.LeaveDistance);
         _il.Emit(OpCodes.Ldloc, _distance);
         _il.Emit(OpCodes.Stind_I8);
@@ -680,8 +730,9 @@ internal sealed unsafe partial class RegionCompiler
     /// <summary>Where the fields lie that emitted code touches.</summary>
     private static class Offsets
     {
-        public static readonly int Limit, Reserve, Event, FetchEpoch, Fflags, Frm, FpEnabled, FpDirty, ReservationAddress, ReservationValue, Leave, LeaveDistance;
-        public static readonly int JumpCache, KeyBits, Original, RegionEntry;
+        public static readonly int Limit, Reserve, Event, FetchEpoch, Fflags, Frm, FpEnabled, FpDirty, ReservationAddress, ReservationValue, Leave, LeaveCell, LeaveDistance;
+        public static readonly int VectorSelect, HasVectorMiss, VectorDirty, VectorMaximum, V, Vl, Vlenb, Vstart, Vtype;
+        public static readonly int JumpCache, KeyBits, Original, RegionEntry, Cell, ValidPages, GroupsLeft, Entered, Jumps;
 
         static Offsets()
         {
@@ -700,10 +751,26 @@ internal sealed unsafe partial class RegionCompiler
             ReservationAddress = (int)((byte*)&state.ReservationAddress - s);
             ReservationValue = (int)((byte*)&state.ReservationValue - s);
             Leave = (int)((byte*)&state.Leave - s);
+            LeaveCell = (int)((byte*)&state.LeaveCell - s);
             LeaveDistance = (int)((byte*)&state.LeaveDistance - s);
+            VectorSelect = (int)(&state.VectorSelect - s);
+            HasVectorMiss = (int)(&state.HasVectorMiss - s);
+            VectorDirty = (int)(&state.VectorDirty - s);
+            VectorMaximum = (int)((byte*)&state.VectorMaximum - s);
+            V = (int)((byte*)&state.V - s);
+            Vl = (int)((byte*)&state.Vl - s);
+            Vstart = (int)((byte*)&state.Vstart - s);
+            Vtype = (int)((byte*)&state.Vtype - s);
+            Vlenb = (int)((byte*)&state.Vlenb - s);
             BlockHeader header = default;
             Original = (int)((byte*)&header.Original - (byte*)&header);
             RegionEntry = (int)(&header.RegionEntry - (byte*)&header);
+            Cell = (int)((byte*)&header.Cell - (byte*)&header);
+            RegionCell cell = default;
+            ValidPages = (int)((byte*)&cell.ValidPages - (byte*)&cell);
+            Jumps = (int)((byte*)&cell.Jumps - (byte*)&cell);
+            GroupsLeft = (int)((byte*)&cell.GroupsLeft - (byte*)&cell);
+            Entered = (int)((byte*)&cell.Entered - (byte*)&cell);
         }
     }
 }

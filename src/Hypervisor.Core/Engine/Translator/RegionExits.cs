@@ -45,11 +45,11 @@ internal static unsafe class RegionExits
         s->Budget = budget;
         var leave = (RegionLeave*)s->Leave;
         if (leave->Window >= 0)
-            MoveWindow(leave, s->LeaveDistance, tlb);
+            MoveWindow(leave, (RegionCell*)s->LeaveCell, s->LeaveDistance, tlb);
     }
 
     /// <summary>Makes a window of the run or the TLB's entry that holds all of a range.</summary>
-    private static void MoveWindow(RegionLeave* leave, ulong distance, TlbEntry* tlb)
+    private static void MoveWindow(RegionLeave* leave, RegionCell* cell, ulong distance, TlbEntry* tlb)
     {
         ref ulong bias = ref ((ulong*)((byte*)tlb + Tlb.WindowBiases))[leave->Window];
         ref nint host = ref ((nint*)((byte*)tlb + Tlb.WindowHosts))[leave->Window];
@@ -63,12 +63,11 @@ internal static unsafe class RegionExits
         bool inRun = address - run->Start < (ulong)runLimit && last - run->Start < (ulong)runLimit + 7;
         if (!inRun && (Volatile.Read(ref entry->Tag) != page || (last & ~0xFFFUL) != page))
         {
-            if (leave->Left != null)
-                ++*leave->Left;
+            cell->GroupsLeft += leave->IsGroup;
             return;
         }
 
-        ++*leave->Moves;
+        cell->Misses[leave->Counter]++;
         *(long*)((byte*)tlb + Tlb.WindowsMade) = 1;
         bias = inRun ? 0 - run->Start : 0 - page;
         host = inRun ? run->Host : (nint)page + entry->Addend;

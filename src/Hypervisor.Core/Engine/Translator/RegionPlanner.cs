@@ -20,9 +20,11 @@ internal sealed unsafe class RegionPlanner
     private readonly Dictionary<ulong, Instruction> _decoded = [];
     private readonly HashSet<ulong> _starts = [];
     private readonly HashSet<ulong> _entries = [];
+    private readonly HashSet<ulong> _targets = [];
     private readonly Dictionary<ulong, ulong> _returns = [];
     private readonly Queue<ulong> _work = [];
     private ulong _seed;
+    private int _mostBlocks;
     private readonly List<(ulong Virtual, ulong Physical)> _pages = [];
 
     private RegionPlanner(CodeCache code, RegionCache regions, HartContext hart)
@@ -33,12 +35,20 @@ internal sealed unsafe class RegionPlanner
     }
 
     /// <summary>A plan for the code at an address in the hart's context, or null where nothing there is worth translating.</summary>
-    public static RegionPlan? Plan(CodeCache code, RegionCache regions, HartContext hart, ulong pc, ulong physical)
-        => new RegionPlanner(code, regions, hart).Plan(pc, physical);
+    /// <param name="code">The blocks that are known.</param>
+    /// <param name="regions">What is translated already.</param>
+    /// <param name="hart">Tells which pages are mapped where.</param>
+    /// <param name="pc">The hot block.</param>
+    /// <param name="physical">Its guest-physical address.</param>
+    /// <param name="entry">Another block where it is to be entered, if it comes to hold it.</param>
+    public static RegionPlan? Plan(CodeCache code, RegionCache regions, HartContext hart, ulong pc, ulong physical, ulong? entry = null)
+        => new RegionPlanner(code, regions, hart).Plan(pc, physical, entry ?? pc);
 
-    private RegionPlan? Plan(ulong pc, ulong physical)
+    private RegionPlan? Plan(ulong pc, ulong physical, ulong entry)
     {
         _seed = pc;
+        _entries.Add(entry);
+        _mostBlocks = _regions.Targets.IsWide(pc, physical) ? RegionPlan.MaxWideBlocks : RegionPlan.MaxBlocks;
         if (_regions.IsUnstable(physical))
             return null;
         _pages.Add((pc & ~0xFFFUL, physical & ~0xFFFUL));
@@ -49,12 +59,12 @@ internal sealed unsafe class RegionPlanner
         if (!_decoded.ContainsKey(pc))
             return null;
         List<PlanBlock> blocks = Blocks();
-        return new RegionPlan { Pc = pc, Physical = physical, Handlers = _regions.Handlers, GroupsAccesses = !_regions.IsUngrouped(pc), Scattered = _regions.Scattered, Blocks = blocks, Pages = _pages };
+        return new RegionPlan { Pc = pc, Handlers = _regions.Handlers, GroupsAccesses = !_regions.IsUngrouped(pc), Scattered = _regions.Scattered, Blocks = blocks, Pages = _pages };
     }
 
     private void Start(ulong pc)
     {
-        if (_starts.Count < RegionPlan.MaxBlocks && _starts.Add(pc))
+        if (_starts.Count < _mostBlocks && _starts.Add(pc))
             _work.Enqueue(pc);
     }
 
@@ -68,7 +78,7 @@ internal sealed unsafe class RegionPlanner
                 return;
             }
 
-            if (!TryFetch(pc, out Instruction i) || !RegionCompiler.CanTranslate(i.Opcode))
+            if (!TryFetch(pc, out Instruction i) || !RegionCompiler.CanTranslate(in i))
                 return;
             // Blocks lie in one page each; an instruction across two is a block of its own.
             ulong next = pc + i.Length;
@@ -101,11 +111,29 @@ internal sealed unsafe class RegionPlanner
                     return;
 
                 case Opcode.Jalr:
+                    bool isDirect = TryTarget(pc, in i, out target);
                     if (i.Rd != 0)
                     {
                         _entries.Add(next);
-                        _returns[next] = next;
+                        _returns[next] = isDirect ? target : next;
                         Start(next);
+                    }
+
+                    if (isDirect)
+                    {
+                        if (i.Rd != 0)
+                            _entries.Add(target);
+                        Start(target);
+                        return;
+                    }
+
+                    foreach (ulong seen in _regions.Targets.Of(pc, _pages[PageOf(pc)].Physical | (pc & 0xFFF)))
+                    {
+                        if (PageOf(seen) < 0)
+                            continue;
+                        _targets.Add(seen);
+                        _entries.Add(seen);
+                        Start(seen);
                     }
 
                     return;
@@ -115,7 +143,17 @@ internal sealed unsafe class RegionPlanner
         }
     }
 
-    private bool Split(ulong pc) => _starts.Contains(pc) || (_starts.Count < RegionPlan.MaxBlocks && _starts.Add(pc));
+    /// <summary>Where a jump through a register leads that auipc set right before it: a far call or jump, as compilers write them.</summary>
+    private bool TryTarget(ulong pc, in Instruction jump, out ulong target)
+    {
+        target = 0;
+        if (jump.Rs1 == 0 || !_decoded.TryGetValue(pc - 4, out Instruction before) || before.Opcode != Opcode.Auipc || before.Rd != jump.Rs1)
+            return false;
+        target = (pc - 4 + (ulong)(long)before.Immediate + (ulong)(long)jump.Immediate) & ~1UL;
+        return true;
+    }
+
+    private bool Split(ulong pc) => _starts.Contains(pc) || (_starts.Count < _mostBlocks && _starts.Add(pc));
 
     /// <summary>Whether a branch was ever taken to an address: then a block of the code cache, or of another region, begins there.</summary>
     private bool WasExecuted(ulong pc)
@@ -184,7 +222,6 @@ internal sealed unsafe class RegionPlanner
             var block = new PlanBlock
             {
                 Pc = start,
-                Physical = _pages[page].Physical | (start & 0xFFF),
                 Page = page,
                 SecondPage = Straddles(start, _decoded[start].Length) ? PageOf(start + 2) : -1,
             };
@@ -194,6 +231,7 @@ internal sealed unsafe class RegionPlanner
             {
                 Instruction i = _decoded[pc];
                 block.Instructions.Add(i);
+                block.LastPc = pc;
                 ulong target = pc + (ulong)(long)i.Immediate;
                 pc += i.Length;
                 block.Next = EdgeTo(pc);
@@ -206,7 +244,9 @@ internal sealed unsafe class RegionPlanner
 
                 if (i.Opcode is Opcode.Jal or Opcode.Jalr)
                 {
-                    block.End = i.Opcode == Opcode.Jal ? BlockEnd.Jumps : BlockEnd.JumpsToRegister;
+                    // The register is known only where nobody jumps between the two.
+                    bool isDirect = i.Opcode == Opcode.Jal || (block.Instructions is [.., { Opcode: Opcode.Auipc }, _] && TryTarget(block.LastPc, in i, out target));
+                    block.End = isDirect ? BlockEnd.Jumps : BlockEnd.JumpsToRegister;
                     block.Taken = EdgeTo(target);
                     break;
                 }
@@ -221,7 +261,10 @@ internal sealed unsafe class RegionPlanner
     }
 
     /// <summary>Loops, functions and what calls return to can be entered from outside: where the interpreter took over, it soon meets one.</summary>
-    /// <remarks>Few of them are where indirect jumps of the region itself lead: the more do, the more of the JIT's time the region takes.</remarks>
+    /// <remarks>
+    /// Few of them are where indirect jumps of the region itself lead: the more do, the more of the JIT's time the region takes. Those
+    /// that such jumps were seen to lead to are.
+    /// </remarks>
     private void MarkEntries(List<PlanBlock> blocks, Dictionary<ulong, int> indexes)
     {
         for (int i = 0; i < blocks.Count; i++)
@@ -233,14 +276,17 @@ internal sealed unsafe class RegionPlanner
 
         int entries = 0;
         int targets = 0;
+        int jumps = 0;
         foreach (PlanBlock block in blocks)
         {
+            if (block.End == BlockEnd.JumpsToRegister)
+                block.Jump = jumps++;
             if (!_entries.Contains(block.Pc))
                 continue;
             block.Entry = entries++;
 
             // What was called out of the region returns from outside.
-            if (block.Pc == _seed || (_returns.TryGetValue(block.Pc, out ulong called) && indexes.ContainsKey(called)))
+            if (block.Pc == _seed || _targets.Contains(block.Pc) || (_returns.TryGetValue(block.Pc, out ulong called) && indexes.ContainsKey(called)))
                 block.Target = targets++;
         }
     }

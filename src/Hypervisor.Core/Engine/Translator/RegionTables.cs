@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Hypervisor.Core.Engine.Interpreter;
+using Hypervisor.Core.Engine.Interpreter.Vector;
 using Hypervisor.Core.Isa;
 using unsafe Next = delegate*<Hypervisor.Core.Engine.Interpreter.Op*, Hypervisor.Core.Hart.HartState*, Hypervisor.Core.Memory.TlbEntry*, long, void>;
 
@@ -7,38 +8,32 @@ namespace Hypervisor.Core.Engine.Translator;
 
 internal sealed unsafe partial class RegionCompiler
 {
-    /// <summary>The native memory of a region: its cell, pages, targets of indirect jumps, and places in mid-block where it is left.</summary>
+    /// <summary>The native memory that compiled code reads: targets of indirect jumps, ops for the interpreter, and places where it is left.</summary>
     private sealed class Tables
     {
         private const int MostHash = 1024;
 
         private readonly RegionPlan _plan;
-        private readonly nint _start;
         private readonly Op* _steps;
-        private int _usedSteps;
+        private int _usedSlots;
 
-        public Tables(RegionPlan plan, int windows)
+        public Tables(RegionPlan plan)
         {
             _plan = plan;
-            int pages = plan.Pages.Count * 16;
             HashSize = 16;
             while (HashSize < MostHash && !IsPerfect(HashSize))
                 HashSize *= 2;
-            int bytes = sizeof(RegionCell) + pages + windows * sizeof(long) + HashSize * sizeof(RegionTarget)
-                + plan.Blocks.Sum(block => block.Instructions.Count(i => NeedsStep(i.Opcode))) * 2 * sizeof(Op);
-            _start = (nint)NativeMemory.AllocZeroed((nuint)bytes);
-            Cell = _start;
-            Misses = _start + sizeof(RegionCell) + pages;
-            Targets = Misses + windows * sizeof(long);
+            int bytes = HashSize * sizeof(RegionTarget)
+                + plan.Blocks.Sum(block => block.Instructions.Sum(i => StepSlots(i.Opcode))) * sizeof(Op);
+            Targets = (nint)NativeMemory.AllocZeroed((nuint)bytes);
             _steps = (Op*)(Targets + HashSize * sizeof(RegionTarget));
         }
 
-        public nint Cell { get; }
-
+        /// <summary>The hash table of <see cref="RegionTarget"/>, and where all but the leaves begins.</summary>
         public nint Targets { get; }
 
-        /// <summary>How often each window was left for another page.</summary>
-        public nint Misses { get; }
+        /// <summary>The places of <see cref="RegionLeave"/>, when all are known.</summary>
+        public nint Leaves { get; private set; }
 
         public int HashSize { get; private set; }
 
@@ -46,9 +41,18 @@ internal sealed unsafe partial class RegionCompiler
         public nint Step(in Instruction i)
         {
             bool dynamic = BlockBuilder.RoundsByMode(i.Opcode) && i.RoundingMode == 7;
-            Op* op = _steps + 2 * _usedSteps++;
+            Op* op = Reserve(i.Opcode);
             op[0] = BlockBuilder.Plain(in i, _plan.Handlers.Single(i.Opcode, dynamic), 0);
             op[1] = new Op { Handler = (nint)(Next)(&RegionExits.Return) };
+            return (nint)op;
+        }
+
+        /// <summary>The op of a vector instruction, and behind it its kernels.</summary>
+        public nint Vector(in Instruction i)
+        {
+            Op* op = Reserve(i.Opcode);
+            op[0] = BlockBuilder.Vector(in i, 0, 0);
+            _plan.Handlers.KernelsOf(i.Opcode).CopyTo(new Span<nint>(op + 1, VectorOp.Kinds));
             return (nint)op;
         }
 
@@ -57,23 +61,12 @@ internal sealed unsafe partial class RegionCompiler
         {
             RegionLeave* places = (RegionLeave*)NativeMemory.Alloc((nuint)Math.Max(1, leaves.Count), (nuint)sizeof(RegionLeave));
             CollectionsMarshal.AsSpan(leaves).CopyTo(new Span<RegionLeave>(places, leaves.Count));
-            ((RegionCell*)Cell)->Leaves = places;
-            return (nint)places;
+            return Leaves = (nint)places;
         }
 
-        /// <summary>Fills the tables, which are then the region's.</summary>
-        public nint Finish()
+        /// <summary>Fills the tables, which are then the code's.</summary>
+        public void Finish()
         {
-            var cell = (RegionCell*)Cell;
-            cell->PageCount = (ulong)_plan.Pages.Count;
-            cell->Pages = (ulong*)(cell + 1);
-            cell->Misses = (long*)Misses;
-            for (int i = 0; i < _plan.Pages.Count; i++)
-            {
-                cell->Pages[2 * i] = _plan.Pages[i].Virtual;
-                cell->Pages[2 * i + 1] = _plan.Pages[i].Physical;
-            }
-
             var targets = new Span<RegionTarget>((void*)Targets, HashSize);
             targets.Fill(new RegionTarget { Pc = 1 });
             foreach (PlanBlock block in _plan.Blocks)
@@ -83,8 +76,16 @@ internal sealed unsafe partial class RegionCompiler
                 if (block.Target >= 0 && target.Pc == 1)
                     target = new RegionTarget { Pc = block.Pc, Number = (ulong)block.Target, PageBit = 1UL << block.Page };
             }
+        }
 
-            return _start;
+        /// <summary>How much memory an instruction has that the interpreter's code does, in ops.</summary>
+        private static int StepSlots(Opcode opcode) => NeedsStep(opcode) ? 2 : IsVector(opcode) ? 1 + VectorOp.Kinds * sizeof(nint) / sizeof(Op) : 0;
+
+        private Op* Reserve(Opcode opcode)
+        {
+            Op* op = _steps + _usedSlots;
+            _usedSlots += StepSlots(opcode);
+            return op;
         }
 
         private static int Hash(ulong pc, int size) => (int)((pc >> 1 ^ pc >> 12) & (ulong)(size - 1));

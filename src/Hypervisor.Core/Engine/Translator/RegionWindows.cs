@@ -68,6 +68,20 @@ internal sealed class RegionWindows
     /// <summary>Addresses of a window's accesses.</summary>
     public IReadOnlyList<ulong> SitesOf(int window) => _sites[window];
 
+    /// <summary>Whether an access with one of some addresses has a window.</summary>
+    public bool HasAny(IReadOnlySet<ulong> sites)
+    {
+        if (sites.Count == 0)
+            return false;
+        foreach (List<ulong> window in _sites)
+        {
+            if (sites.Overlaps(window))
+                return true;
+        }
+
+        return false;
+    }
+
     /// <summary>The window of an access; -1 for none.</summary>
     public int Of(int block, int instruction) => _bySite.GetValueOrDefault((block, instruction), -1);
 }

@@ -15,6 +15,12 @@ internal sealed record TranslatorSettings
     /// </summary>
     public long Grace { get; init; }
 
+    /// <summary>The grace of a code cache: longer where traces are host code already, as what compiling wins is less.</summary>
+    public long GraceOf(CodeCache code) => code.Traces is null ? Grace : 2 * Grace;
+
+    /// <summary>Looks that must find the same block of a code cache, for the same reason.</summary>
+    public int HotSamplesOf(CodeCache code) => code.Traces is null ? HotSamples : 4 * HotSamples;
+
     /// <summary>Whether code is translated on another thread, while the guest goes on; if not, at once.</summary>
     public bool Background { get; init; } = true;
 
@@ -23,6 +29,9 @@ internal sealed record TranslatorSettings
 
     /// <summary>Guest instructions that a machine's translated code may hold for each host thread, before the oldest goes.</summary>
     public int Capacity { get; init; } = 200_000;
+
+    /// <summary>Guest instructions that translated code may hold for all guests of an engine, before what was not taken into use for longest goes.</summary>
+    public int SharedCapacity { get; init; } = 400_000;
 
     /// <summary>
     /// For guests of whom nothing is known: what translating costs is spent when interpreting has cost as much. Who ends before has

@@ -24,15 +24,20 @@ internal interface IDouble2 { static abstract ulong Apply(ulong a, ulong b, int 
 
 internal interface ISingle2 { static abstract uint Apply(uint a, uint b, int rm, ref uint flags); }
 
-internal readonly unsafe struct Double2<F, R> : IStep where F : struct, IDouble2 where R : struct, IRounding
+internal readonly unsafe struct Double2<F, R> : IFusable where F : struct, IDouble2 where R : struct, IRounding
 {
+    public static bool CanFail => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
+    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb) => ExecuteAt(op, 0, s, tlb);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool ExecuteAt(Op* op, int at, HartState* s, TlbEntry* tlb)
     {
-        uint rm = R.Mode(op, s);
+        uint rm = R.Mode(op + at, s);
         if (rm > 4 || s->FpEnabled == 0)
             return false;
-        F(s)[op->Rd] = F.Apply(F(s)[op->Rs1], F(s)[op->Rs2], (int)rm, ref s->Fflags);
+        F(s)[op[at].Rd] = F.Apply(F(s)[op[at].Rs1], F(s)[op[at].Rs2], (int)rm, ref s->Fflags);
         s->FpDirty = 1;
         return true;
     }
@@ -76,16 +81,21 @@ internal readonly struct Msub : IFusedSigns { public static bool NegateProduct =
 internal readonly struct Nmsub : IFusedSigns { public static bool NegateProduct => true; public static bool NegateAddend => false; }
 internal readonly struct Nmadd : IFusedSigns { public static bool NegateProduct => true; public static bool NegateAddend => true; }
 
-internal readonly unsafe struct FusedD<G, R> : IStep where G : struct, IFusedSigns where R : struct, IRounding
+internal readonly unsafe struct FusedD<G, R> : IFusable where G : struct, IFusedSigns where R : struct, IRounding
 {
+    public static bool CanFail => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
+    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb) => ExecuteAt(op, 0, s, tlb);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool ExecuteAt(Op* op, int at, HartState* s, TlbEntry* tlb)
     {
-        uint rm = R.Mode(op, s);
+        uint rm = R.Mode(op + at, s);
         if (rm > 4 || s->FpEnabled == 0)
             return false;
-        F(s)[op->Rd] = Fp64.MulAdd(
-            F(s)[op->Rs1], F(s)[op->Rs2], F(s)[op->Imm >> 8], G.NegateProduct, G.NegateAddend, (int)rm, ref s->Fflags);
+        F(s)[op[at].Rd] = Fp64.MulAdd(
+            F(s)[op[at].Rs1], F(s)[op[at].Rs2], F(s)[op[at].Imm >> 8], G.NegateProduct, G.NegateAddend, (int)rm, ref s->Fflags);
         s->FpDirty = 1;
         return true;
     }

@@ -13,45 +13,65 @@ internal interface IBinary
 }
 
 /// <summary>rd = f(rs1, rs2).</summary>
-internal readonly unsafe struct Rrr<F> : IStep where F : struct, IBinary
+internal readonly unsafe struct Rrr<F> : IFusable where F : struct, IBinary
 {
+    public static bool CanFail => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
+    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb) => ExecuteAt(op, 0, s, tlb);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool ExecuteAt(Op* op, int at, HartState* s, TlbEntry* tlb)
     {
-        X(s)[op->Rd] = F.Apply(X(s)[op->Rs1], X(s)[op->Rs2]);
+        X(s)[op[at].Rd] = F.Apply(X(s)[op[at].Rs1], X(s)[op[at].Rs2]);
         return true;
     }
 }
 
 /// <summary>rd = f(rs1, immediate).</summary>
-internal readonly unsafe struct Rri<F> : IStep where F : struct, IBinary
+internal readonly unsafe struct Rri<F> : IFusable where F : struct, IBinary
 {
+    public static bool CanFail => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
+    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb) => ExecuteAt(op, 0, s, tlb);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool ExecuteAt(Op* op, int at, HartState* s, TlbEntry* tlb)
     {
-        X(s)[op->Rd] = F.Apply(X(s)[op->Rs1], (ulong)(long)op->Imm);
+        X(s)[op[at].Rd] = F.Apply(X(s)[op[at].Rs1], (ulong)(long)op[at].Imm);
         return true;
     }
 }
 
 /// <summary>rd = immediate (lui, and auipc or a link address that fits).</summary>
-internal readonly unsafe struct Constant : IStep
+internal readonly unsafe struct Constant : IFusable
 {
+    public static bool CanFail => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
+    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb) => ExecuteAt(op, 0, s, tlb);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool ExecuteAt(Op* op, int at, HartState* s, TlbEntry* tlb)
     {
-        X(s)[op->Rd] = (ulong)(long)op->Imm;
+        X(s)[op[at].Rd] = (ulong)(long)op[at].Imm;
         return true;
     }
 }
 
 /// <summary>rd = rs1 (addi rd, rs1, 0).</summary>
-internal readonly unsafe struct Move : IStep
+internal readonly unsafe struct Move : IFusable
 {
+    public static bool CanFail => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
+    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb) => ExecuteAt(op, 0, s, tlb);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool ExecuteAt(Op* op, int at, HartState* s, TlbEntry* tlb)
     {
-        X(s)[op->Rd] = X(s)[op->Rs1];
+        X(s)[op[at].Rd] = X(s)[op[at].Rs1];
         return true;
     }
 }

@@ -36,36 +36,37 @@ internal readonly unsafe struct StoreW : IStore { public static uint Size => 4; 
 internal readonly unsafe struct StoreD : IStore { public static uint Size => 8; public static void Write(byte* p, ulong v) => *(ulong*)p = v; }
 
 /// <summary>The one way a handler reaches guest memory: an entry that hit, for an access that is aligned.</summary>
+/// <remarks>Entries are reached by their distance from the TLB's start, which the JIT folds into the accesses; a pointer would be one instruction more.</remarks>
 internal static unsafe class FastPath
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(TlbEntry* tlb, ulong address, uint size, out byte* host)
     {
-        TlbEntry* entry = Tlb.LoadEntry(tlb, address);
-        host = (byte*)(address + (ulong)entry->Addend);
-        return entry->Tag == (address & (~0xFFFUL | (size - 1)));
+        nuint place = Tlb.PlaceOf(address);
+        host = (byte*)(address + *(ulong*)((byte*)tlb + place + Tlb.AddendOffset));
+        return *(ulong*)((byte*)tlb + place) == (address & (~0xFFFUL | (size - 1)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryStore(TlbEntry* tlb, ulong address, uint size, out byte* host)
     {
-        TlbEntry* entry = Tlb.StoreEntry(tlb, address);
-        host = (byte*)(address + (ulong)entry->Addend);
-        return entry->Tag == (address & (~0xFFFUL | (size - 1)));
+        nuint place = Tlb.PlaceOf(address);
+        host = (byte*)(address + *(ulong*)((byte*)tlb + place + (Tlb.StoreOffset + Tlb.AddendOffset)));
+        return *(ulong*)((byte*)tlb + place + Tlb.StoreOffset) == (address & (~0xFFFUL | (size - 1)));
     }
 }
 
-/// <summary>Two accesses of one size with one base register, done where both hit one entry; otherwise nothing is done.</summary>
-internal static unsafe class TwoAccesses
+/// <summary>Two or three accesses of one size with one base register, done where all hit one entry; otherwise nothing is done.</summary>
+internal static unsafe class JoinedAccesses
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryLoad<T>(Op* op, HartState* s, TlbEntry* tlb) where T : struct, ILoad
+    public static bool TryLoad2<T>(Op* op, HartState* s, TlbEntry* tlb) where T : struct, ILoad
     {
         ulong start = X(s)[op->Rs1];
         ulong first = start + (ulong)(long)op->Imm;
         ulong second = start + (ulong)(long)op[1].Imm;
         TlbEntry* entry = Tlb.LoadEntry(tlb, first);
-        if (Misses(entry, first, second, T.Size))
+        if (Misses(entry, first, first ^ second, T.Size))
             return false;
         nint addend = entry->Addend;
         X(s)[op->Rd] = T.Read((byte*)(first + (ulong)addend));
@@ -74,13 +75,30 @@ internal static unsafe class TwoAccesses
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryStore<T>(Op* op, HartState* s, TlbEntry* tlb) where T : struct, IStore
+    public static bool TryLoad3<T>(Op* op, HartState* s, TlbEntry* tlb) where T : struct, ILoad
+    {
+        ulong start = X(s)[op->Rs1];
+        ulong first = start + (ulong)(long)op->Imm;
+        ulong second = start + (ulong)(long)op[1].Imm;
+        ulong third = start + (ulong)(long)op[2].Imm;
+        TlbEntry* entry = Tlb.LoadEntry(tlb, first);
+        if (Misses(entry, first, (first ^ second) | (first ^ third), T.Size))
+            return false;
+        nint addend = entry->Addend;
+        X(s)[op->Rd] = T.Read((byte*)(first + (ulong)addend));
+        X(s)[op[1].Rd] = T.Read((byte*)(second + (ulong)addend));
+        X(s)[op[2].Rd] = T.Read((byte*)(third + (ulong)addend));
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryStore2<T>(Op* op, HartState* s, TlbEntry* tlb) where T : struct, IStore
     {
         ulong start = X(s)[op->Rs1];
         ulong first = start + (ulong)(long)op->Imm;
         ulong second = start + (ulong)(long)op[1].Imm;
         TlbEntry* entry = Tlb.StoreEntry(tlb, first);
-        if (Misses(entry, first, second, T.Size))
+        if (Misses(entry, first, first ^ second, T.Size))
             return false;
         nint addend = entry->Addend;
         T.Write((byte*)(first + (ulong)addend), X(s)[op->Rs2]);
@@ -88,37 +106,64 @@ internal static unsafe class TwoAccesses
         return true;
     }
 
-    /// <summary>The second address is in the page of the first and as aligned as it: one test for the two.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool Misses(TlbEntry* entry, ulong first, ulong second, uint size)
+    public static bool TryStore3<T>(Op* op, HartState* s, TlbEntry* tlb) where T : struct, IStore
+    {
+        ulong start = X(s)[op->Rs1];
+        ulong first = start + (ulong)(long)op->Imm;
+        ulong second = start + (ulong)(long)op[1].Imm;
+        ulong third = start + (ulong)(long)op[2].Imm;
+        TlbEntry* entry = Tlb.StoreEntry(tlb, first);
+        if (Misses(entry, first, (first ^ second) | (first ^ third), T.Size))
+            return false;
+        nint addend = entry->Addend;
+        T.Write((byte*)(first + (ulong)addend), X(s)[op->Rs2]);
+        T.Write((byte*)(second + (ulong)addend), X(s)[op[1].Rs2]);
+        T.Write((byte*)(third + (ulong)addend), X(s)[op[2].Rs2]);
+        return true;
+    }
+
+    /// <summary>Whether the first address misses, or another, which differs from it in some bits, is of another page or less aligned: one test for all.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool Misses(TlbEntry* entry, ulong first, ulong differing, uint size)
     {
         ulong mask = ~0xFFFUL | (size - 1);
-        return (((first & mask) ^ entry->Tag) | ((first ^ second) & mask)) != 0;
+        return (((first & mask) ^ entry->Tag) | (differing & mask)) != 0;
     }
 }
 
 /// <summary>rd = memory[rs1 + immediate].</summary>
-internal readonly unsafe struct Load<T> : IStep where T : struct, ILoad
+internal readonly unsafe struct Load<T> : IFusable where T : struct, ILoad
 {
+    public static bool CanFail => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
+    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb) => ExecuteAt(op, 0, s, tlb);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool ExecuteAt(Op* op, int at, HartState* s, TlbEntry* tlb)
     {
-        if (!FastPath.TryLoad(tlb, X(s)[op->Rs1] + (ulong)(long)op->Imm, T.Size, out byte* host))
+        if (!FastPath.TryLoad(tlb, X(s)[op[at].Rs1] + (ulong)(long)op[at].Imm, T.Size, out byte* host))
             return false;
-        X(s)[op->Rd] = T.Read(host);
+        X(s)[op[at].Rd] = T.Read(host);
         return true;
     }
 }
 
 /// <summary>memory[rs1 + immediate] = rs2.</summary>
-internal readonly unsafe struct Store<T> : IStep where T : struct, IStore
+internal readonly unsafe struct Store<T> : IFusable where T : struct, IStore
 {
+    public static bool CanFail => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
+    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb) => ExecuteAt(op, 0, s, tlb);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool ExecuteAt(Op* op, int at, HartState* s, TlbEntry* tlb)
     {
-        if (!FastPath.TryStore(tlb, X(s)[op->Rs1] + (ulong)(long)op->Imm, T.Size, out byte* host))
+        if (!FastPath.TryStore(tlb, X(s)[op[at].Rs1] + (ulong)(long)op[at].Imm, T.Size, out byte* host))
             return false;
-        T.Write(host, X(s)[op->Rs2]);
+        T.Write(host, X(s)[op[at].Rs2]);
         return true;
     }
 }
@@ -151,14 +196,19 @@ internal readonly unsafe struct LoadFloat : IStep
     }
 }
 
-internal readonly unsafe struct LoadDouble : IStep
+internal readonly unsafe struct LoadDouble : IFusable
 {
+    public static bool CanFail => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb)
+    public static bool Execute(Op* op, HartState* s, TlbEntry* tlb) => ExecuteAt(op, 0, s, tlb);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool ExecuteAt(Op* op, int at, HartState* s, TlbEntry* tlb)
     {
-        if (!FastPath.TryLoad(tlb, X(s)[op->Rs1] + (ulong)(long)op->Imm, 8, out byte* host) || s->FpEnabled == 0)
+        if (!FastPath.TryLoad(tlb, X(s)[op[at].Rs1] + (ulong)(long)op[at].Imm, 8, out byte* host) || s->FpEnabled == 0)
             return false;
-        F(s)[op->Rd] = *(ulong*)host;
+        F(s)[op[at].Rd] = *(ulong*)host;
         s->FpDirty = 1;
         return true;
     }

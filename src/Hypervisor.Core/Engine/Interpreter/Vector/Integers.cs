@@ -61,12 +61,31 @@ internal static unsafe class Comparisons
     {
         if (!VectorRules.ToMask(op, s))
             return false;
-        byte* bits = stackalloc byte[MaskBits.Bytes];
+        byte* kept = stackalloc byte[MaskBits.Bytes];
         int count = (int)s->Vl;
         T* a = (T*)VectorOp.Register(s, op->Rs2);
         T scalar;
         T* b = VectorOp.Operand(op, s, &scalar, out nint step);
+
+        // Whole bytes go straight to where they belong: over an operand, only over elements that were compared already.
+        byte* d = VectorOp.Register(s, op->Rd);
+        byte* mask = VectorOp.Mask(op, s);
+        bool isWhole = mask == null && s->Vstart == 0 && (count & 7) == 0;
+        byte* bits = isWhole ? d : kept;
         int i = 0;
+        for (; Vector128.IsHardwareAccelerated && count - i >= 64; i += 64)
+        {
+            // One word, which vfirst.m will read as one.
+            ulong found = 0;
+            for (int k = 0; k < 64; k += Vector128<T>.Count)
+            {
+                Vector128<T> right = step != 0 ? Vector128.Load(b + i + k) : Vector128.Create(scalar);
+                found |= (ulong)F.Compare(Vector128.Load(a + i + k), right).ExtractMostSignificantBits() << k;
+            }
+
+            *(ulong*)(bits + (i >> 3)) = found;
+        }
+
         for (; Vector128.IsHardwareAccelerated && count - i >= 16; i += 16)
         {
             uint found = 0;
@@ -87,7 +106,8 @@ internal static unsafe class Comparisons
             bits[i >> 3] = (byte)eight;
         }
 
-        MaskBits.Store(VectorOp.Register(s, op->Rd), bits, VectorOp.Mask(op, s), (int)s->Vstart, count);
+        if (!isWhole)
+            MaskBits.Store(d, bits, mask, (int)s->Vstart, count);
         return VectorOp.Done(s);
     }
 

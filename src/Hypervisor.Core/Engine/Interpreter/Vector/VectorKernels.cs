@@ -13,9 +13,11 @@ internal static unsafe partial class VectorKernels
 {
     private const int IllegalType = VectorUnit.IllegalType;
 
-    /// <summary>The kernel of an instruction for elements of 2^width bytes, or for an illegal type.</summary>
+    /// <summary>The kernel of an instruction for elements of 2^width bytes, for an illegal type, or where vectors are off.</summary>
     public static nint Find(Opcode opcode, int width)
     {
+        if (width == VectorUnit.Off)
+            return P(&Illegal);
         nint kernel = Always(opcode);
         if (kernel == 0 && width != IllegalType)
             kernel = opcode <= Opcode.Vsoxei64V ? Memory(opcode) : OfWidth(opcode, width);

@@ -81,11 +81,11 @@ internal static unsafe class VectorMemory
 
     /// <summary>Bytes from or to a register group, by host vectors where there are enough of them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Move(byte* to, byte* from, uint bytes)
+    public static void Move(byte* to, byte* from, ulong bytes)
     {
         if (Vector256.IsHardwareAccelerated && bytes >= 32 && (bytes & 31) == 0)
         {
-            for (uint i = 0; i < bytes; i += 32)
+            for (ulong i = 0; i < bytes; i += 32)
                 Vector256.Store(Vector256.Load(from + i), to + i);
             return;
         }
@@ -96,7 +96,7 @@ internal static unsafe class VectorMemory
             return;
         }
 
-        Unsafe.CopyBlockUnaligned(to, from, bytes);
+        Unsafe.CopyBlockUnaligned(to, from, (uint)bytes);
     }
 
     public static bool LoadStrided(Op* op, HartState* s, TlbEntry* tlb) => Strided(op, s, tlb, store: false);

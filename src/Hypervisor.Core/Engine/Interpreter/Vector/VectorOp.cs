@@ -15,7 +15,7 @@ namespace Hypervisor.Core.Engine.Interpreter.Vector;
 /// </summary>
 internal static unsafe class VectorOp
 {
-    /// <summary>Kernels of an operation: one for each element width, and one for a type that is illegal.</summary>
+    /// <summary>Kernels of an operation: one for each element width, and those that refuse: for an illegal type, and where vectors are off.</summary>
     public const int Kinds = 8;
 
     private const int KernelMask = 0xFFF;
