@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using Hypervisor.Core.Scheduling;
+
 namespace Hypervisor.Core.Machine;
 
 /// <summary>Real time: a thread for each physical CPU and one for timers, which fire at most a millisecond late.</summary>
@@ -15,8 +18,9 @@ public sealed partial class HypervisorHost
     private readonly List<Thread> _threads = [];
 
     // An event, not a semaphore that spins before it waits: nearly every wait here is long, and the spinning would take a
-    // processor from the guests.
-    private readonly AutoResetEvent _timerSignal = new(false);
+    // processor from the guests. It is made with the timer thread, which is started when the first timer is armed.
+    private AutoResetEvent? _timerSignal;
+    private bool _started;
     private long _timersLookAt = long.MaxValue;
     private SemaphoreSlim[] _cpuSignals = [];
     private volatile bool _stopping;
@@ -33,8 +37,13 @@ public sealed partial class HypervisorHost
         for (int i = 0; i < _cpus.Length; i++)
             _cpuSignals[i] = new SemaphoreSlim(0);
         foreach (PhysicalCpu cpu in _cpus)
-            StartThread($"pCPU {cpu.Number}", () => RunCpu(cpu));
-        StartThread("timers", RunTimers);
+            StartThread("pCPU " + cpu.Number, () => RunCpu(cpu));
+        using (_gate.Enter())
+        {
+            _started = true;
+            if (_timersLookAt != long.MaxValue)
+                StartTimers();
+        }
     }
 
     /// <summary>Waits until a machine has ended.</summary>
@@ -85,11 +94,15 @@ public sealed partial class HypervisorHost
         {
             // One slice is closed and the next one begun at one moment under one lock.
             VCpu? vcpu;
-            lock (_gate)
+            using (_gate.Enter())
             {
                 long now = CurrentTime();
                 if (ran is not null)
+                {
+                    TellOfWake(cpu, ran, now);
                     EndSlice(cpu, ran, end, retired, start, now);
+                }
+
                 ran = null;
                 if (_stopping)
                     return;
@@ -97,12 +110,14 @@ public sealed partial class HypervisorHost
                 vcpu = PickFor(cpu, start);
                 if (vcpu is not null && HasMoreVCpusThanCpus)
                     RealTimerArmed(cpu.SliceEnd + Overrun);
+                if (vcpu is not null)
+                    vcpu.MayPutOffWakes = IsNoneIdle();
             }
 
             if (vcpu is null)
             {
                 _cpuSignals[cpu.Number].Wait(TimeSpan.FromMilliseconds(100));
-                lock (_gate)
+                using (_gate.Enter())
                 {
                     cpu.IdleNanoseconds += CurrentTime() - start;
                     cpu.IsIdle = false;
@@ -123,7 +138,33 @@ public sealed partial class HypervisorHost
         }
     }
 
+    /// <summary>Whether every CPU runs something, so that nobody would begin at once with what is woken. Under the lock.</summary>
+    private bool IsNoneIdle()
+    {
+        foreach (PhysicalCpu cpu in _cpus)
+        {
+            if (cpu.Current is null)
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Tells the policy of a waking that a vCPU put off: its CPU picks next in any case. Under the lock.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void TellOfWake(PhysicalCpu cpu, VCpu vcpu, long now)
+    {
+        if (vcpu.PutOffWake is not { } woken)
+            return;
+        vcpu.PutOffWake = null;
+        if (woken.Status == VCpuStatus.Blocked)
+            Kick(new CpuSet(Awaken(woken, now).Bits & ~(1UL << cpu.Number)), now);
+        else
+            NoteWake(woken);
+    }
+
     /// <summary>A vCPU came out of a slice that began at some time. Under the lock.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void EndSlice(PhysicalCpu cpu, VCpu vcpu, SliceEnd end, long retired, long start, long now)
     {
         long used = Math.Max(1, now - start);
@@ -152,7 +193,7 @@ public sealed partial class HypervisorHost
         {
             Action? due;
             long wait;
-            lock (_gate)
+            using (_gate.Enter())
             {
                 long now = CurrentTime();
                 due = _timers.TakeDue(now);
@@ -164,7 +205,7 @@ public sealed partial class HypervisorHost
             if (due is not null)
                 due();
             else
-                _timerSignal.WaitOne((int)wait); // The system's waits count milliseconds: rounded up, for nobody to spin.
+                _timerSignal!.WaitOne((int)wait); // The system's waits count milliseconds: rounded up, for nobody to spin.
         }
     }
 
@@ -192,8 +233,18 @@ public sealed partial class HypervisorHost
         if (deadline < _timersLookAt)
         {
             _timersLookAt = deadline;
-            _timerSignal.Set();
+            StartTimers();
+            _timerSignal?.Set();
         }
+    }
+
+    /// <summary>Starts the timer thread where it does not run yet and may. Under the lock.</summary>
+    private void StartTimers()
+    {
+        if (_timerSignal is not null || !_started || _stopping)
+            return;
+        _timerSignal = new AutoResetEvent(false);
+        StartThread("timers", RunTimers);
     }
 
     private void Signal(PhysicalCpu cpu)
@@ -204,17 +255,30 @@ public sealed partial class HypervisorHost
 
     private void WaitUntilStopped(VirtualMachine machine)
     {
-        while (machine.VCpus.Any(vcpu => vcpu.SchedulingId >= 0) && _threads.Count != 0 && _failure is null)
+        while (IsKnown(machine) && _threads.Count != 0 && _failure is null)
             Thread.Sleep(1);
+    }
+
+    private static bool IsKnown(VirtualMachine machine)
+    {
+        foreach (VCpu vcpu in machine.VCpus)
+        {
+            if (vcpu.SchedulingId >= 0)
+                return true;
+        }
+
+        return false;
     }
 
     private void StopThreads()
     {
-        _stopping = true;
-        _timerSignal.Set();
+        // From here on nobody starts the timer thread.
+        using (_gate.Enter())
+            _stopping = true;
+        _timerSignal?.Set();
         foreach (PhysicalCpu cpu in _cpus)
         {
-            lock (_gate)
+            using (_gate.Enter())
                 cpu.Current?.Kick();
             Signal(cpu);
         }

@@ -101,7 +101,7 @@ public sealed partial class HypervisorHost
     /// <summary>Runs guest code up to a moment, or to the end of the slice.</summary>
     private void Continue(PhysicalCpu cpu, VCpu vcpu, long horizon)
     {
-        if (cpu.LocalTime >= cpu.StopAt || vcpu.Machine.Exit is not null)
+        if (cpu.LocalTime >= cpu.StopAt || vcpu.Machine.HasEnded)
         {
             cpu.EndedBy = SliceEnd.Attention;
             return;

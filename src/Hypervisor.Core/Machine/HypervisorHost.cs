@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Hypervisor.Core.Scheduling;
 using Hypervisor.Core.Time;
 
@@ -16,7 +17,7 @@ public sealed partial class HypervisorHost : IDisposable
 {
     private readonly HostOptions _options;
     private readonly IScheduler _scheduler;
-    private readonly Lock _gate = new();
+    private readonly LightLock _gate = new();
     private readonly TimerQueue _timers = new();
     private readonly PhysicalCpu[] _cpus;
     private readonly List<VCpu?> _vcpus = [];
@@ -71,7 +72,7 @@ public sealed partial class HypervisorHost : IDisposable
     {
         get
         {
-            lock (_gate)
+            using (_gate.Enter())
                 return [.. _machines];
         }
     }
@@ -87,7 +88,7 @@ public sealed partial class HypervisorHost : IDisposable
     {
         if (parameters.Group is null && _scheduler.Name.StartsWith(Schedulers.GangPrefix, StringComparison.Ordinal))
             parameters = parameters with { Group = new SchedulingGroup(machine.Name) { Weight = parameters.Weight } };
-        lock (_gate)
+        using (_gate.Enter())
         {
             machine.Group = parameters.Group;
             _machines.Add(machine);
@@ -114,7 +115,7 @@ public sealed partial class HypervisorHost : IDisposable
     /// <summary>Changes weight, slice or affinity of a vCPU on this host. Its machine stays in its group.</summary>
     public void SetParameters(VCpu vcpu, SchedulingParameters parameters)
     {
-        lock (_gate)
+        using (_gate.Enter())
         {
             if (vcpu.SchedulingId < 0)
                 return;
@@ -154,7 +155,7 @@ public sealed partial class HypervisorHost : IDisposable
 
     private void Start(VCpu vcpu, SchedulingParameters parameters)
     {
-        lock (_gate)
+        using (_gate.Enter())
         {
             parameters = parameters with { Group = GroupOf(vcpu, parameters.Group) };
             if (!_freeIds.TryPop(out int id))
@@ -192,25 +193,48 @@ public sealed partial class HypervisorHost : IDisposable
     /// <summary>Something arrived for a vCPU: called by <see cref="VCpu.Wake"/> on any thread.</summary>
     private void Wake(VCpu vcpu)
     {
-        lock (_gate)
+        using (_gate.Enter())
         {
-            if (vcpu.Status == VCpuStatus.Running)
+            if (vcpu.Status == VCpuStatus.Blocked)
             {
-                vcpu.WakePending = true;
-                return;
+                long now = CurrentTime();
+                Kick(Awaken(vcpu, now), now);
             }
-
-            if (vcpu.Status != VCpuStatus.Blocked || vcpu.SchedulingId < 0)
-                return;
-            long now = CurrentTime();
-            vcpu.Status = VCpuStatus.Runnable;
-            vcpu.WaitingSince = now;
-            Kick(_scheduler.Ready(vcpu.SchedulingId, ReadyReason.Woken, Told(now)), now);
+            else
+            {
+                NoteWake(vcpu);
+            }
         }
     }
 
-    /// <summary>Carries out a policy's wish that CPUs pick again. Under the lock.</summary>
+    /// <summary>Something arrived for a vCPU that does not sleep: one that runs comes out, and does not go to sleep then. Under the lock.</summary>
+    private static void NoteWake(VCpu vcpu)
+    {
+        if (vcpu.Status != VCpuStatus.Running)
+            return;
+        vcpu.WakePending = true;
+        vcpu.Kick();
+    }
+
+    /// <summary>A vCPU that sleeps becomes runnable; the CPUs that should pick again. Under the lock.</summary>
+    private CpuSet Awaken(VCpu vcpu, long now)
+    {
+        if (vcpu.SchedulingId < 0)
+            return CpuSet.None;
+        vcpu.Status = VCpuStatus.Runnable;
+        vcpu.WaitingSince = now;
+        return _scheduler.Ready(vcpu.SchedulingId, ReadyReason.Woken, Told(now));
+    }
+
+    /// <summary>Carries out a policy's wish that CPUs pick again: nearly always none. Under the lock.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Kick(CpuSet cpus, long now)
+    {
+        if (!cpus.IsEmpty)
+            KickAll(cpus, now);
+    }
+
+    private void KickAll(CpuSet cpus, long now)
     {
         foreach (PhysicalCpu cpu in _cpus)
         {
@@ -241,7 +265,7 @@ public sealed partial class HypervisorHost : IDisposable
     /// <summary>The time has come at which the policy may have something for an idle CPU.</summary>
     private void LookAgain(PhysicalCpu cpu)
     {
-        lock (_gate)
+        using (_gate.Enter())
         {
             if (cpu.IsIdle)
                 Kick(CpuSet.Of(cpu.Number), CurrentTime());
@@ -297,7 +321,7 @@ public sealed partial class HypervisorHost : IDisposable
         cpu.EndedBy = null;
         cpu.Slices++;
         vcpu.WaitingSince = now;
-        bool stopped = end == SliceEnd.Stopped || vcpu.Machine.Exit is not null;
+        bool stopped = end == SliceEnd.Stopped || vcpu.Machine.HasEnded;
         bool sleeps = !stopped && (end is SliceEnd.Blocked or SliceEnd.Held);
         if (sleeps && (vcpu.WakePending || (end == SliceEnd.Blocked && vcpu.Personality.HasPendingWork(vcpu))))
             end = SliceEnd.Attention;
@@ -336,7 +360,7 @@ public sealed partial class HypervisorHost : IDisposable
 
     private void OnEnded(VirtualMachine machine)
     {
-        lock (_gate)
+        using (_gate.Enter())
         {
             long now = CurrentTime();
             _machines.Remove(machine);
@@ -369,13 +393,13 @@ public sealed partial class HypervisorHost : IDisposable
 
         public int CreateTimer(Action fired)
         {
-            lock (host._gate)
+            using (host._gate.Enter())
                 return host._timers.Create(fired);
         }
 
         public void Arm(int timer, long deadlineNanoseconds)
         {
-            lock (host._gate)
+            using (host._gate.Enter())
             {
                 host._timers.Arm(timer, deadlineNanoseconds);
                 host.TimerArmed(deadlineNanoseconds);
@@ -384,13 +408,13 @@ public sealed partial class HypervisorHost : IDisposable
 
         public void Disarm(int timer)
         {
-            lock (host._gate)
+            using (host._gate.Enter())
                 host._timers.Disarm(timer);
         }
 
         public void DeleteTimer(int timer)
         {
-            lock (host._gate)
+            using (host._gate.Enter())
                 host._timers.Delete(timer);
         }
     }

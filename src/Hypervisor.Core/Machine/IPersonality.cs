@@ -28,8 +28,8 @@ internal interface IPersonality
     string Name { get; }
 
     /// <summary>
-    /// Called when a slice begins: whether the vCPU may run in it. Block keeps it off until it is woken, as a limit on its
-    /// processor time does.
+    /// Called when a slice begins: whether the vCPU may run in it. Any verdict but Resume ends the slice as one of an exit would: Block keeps the
+    /// vCPU off until it is woken, as a limit on its processor time does.
     /// </summary>
     ExitVerdict BeforeSlice(VCpu vcpu);
 

@@ -52,7 +52,11 @@ internal enum SliceEnd : byte
 /// </summary>
 public sealed class VCpu : IDisposable
 {
+    /// <summary>Instructions that a vCPU runs at the most before the host loop is told whom it woke.</summary>
+    private const long LongestPutOff = 1000;
+
     private readonly IExecutionEngine _engine;
+    private IPersonality _personality;
     private int _kicked;
     private int _debugAction;
 
@@ -61,7 +65,7 @@ public sealed class VCpu : IDisposable
         Machine = machine;
         Id = id;
         Hart = hart;
-        Personality = personality;
+        _personality = personality;
         _engine = engine;
     }
 
@@ -85,7 +89,16 @@ public sealed class VCpu : IDisposable
     /// <summary>Address of the next instruction, while the vCPU is not in guest code.</summary>
     internal ulong Pc => Hart.Pc;
 
-    internal IPersonality Personality { get; set; }
+    /// <summary>What its exits mean. Whoever puts another in its place sees all of them: no call is made before it leaves any more.</summary>
+    internal IPersonality Personality
+    {
+        get => _personality;
+        set
+        {
+            _personality = value;
+            Hart.Calls = null;
+        }
+    }
 
     /// <summary>The group it shares CPUs in, within its machine's; null for its machine's itself.</summary>
     internal Scheduling.SchedulingGroup? Group { get; init; }
@@ -111,6 +124,15 @@ public sealed class VCpu : IDisposable
     /// <summary>The host loop's hook for waking: null while the vCPU is on no host loop.</summary>
     internal Action<VCpu>? WakeRequested { get; set; }
 
+    /// <summary>A personality's, set in <see cref="IPersonality.BeforeSlice"/>: the run that follows is prepared already.</summary>
+    internal bool IsPrepared { get; set; }
+
+    /// <summary>The host loop's, for the slice that begins: nobody waits for what this vCPU wakes within the next microseconds.</summary>
+    internal bool MayPutOffWakes { get; set; }
+
+    /// <summary>Whom this vCPU woke, where the host loop is yet to be told. Only on the thread that runs this vCPU.</summary>
+    internal VCpu? PutOffWake { get; set; }
+
     /// <summary>What a debugger wants of the vCPU. Changed by the debugger's thread, and by the vCPU's own where a stop is due.</summary>
     internal DebugAction DebugAction
     {
@@ -135,8 +157,28 @@ public sealed class VCpu : IDisposable
     /// <summary>Something arrived for this vCPU: a blocked one becomes runnable, a running one comes out. Any thread.</summary>
     public void Wake()
     {
-        Kick();
-        WakeRequested?.Invoke(this);
+        // A host loop kicks it where it runs; one that sleeps looks when it comes on.
+        if (WakeRequested is { } requested)
+            requested(this);
+        else
+            Kick();
+    }
+
+    /// <summary>
+    /// As <see cref="Wake"/>, in an exit of another vCPU and on its thread. Who wakes mostly sleeps next: where the host loop allows it, the
+    /// waking waits for the end of that vCPU's slice, but for no more than its next exit or a few instructions, and is told to the policy together with it.
+    /// </summary>
+    internal void WakeSoon(VCpu by)
+    {
+        if (!by.MayPutOffWakes)
+        {
+            Wake();
+            return;
+        }
+
+        if (by.PutOffWake is { } earlier && earlier != this)
+            earlier.Wake();
+        by.PutOffWake = this;
     }
 
     /// <summary>Makes a running vCPU come out of guest code soon. Any thread.</summary>
@@ -162,7 +204,6 @@ public sealed class VCpu : IDisposable
     {
         Meter.Slices++;
         long left = budget;
-        long timeBase = Hart.TimeAtEntry;
         SliceEnd end = SliceEnd.Expired;
         Volatile.Write(ref _kicked, 0);
         Hart.ConsumeAttention();
@@ -173,23 +214,35 @@ public sealed class VCpu : IDisposable
             return SliceEnd.Held;
         }
 
-        if (Personality.BeforeSlice(this) == ExitVerdict.Block)
+        ExitVerdict before = Personality.BeforeSlice(this);
+        if (before != ExitVerdict.Resume)
         {
             retired = 0;
-            return SliceEnd.Blocked;
+            return EndOf(before);
         }
 
         Hart.Controls.SpinningExits = Machine.HasSeveralVCpus;
-        Personality.PrepareRun(this);
+        if (IsPrepared)
+            IsPrepared = false;
+        else
+            Personality.PrepareRun(this);
         while (left > 0)
         {
             long mark = Hart.InstructionsRetired;
-            VmExit exit = _engine.Run(Hart, code, left);
-            left -= exit.Retired;
+            VmExit exit = _engine.Run(Hart, code, PutOffWake is null ? left : Math.Min(left, LongestPutOff));
+            long calls = Hart.UsedInSlice - (budget - left);
+            left -= exit.Retired + calls;
+            Hart.UsedInSlice = budget - left;
             Meter.Retired += Hart.InstructionsRetired - mark;
+            if (calls != 0)
+                Meter.Count(VmExitReason.EnvironmentCall, calls);
+            if (exit.Reason == VmExitReason.BudgetExpired && left > 0)
+            {
+                TellOfWake();
+                continue;
+            }
+
             Meter.Count(exit.Reason);
-            if (Hart.PicosecondsPerInstruction != 0)
-                Hart.TimeAtEntry = timeBase + Hart.VirtualNanoseconds(budget - left);
             if (exit.Reason == VmExitReason.BudgetExpired)
                 break;
             if (exit.Reason == VmExitReason.Attention)
@@ -222,24 +275,42 @@ public sealed class VCpu : IDisposable
             // a guest that only ever exits still comes to the end of its slice.
             left--;
             mark = Hart.InstructionsRetired;
+            VCpu? putOff = PutOffWake;
             ExitVerdict verdict = Personality.OnExit(this, in exit);
+            Hart.UsedInSlice++;
 
             // A program that replaced itself counts from the beginning again.
             Meter.Retired += Math.Max(0, Hart.InstructionsRetired - mark);
             if (verdict == ExitVerdict.Resume)
-                continue;
-            end = verdict switch
             {
-                ExitVerdict.Yield => SliceEnd.Yielded,
-                ExitVerdict.Block => SliceEnd.Blocked,
-                _ => SliceEnd.Stopped,
-            };
+                if (putOff is not null && putOff == PutOffWake)
+                    TellOfWake();
+                continue;
+            }
+
+            end = EndOf(verdict);
             break;
         }
 
         retired = budget - left;
+        Hart.TimeAtEntry += Hart.VirtualNanoseconds(retired);
+        Hart.UsedInSlice = 0;
         return end;
     }
+
+    private void TellOfWake()
+    {
+        VCpu? woken = PutOffWake;
+        PutOffWake = null;
+        woken?.Wake();
+    }
+
+    private static SliceEnd EndOf(ExitVerdict verdict) => verdict switch
+    {
+        ExitVerdict.Yield => SliceEnd.Yielded,
+        ExitVerdict.Block => SliceEnd.Blocked,
+        _ => SliceEnd.Stopped,
+    };
 
     /// <summary>Executes one instruction, or takes its exception, without taking interrupts; budget units used.</summary>
     private long Step(MachineDebugger debugger, CodeCache code)

@@ -5,7 +5,10 @@ namespace Hypervisor.Core.Machine;
 /// <summary>What one vCPU used: instructions, time, exits by reason. Written by the thread that runs the vCPU.</summary>
 public sealed class VCpuMeter
 {
-    private readonly long[] _exits = new long[Enum.GetValues<VmExitReason>().Length];
+    /// <summary>One more than the last reason. By its name: to ask for all of an enumeration's members takes longer than a machine does to make.</summary>
+    private const int Reasons = (int)VmExitReason.Debug + 1;
+
+    private readonly long[] _exits = new long[Reasons];
 
     /// <summary>Instructions retired.</summary>
     public long Retired { get; internal set; }
@@ -57,5 +60,5 @@ public sealed class VCpuMeter
             _exits[i] += other._exits[i];
     }
 
-    internal void Count(VmExitReason reason) => _exits[(int)reason]++;
+    internal void Count(VmExitReason reason, long times = 1) => _exits[(int)reason] += times;
 }

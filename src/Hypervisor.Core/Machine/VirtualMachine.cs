@@ -13,15 +13,17 @@ public readonly record struct MachineExit(int Code, string Reason, bool Reboot =
 /// <summary>One guest machine, or one container host: RAM, vCPUs, device space and the time it lives in.</summary>
 public sealed class VirtualMachine : IDisposable
 {
-    // Replaced as a whole on change, so that readers need no lock and no copy.
+    // Arrays are replaced as a whole on change, so that readers need no lock and no copy.
     private volatile VCpu[] _vcpus = [];
     private uint _favoured;
-    private readonly List<CodeCache?> _codeCaches = [];
-    private readonly List<CodeCache?> _countingCaches = [];
+    private CodeCache?[] _codeCaches = [];
+    private CodeCache?[] _countingCaches = [];
     private readonly List<int> _ownTimers = [];
     private readonly Lock _lock = new();
-    private readonly ManualResetEventSlim _ended = new();
+    // Without spinning: a machine runs for longer than anybody should spin.
+    private readonly ManualResetEventSlim _ended = new(initialState: false, spinCount: 0);
     private MachineExit? _exit;
+    private volatile bool _hasEnded;
     private int _nextVCpu;
     private IReadOnlySet<ulong>? _breakpoints;
 
@@ -53,6 +55,9 @@ public sealed class VirtualMachine : IDisposable
                 return _exit;
         }
     }
+
+    /// <summary>Whether there is an <see cref="Exit"/>: asked at each end of a slice.</summary>
+    internal bool HasEnded => _hasEnded;
 
     internal ITimerService Timers { get; }
 
@@ -145,6 +150,7 @@ public sealed class VirtualMachine : IDisposable
             if (_exit is not null)
                 return;
             _exit = exit;
+            _hasEnded = true;
             all = _vcpus;
         }
 
@@ -155,15 +161,7 @@ public sealed class VirtualMachine : IDisposable
     }
 
     /// <summary>The code cache that a host thread (numbered from 0) uses for this machine: one each, so that none is locked.</summary>
-    internal CodeCache CodeCacheFor(int hostThread)
-    {
-        lock (_lock)
-        {
-            while (_codeCaches.Count <= hostThread)
-                _codeCaches.Add(null);
-            return _codeCaches[hostThread] ??= new CodeCache(Memory) { Breakpoints = _breakpoints };
-        }
-    }
+    internal CodeCache CodeCacheFor(int hostThread) => Of(_codeCaches, hostThread) ?? MakeCache(ref _codeCaches, hostThread, counting: false);
 
     /// <summary>Whether some slices are run with code that counts memory accesses, to tell how often the TLB hits.</summary>
     internal bool SamplesAccesses { get; set; }
@@ -179,13 +177,20 @@ public sealed class VirtualMachine : IDisposable
     }
 
     /// <summary>A host thread's second code cache, whose code counts memory accesses.</summary>
-    internal CodeCache CountingCacheFor(int hostThread)
+    internal CodeCache CountingCacheFor(int hostThread) => Of(_countingCaches, hostThread) ?? MakeCache(ref _countingCaches, hostThread, counting: true);
+
+    private static CodeCache? Of(CodeCache?[] caches, int hostThread) => hostThread < caches.Length ? caches[hostThread] : null;
+
+    private CodeCache MakeCache(ref CodeCache?[] caches, int hostThread, bool counting)
     {
         lock (_lock)
         {
-            while (_countingCaches.Count <= hostThread)
-                _countingCaches.Add(null);
-            return _countingCaches[hostThread] ??= new CodeCache(Memory) { Breakpoints = _breakpoints, CountsAccesses = true };
+            var made = new CodeCache(Memory) { Breakpoints = _breakpoints, CountsAccesses = counting };
+            var all = new CodeCache?[Math.Max(caches.Length, hostThread + 1)];
+            caches.CopyTo(all, 0);
+            all[hostThread] = made;
+            Volatile.Write(ref caches, all);
+            return made;
         }
     }
 
@@ -234,7 +239,9 @@ public sealed class VirtualMachine : IDisposable
         _ownTimers.Clear();
         foreach (VCpu vcpu in _vcpus)
             vcpu.Dispose();
-        foreach (CodeCache? cache in _codeCaches.Concat(_countingCaches))
+        foreach (CodeCache? cache in _codeCaches)
+            cache?.Dispose();
+        foreach (CodeCache? cache in _countingCaches)
             cache?.Dispose();
         Memory.Dispose();
         _ended.Dispose();

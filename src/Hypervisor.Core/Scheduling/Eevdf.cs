@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 namespace Hypervisor.Core.Scheduling;
 
 /// <summary>
@@ -25,6 +26,13 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     private readonly long _unit = cpus > 1 ? FeasibleWeights.Unit : 1;
     private readonly long _scale = cpus > 1 ? 64 * FeasibleWeights.Unit : 64;
 
+    // Below these, what is multiplied stays within 64 bits.
+    private const long SmallLag = 1L << 40;
+    private const long SmallWeights = 1L << 22;
+
+    // While the moment is below this the base need not move.
+    private const long NearMoment = 1L << 40;
+
     // The number of no entry in a heap.
     private const uint None = 0;
 
@@ -34,10 +42,13 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     private uint _entry;
     private int _stale;
     private readonly FeasibleWeights? _feasible = lowersInfeasibleWeights ? FeasibleWeights.For(cpus) : null;
-    private Client[] _clients = [];
+    // Not none: an empty array of our values would be the library's, which has no code ahead of time for it.
+    private const int FirstRoom = 4;
+
+    private Client[] _clients = new Client[FirstRoom];
 
     // What each was owed when it left, as a share times virtual time.
-    private long[] _lags = [];
+    private long[] _lags = new long[FirstRoom];
     private long _weights;
 
     // Σ w·(v − base). Every pick moves the base to V, so that the moment stays small.
@@ -90,12 +101,16 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     }
 
     protected override void Added(int vcpu, RemovalToken arriving, long now)
-        => (_clients[vcpu], _lags[vcpu]) = (default, Bounded((Int128)arriving.Lag * _scale));
+        => (_clients[vcpu], _lags[vcpu]) = (default, Bounded(arriving.Lag, _scale));
 
     protected override void Changed(int vcpu, in SchedulingParameters old, long now)
     {
         if (IsAsleep(vcpu))
+        {
+            _clients[vcpu].Span = 0;
             return;
+        }
+
         if (old.Weight != Weight(vcpu))
         {
             _feasible?.Change(vcpu, Weight(vcpu), Width(vcpu));
@@ -122,21 +137,25 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     protected override void Join(int vcpu, long now)
     {
         ref Client client = ref _clients[vcpu];
-        long weight = Weight(vcpu) * _unit;
+        long weight = MakeRoom(vcpu, now);
         long limit = 2 * _longestSlice * _scale;
-        Int128 lag = Math.Clamp(_lags[vcpu], -limit, limit);
-        client.Virtual = _weights == 0
-            ? _virtualAtIdle
-            : (long)(Mean(now) - FloorDivide(lag * (_weights + weight), (Int128)_weights * weight));
+        long lag = Math.Clamp(_lags[vcpu], -limit, limit);
+        if (_weights == 0)
+            client.Virtual = _virtualAtIdle;
+        else if (lag is > -SmallLag and < SmallLag && _weights + weight < SmallWeights)
+            client.Virtual = Mean(now) - FloorDivide(lag * (_weights + weight), _weights * weight);
+        else
+            client.Virtual = Before(Mean(now), lag, weight);
         client.Remainder = 0;
         client.Share = (int)weight;
-        client.Span = 0;
+
+        // On one CPU the share is that of before its sleep, unless the weight was changed meanwhile.
+        if (_feasible is not null)
+            client.Span = 0;
         Request(vcpu);
         _weights += weight;
-        _moment += (Int128)(client.Virtual - _base) * weight;
+        Count(client.Virtual - _base, weight);
         Enter(vcpu, ref client);
-        _feasible?.Add(vcpu, Weight(vcpu), Width(vcpu));
-        Balance(now);
     }
 
     protected override void Requeue(int vcpu, StopReason reason, long now)
@@ -159,9 +178,10 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     {
         ref Client client = ref _clients[vcpu];
         long mean = Mean(now);
-        _lags[vcpu] = Bounded((Int128)(mean - client.Virtual) * client.Share);
+        long ahead = mean - client.Virtual;
+        _lags[vcpu] = ahead == (int)ahead ? ahead * client.Share : Bounded(ahead, client.Share);
         _weights -= client.Share;
-        _moment -= (Int128)(client.Virtual - _base) * client.Share;
+        Count(client.Virtual - _base, -client.Share);
         client.Share = 0;
         if (_weights == 0)
             _virtualAtIdle = Math.Max(_virtualAtIdle, mean);
@@ -171,6 +191,18 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
 
     protected override int Choose(int cpu, long now)
     {
+        // The only one that waits runs, eligible or not, as when one that sleeps next wakes another: nothing is to be reckoned for it.
+        if (_early.Count == 1 && _eligible.Count == 0 && _moment < NearMoment && _moment > -NearMoment)
+        {
+            int only = _early.First;
+            if (_early.FirstEntry == _clients[only].Entry && MayRun(only, cpu))
+            {
+                _clients[only].Entry = None;
+                _early.RemoveFirst();
+                return only;
+            }
+        }
+
         long mean = MoveBase(now);
         while (_early.Count > 0 && _early.FirstKey <= mean)
         {
@@ -238,7 +270,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         return chosen;
     }
 
-    protected override bool MayFavour(int vcpu, long now) => _clients[vcpu].Virtual <= Mean(now);
+    protected override bool MayFavour(int vcpu, long now) => IsEligible(_clients[vcpu].Virtual, now);
 
     protected override void Charge(int vcpu, long used, long now)
     {
@@ -261,13 +293,11 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         }
         else
         {
-            Int128 due = ((Int128)used * _scale) + client.Remainder;
-            step = (long)FloorDivide(due, client.Share);
-            client.Remainder = (int)(due - ((Int128)step * client.Share));
+            step = LongStep(ref client, used);
         }
 
         client.Virtual += step;
-        _moment += (Int128)step * client.Share;
+        Count(step, client.Share);
         client.Rest -= used;
         if (client.Rest <= 0)
             Request(vcpu);
@@ -282,7 +312,7 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     protected override CpuSet Preempt(int vcpu, long now)
     {
         ref Client client = ref _clients[vcpu];
-        if (client.Virtual > Mean(now))
+        if (!IsEligible(client.Virtual, now))
             return CpuSet.None;
         int latest = -1;
         long deadline = client.Deadline;
@@ -305,9 +335,34 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         return token;
     }
 
-    private static long Bounded(Int128 lag) => (long)Int128.Clamp(lag, long.MinValue / 4, long.MaxValue / 4);
+    /// <summary>A product, kept where it can be added to others.</summary>
+    private static long Bounded(long lag, long share)
+    {
+        long high = Math.BigMul(lag, share, out long low);
+        return high == low >> 63 ? Math.Clamp(low, long.MinValue / 4, long.MaxValue / 4) : high < 0 ? long.MinValue / 4 : long.MaxValue / 4;
+    }
+
+    // Methods with 128-bit numbers are not compiled ahead of time: what is seldom wanted stands by itself.
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private long WideAhead(long now) => (long)FloorDivide(Moment(now), _weights);
+
+    /// <summary>Where one begins that is owed a lag, as it joins with a weight.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private long Before(long mean, long lag, long weight) => (long)(mean - FloorDivide((Int128)lag * (_weights + weight), (Int128)_weights * weight));
+
+    /// <summary>How far virtual time goes for one in more time than 64 bits hold, scaled.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private long LongStep(ref Client client, long used)
+    {
+        Int128 due = ((Int128)used * _scale) + client.Remainder;
+        var step = (long)FloorDivide(due, client.Share);
+        client.Remainder = (int)(due - ((Int128)step * client.Share));
+        return step;
+    }
 
     /// <summary>A new request of a slice's length begins.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Request(int vcpu)
     {
         ref Client client = ref _clients[vcpu];
@@ -326,17 +381,60 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
     /// <summary>Σ w·(v − base), with what those that run have run and were not charged for.</summary>
     private Int128 Moment(long now) => _moment + ((Int128)UnchargedOfAll(now) * _scale);
 
-    // Floors toward minus infinity: v ≤ V exactly where v ≤ ⌊V⌋.
-    private long Mean(long now) => _weights == 0 ? _virtualAtIdle : _base + (long)FloorDivide(Moment(now), _weights);
+    /// <summary>The same in 64 bits, where it is one of those: nearly always, for every pick moves the base.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TryMoment(long now, out long moment)
+    {
+        const long most = 1L << 62;
+        long uncharged = UnchargedOfAll(now);
+        long charged = (long)_moment;
+        moment = unchecked(charged + (uncharged * _scale));
+        return uncharged <= 1L << 40 && charged is > -most and < most && charged == _moment;
+    }
 
+    /// <summary>Counts a share at a distance from the base in the moment.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Count(long distance, long share)
+    {
+        if (distance == (int)distance && share == (int)share)
+            _moment += distance * share;
+        else
+            _moment += (Int128)distance * share;
+    }
+
+    /// <summary>How far V is ahead of the base. Floors toward minus infinity: v ≤ V exactly where v ≤ ⌊V⌋.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private long Ahead(long now) => TryMoment(now, out long moment) ? FloorDivide(moment, _weights) : WideAhead(now);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private long Mean(long now) => _weights == 0 ? _virtualAtIdle : _base + Ahead(now);
+
+    /// <summary>Whether v ≤ V: without the division, where the products are of 64 bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool IsEligible(long virtualTime, long now)
+    {
+        long distance = virtualTime - _base;
+        return _weights > 0 && _weights == (int)_weights && distance == (int)distance && TryMoment(now, out long moment)
+            ? distance * _weights <= moment
+            : virtualTime <= Mean(now);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private long MoveBase(long now)
     {
         if (_weights == 0)
             return _virtualAtIdle;
-        long ahead = (long)FloorDivide(Moment(now), _weights);
+        long ahead = Ahead(now);
         _base += ahead;
-        _moment -= (Int128)ahead * _weights;
+        Count(ahead, -_weights);
         return _base;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static long FloorDivide(long a, long b)
+    {
+        (long whole, long rest) = Math.DivRem(a, b);
+        return rest < 0 ? whole - 1 : whole;
     }
 
     private void Reweigh(int vcpu, long share, long now)
@@ -348,14 +446,14 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         long mean = Mean(now);
         long old = client.Share;
         long left = client.Deadline - client.Virtual;
-        _moment -= (Int128)(client.Virtual - _base) * old;
+        Count(client.Virtual - _base, -old);
         client.Virtual = mean + (long)FloorDivide((Int128)(client.Virtual - mean) * old, share);
         client.Deadline = client.Virtual + (long)FloorDivide((Int128)left * old, share);
         client.Remainder = 0;
         client.Share = (int)share;
         client.Span = 0;
         _weights += share - old;
-        _moment += (Int128)(client.Virtual - _base) * share;
+        Count(client.Virtual - _base, share);
         Resort(vcpu);
     }
 
@@ -368,12 +466,14 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         Enter(vcpu, ref client);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Enter(int vcpu, ref Client client)
     {
         client.Entry = NextEntry();
         _early.Add(vcpu, client.Virtual, client.Entry);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private uint NextEntry()
     {
         // Before a number comes again nothing stale may bear it.
@@ -413,15 +513,45 @@ internal sealed class Eevdf(int cpus, long slice, bool lowersInfeasibleWeights =
         long change = _base + ((ahead > 0 ? most : -most) / client.Share) - client.Virtual;
         client.Virtual += change;
         client.Deadline += change;
-        _moment += (Int128)change * client.Share;
+        Count(change, client.Share);
+    }
+
+    /// <summary>
+    /// Has the others count as they do beside one that joins; with what it counts itself. Before its lag is shared out among them, as
+    /// they still count so when it leaves and takes its lag along: else one of them would lose a little by each sleep of another.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private long MakeRoom(int vcpu, long now)
+    {
+        long own = Weight(vcpu) * _unit;
+        return _feasible is null ? own : MakeRoom(_feasible, vcpu, own, now);
+    }
+
+    private long MakeRoom(FeasibleWeights feasible, int vcpu, long own, long now)
+    {
+        feasible.Add(vcpu, Weight(vcpu), Width(vcpu));
+        foreach ((int other, long share) in feasible.Balance())
+        {
+            if (other == vcpu)
+                own = share;
+            else
+                Reweigh(other, share, now);
+        }
+
+        return own;
     }
 
     /// <summary>Has infeasible weights count as what they can use.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Balance(long now)
     {
-        if (_feasible is null)
-            return;
-        foreach ((int vcpu, long share) in _feasible.Balance())
+        if (_feasible is not null)
+            Balance(_feasible, now);
+    }
+
+    private void Balance(FeasibleWeights feasible, long now)
+    {
+        foreach ((int vcpu, long share) in feasible.Balance())
             Reweigh(vcpu, share, now);
     }
 }

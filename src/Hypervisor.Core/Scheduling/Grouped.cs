@@ -75,7 +75,7 @@ internal sealed partial class Grouped : Policy
         _slice = slice;
         _gangs = gangs;
         _leastGrant = gangs is null ? 1 : cpus;
-        _root = new GroupNode(null, null, Make(policy), -1, cpus, gangs) { Refusals = _refusals, Now = () => _pickedAt };
+        _root = new GroupNode(null, null, Make(policy, usesOne: false), -1, cpus, gangs) { Refusals = _refusals, Now = () => _pickedAt };
         _inside = _root.Policy.GivesTime ? "eevdf" : _root.Policy.Kind.Name;
     }
 
@@ -256,9 +256,9 @@ internal sealed partial class Grouped : Policy
     private SchedulingParameters Inner(GroupNode node, in SchedulingParameters parameters)
         => parameters with { Weight = InnerWeight(node, parameters.Weight), Cap = default, Group = null };
 
-    private Policy Make(string policy)
+    private Policy Make(string policy, bool usesOne)
     {
-        Policy made = Schedulers.Make(policy, _cpus, _slice, (ulong)++_serial);
+        Policy made = Schedulers.Make(policy, _cpus, _slice, (ulong)++_serial, usesOne);
         made.WeightLimit = MostInnerWeight;
         return made;
     }
@@ -291,7 +291,7 @@ internal sealed partial class Grouped : Policy
                 }
             }
 
-            node = new GroupNode(group, parent, Make(inside), number, _cpus, _gangs) { Refusals = _refusals, Now = _root.Now };
+            node = new GroupNode(group, parent, Make(inside, usesOne: _root.Policy.GivesTime), number, _cpus, _gangs) { Refusals = _refusals, Now = _root.Now };
             if (_rests.TryGetValue(group, out GroupNode.Rest? rest))
                 node.Restore(rest);
             if (parent.Policy.GivesTime)

@@ -183,7 +183,7 @@ public static class Schedulers
     public const string GangPrefix = "gang:";
 
     /// <summary>The names that <see cref="Create"/> knows, alone or behind a prefix.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["eevdf", "stride", "sfq", "credit2", "lottery", "round-robin", "reservation", "rtds", "cyclic"];
+    public static IReadOnlyList<string> Names { get; } = (string[])["eevdf", "stride", "sfq", "credit2", "lottery", "round-robin", "reservation", "rtds", "cyclic"];
 
     /// <summary>Makes a policy that follows a table: see <see cref="CyclicWindow"/>. Gaps are idle.</summary>
     /// <param name="cpus">Physical CPUs, 1 to 64.</param>
@@ -225,20 +225,39 @@ public static class Schedulers
 
     /// <summary>Whether <see cref="Create"/> makes a policy of this name.</summary>
     public static bool IsKnown(string name)
-        => name.StartsWith(PartitionedPrefix, StringComparison.Ordinal) ? Names.Contains(name[PartitionedPrefix.Length..])
-            : name.StartsWith(GangPrefix, StringComparison.Ordinal) ? Names.Contains(name[GangPrefix.Length..]) && !GivesTime(name[GangPrefix.Length..])
-            : Names.Contains(name);
+        => name.StartsWith(PartitionedPrefix, StringComparison.Ordinal) ? HasName(name[PartitionedPrefix.Length..])
+            : name.StartsWith(GangPrefix, StringComparison.Ordinal) ? HasName(name[GangPrefix.Length..]) && !GivesTime(name[GangPrefix.Length..])
+            : HasName(name);
+
+    private static bool HasName(string name)
+    {
+        foreach (string each in Names)
+        {
+            if (each == name)
+                return true;
+        }
+
+        return false;
+    }
 
     /// <summary>Whether a policy gives time at given moments instead of shares or turns, so that it serves neither gangs nor the inside of groups.</summary>
     internal static bool GivesTime(string name) => name is "reservation" or "rtds" or "cyclic";
 
-    internal static Policy Make(string name, int cpus, long slice, ulong seed) => name switch
+    /// <param name="name">The policy.</param>
+    /// <param name="cpus">CPUs on which its vCPUs may run.</param>
+    /// <param name="slice">The default slice, in nanoseconds.</param>
+    /// <param name="seed">For what is drawn by lot.</param>
+    /// <param name="usesOne">Whether it has but one of these CPUs at any moment: then no weight is too large to be served.</param>
+    internal static Policy Make(string name, int cpus, long slice, ulong seed, bool usesOne = false)
+        => name == "eevdf" ? new Eevdf(cpus, slice, !usesOne) : MakeOther(name, cpus, slice, seed, usesOne);
+
+    /// <summary>All but the commonest: a method of its own, so that who asks for that has the types of no other loaded.</summary>
+    private static Policy MakeOther(string name, int cpus, long slice, ulong seed, bool usesOne) => name switch
     {
         _ when name.StartsWith(PartitionedPrefix, StringComparison.Ordinal) && !name.AsSpan(PartitionedPrefix.Length).Contains(':') => new Partitioned(name[PartitionedPrefix.Length..], cpus, slice, seed),
         "round-robin" => new RoundRobin(cpus, slice),
-        "stride" => new Stride(cpus, slice),
-        "eevdf" => new Eevdf(cpus, slice),
-        "sfq" => new Sfq(cpus, slice),
+        "stride" => new Stride(cpus, slice, !usesOne),
+        "sfq" => new Sfq(cpus, slice, !usesOne),
         "lottery" => new Lottery(cpus, slice, seed),
         "reservation" => new Reservation(cpus, slice, deferrable: false),
         "rtds" => new Reservation(cpus, slice, deferrable: true),

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Hypervisor.Core.Scheduling;
@@ -24,7 +25,7 @@ internal sealed class LazyHeap
     // cache line.
     private const int AlignedFrom = 4096;
 
-    private readonly List<Node> _passedOver = [];
+    private readonly List<Node> _passedOver = new(capacity: 4);
     private Node[] _nodes = new Node[Least];
     private int _root;
     private int _room = Least;
@@ -68,6 +69,7 @@ internal sealed class LazyHeap
         node.Entry = entry;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void RemoveFirst()
     {
         if (--Count > 0)
@@ -81,10 +83,15 @@ internal sealed class LazyHeap
         RemoveFirst();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void PutBack()
     {
-        if (_passedOver.Count == 0)
-            return;
+        if (_passedOver.Count != 0)
+            PutAllBack();
+    }
+
+    private void PutAllBack()
+    {
         foreach (Node node in _passedOver)
             Add(node.Id, node.Key, node.Entry);
         _passedOver.Clear();

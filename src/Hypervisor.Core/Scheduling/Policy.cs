@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using Hypervisor.Core.Time;
 
 namespace Hypervisor.Core.Scheduling;
@@ -50,8 +52,8 @@ internal abstract partial class Policy : IScheduler
         _until = new long[cpus];
         _since = new long[cpus];
         _settled = new long[cpus];
-        Array.Fill(_running, -1);
-        Array.Fill(_favoured, -1);
+        for (int cpu = 0; cpu < cpus; cpu++)
+            _running[cpu] = _favoured[cpu] = -1;
     }
 
     private enum Activity : byte
@@ -249,7 +251,8 @@ internal abstract partial class Policy : IScheduler
         Withdraw(vcpu, ref entity, now);
 
         // Whoever gets its number next was not meant by a yield to this one.
-        _favoured.AsSpan().Replace(vcpu, -1);
+        foreach (ref int favoured in _favoured.AsSpan())
+            favoured = favoured == vcpu ? -1 : favoured;
         RemovalToken token = Removed(vcpu, now) with { CapPeriod = _terms[vcpu].CapPeriod, CapUsed = _terms[vcpu].Parameters.Cap.Budget - _terms[vcpu].CapLeft };
         entity = default;
         _terms[vcpu] = default;
@@ -341,10 +344,12 @@ internal abstract partial class Policy : IScheduler
 
     protected ref readonly SchedulingParameters Parameters(int vcpu) => ref _terms[vcpu].Parameters;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     protected bool MayRun(int vcpu, int cpu)
         => (_entities[vcpu].Affinity >> cpu & 1) != 0 && (Filter is null || Filter.MayRun(vcpu, cpu));
 
     /// <summary>The same, of one that is the next in order: who decides above learns where it may not.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     protected bool MayRunNext(int vcpu, int cpu)
     {
         if (MayRun(vcpu, cpu))
@@ -368,12 +373,14 @@ internal abstract partial class Policy : IScheduler
 
     protected bool IsAsleep(int vcpu) => _entities[vcpu].Activity is Activity.Asleep or Activity.Throttled;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     protected bool IsKnown(int vcpu) => (uint)vcpu < (uint)_entities.Length && _entities[vcpu].Known;
 
     /// <summary>Nanoseconds a running vCPU has run that are not charged yet.</summary>
     protected long Uncharged(int vcpu, long now) => Math.Max(0, now - _since[CpuOf(vcpu)]) - _settled[CpuOf(vcpu)];
 
     /// <summary>What all that run have run, together, and were not charged for.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     protected long UnchargedOfAll(long now) => Math.Max(0, unchecked((now * _runs) - _runStarts));
 
     /// <summary>Charges a running vCPU for what it ran so far, before its weight changes.</summary>
@@ -438,10 +445,12 @@ internal abstract partial class Policy : IScheduler
         entity.HasCap = !parameters.Cap.IsNone;
     }
 
-    private int TakeFavoured(int cpu, long now)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int TakeFavoured(int cpu, long now) => _favoured[cpu] < 0 ? -1 : TakeFavoured(_favoured[cpu], cpu, now);
+
+    private int TakeFavoured(int favoured, int cpu, long now)
     {
-        int favoured = _favoured[cpu];
-        if (favoured < 0 || HandsYieldsOn)
+        if (HandsYieldsOn)
             return -1;
         _favoured[cpu] = -1;
         if (_until[cpu] - now < LeastHandedOn || !IsKnown(favoured) || !IsReady(favoured) || !MayRun(favoured, cpu) || !MayFavour(favoured, now))
@@ -463,6 +472,7 @@ internal abstract partial class Policy : IScheduler
     protected void Unsettle() => _isUnsettled = true;
 
     /// <summary>Whether idle CPUs are to be called, asked once.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool TakeUnsettled()
     {
         bool was = _isUnsettled;
@@ -474,16 +484,21 @@ internal abstract partial class Policy : IScheduler
     /// Calls all idle CPUs that could run it: with affinities, the one that takes it is only known when they pick. A called CPU
     /// counts as idle again when it picked and found nothing.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private CpuSet Call(ulong candidates)
     {
         _idle &= ~candidates;
         return new CpuSet(candidates);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref Entity Known(int vcpu)
     {
         if (!IsKnown(vcpu))
-            throw new UnreachableException($"vCPU {vcpu} is not in this scheduling domain");
+            ThrowUnknown(vcpu);
         return ref _entities[vcpu];
     }
+
+    [DoesNotReturn]
+    private static void ThrowUnknown(int vcpu) => throw new UnreachableException($"vCPU {vcpu} is not in this scheduling domain");
 }

@@ -18,6 +18,8 @@ public sealed class EveryPolicyTests
 
     public static TheoryData<string> Bounding => [.. PolicyCatalogue.Ids.Where(PolicyCatalogue.BoundsWaits)];
 
+    public static TheoryData<string> BoundingAlone => [.. PolicyCatalogue.Ids.Where(id => PolicyCatalogue.BoundsWaits(id) && !PolicyCatalogue.IsGang(id))];
+
     public static TheoryData<string> Weighted => [.. PolicyCatalogue.Ids.Where(PolicyCatalogue.KnowsWeights)];
 
     public static TheoryData<string> Fair => [.. PolicyCatalogue.Ids.Where(PolicyCatalogue.IsFair)];
@@ -59,6 +61,28 @@ public sealed class EveryPolicyTests
 
             return true;
         }, cases: 20);
+
+    // Three that have one CPU of several between them: a heavy one, whose weight two CPUs could not serve while the third sleeps, a light one,
+    // and one that sleeps all the time. What the sleeper takes along and brings back must not be the light one's loss.
+    [Theory]
+    [OfEveryPolicy(Except = "a lottery bounds odds, not waits; gangs share CPUs by other rules")]
+    [MemberData(nameof(BoundingAlone))]
+    public void AnyPolicy_LightOneBesideSleeperOnOneCpuOfTwo_IsServed(string id)
+    {
+        Actor heavy = new(9) { Cpu = 1 }, light = new(1) { Cpu = 1 }, sleeper = new(10) { Cpu = 1, Run = 58, Sleep = 66 };
+        Workload[] workloads = [new(2, [heavy, light, sleeper], [], 903507)];
+        if (PolicyCatalogue.KnowsGroups(id))
+        {
+            Actor[] together = [heavy with { Cpu = 0, Group = 1 }, light with { Cpu = 0, Group = 1 }, sleeper with { Cpu = 0, Group = 1 }];
+            workloads = [.. workloads, new(2, together, [new Grouping(1)], 903507), new(2, [.. together, new Actor(10)], [new Grouping(1)], 903507)];
+        }
+
+        foreach (Workload workload in workloads)
+        {
+            (CheckedPolicy policy, _) = workload.Simulate(id, 200 * Millisecond, Millisecond / 10);
+            Assert.True(policy.LongestWait(1) < 20 * Millisecond, $"{workload}the light one waited {policy.LongestWait(1) / 1000} µs");
+        }
+    }
 
     [Theory]
     [OfEveryPolicy]

@@ -157,7 +157,7 @@ public sealed class SchedulerPropertyTests
         static void AssertKilled(string fault, int cases, Func<Case, bool> property)
         {
             bool killed = false;
-            foreach (Case test in Gen.Sample(Cases, cases))
+            foreach (Case test in Cases.Sample(cases, new Rnd(1), 50))
             {
                 if (!Holds(() => Assert.True(property(test))))
                 {
@@ -317,8 +317,8 @@ public sealed class SchedulerPropertyTests
     [Fact]
     public void Mutants_OfWeight_BreakMonotony()
     {
-        Assert.Contains(Gen.Sample(Cases, 20), test => !MonotoneHolds(() => new Mutant(new Eevdf(1, Slice)) { InvertsWeights = true }, test, 2));
-        Assert.Contains(Gen.Sample(Cases, 20), test => !MonotoneHolds(() => new Mutant(new Eevdf(1, Slice)) { Weight = 100 }, test, 2));
+        Assert.Contains(Cases.Sample(20, new Rnd(1), 50), test => !MonotoneHolds(() => new Mutant(new Eevdf(1, Slice)) { InvertsWeights = true }, test, 2));
+        Assert.Contains(Cases.Sample(20, new Rnd(1), 50), test => !MonotoneHolds(() => new Mutant(new Eevdf(1, Slice)) { Weight = 100 }, test, 2));
     }
 
     private static bool MonotoneHolds(Func<IScheduler> make, Case test, int slices)

@@ -100,7 +100,7 @@ internal sealed record Workload(int Cpus, Actor[] Actors, Grouping[] Groups, int
         return Arb.From(workloads, workload => workload.Smaller());
     }
 
-    /// <summary>The same with every vCPU in a group that no other lies in, or in none.</summary>
+    /// <summary>The same with every vCPU in a group that no other lies in; in none where there are no groups.</summary>
     public Workload InLeaves() => this with { Actors = [.. Actors.Select(actor => actor with { Group = Leaf(actor.Group) })] };
 
     /// <summary>The vCPUs for a policy of the catalogue; in groups where it knows them.</summary>
@@ -199,7 +199,7 @@ internal sealed record Workload(int Cpus, Actor[] Actors, Grouping[] Groups, int
 
     private int Leaf(int group)
     {
-        int child = group == 0 ? -1 : Array.FindIndex(Groups, each => each.Parent == group);
+        int child = Array.FindIndex(Groups, each => each.Parent == group);
         return child < 0 ? group : Leaf(child + 1);
     }
 
