@@ -66,6 +66,11 @@ public sealed partial class Container
     {
         if (program.Contains('/', StringComparison.Ordinal))
             return program;
+        return FindInPath(program, environment, directory);
+    }
+
+    private string FindInPath(string program, IReadOnlyList<string> environment, Place directory)
+    {
         string path = environment.LastOrDefault(variable => variable.StartsWith("PATH=", StringComparison.Ordinal))?[5..] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         foreach (string folder in path.Split(':', StringSplitOptions.RemoveEmptyEntries))
         {

@@ -30,7 +30,7 @@ public sealed partial class Container
         Group = new Core.Scheduling.SchedulingGroup(options.Name) { Weight = options.Weight, Parent = host.Machine.Group };
         Account = new MemoryAccount((long)(options.MemoryLimit / AddressSpace.PageSize));
         Random = new Random(options.Seed);
-        Store = new FileStore(() => host.Now + host.EpochNanoseconds, (long)options.FileLimit) { Frames = host.Frames };
+        Store = new FileStore(() => host.Now + host.EpochNanoseconds, (long)options.FileLimit) { Frames = host.Frames, Shared = host.SharedContents };
         Network = new ContainerNetwork(Store)
         {
             Station = options.Link is { } link ? new Core.Network.Routing.IpStation(link, host.Machine.Timers, options.Seed) : null,
@@ -77,7 +77,7 @@ public sealed partial class Container
     /// <summary>System calls it made that the kernel does not have, by number.</summary>
     public IReadOnlyDictionary<ulong, long> UnknownCalls => Unknown;
 
-    internal Dictionary<ulong, long> Unknown { get; } = [];
+    internal Dictionary<ulong, long> Unknown => field ??= [];
 
     internal ContainerHost Host { get; }
 
@@ -128,6 +128,9 @@ public sealed partial class Container
 
     /// <summary>Who sleeps on its futexes.</summary>
     internal FutexQueues Futexes { get; } = new();
+
+    /// <summary>Calls that its tasks of now made without entering the kernel.</summary>
+    internal long DirectCalls => _tasks.Values.Sum(task => task.DirectCalls);
 
     internal IEnumerable<Process> Processes => _processes.Values;
 
@@ -203,9 +206,12 @@ public sealed partial class Container
     /// <summary>A number that nobody has any more is given back to the namespaces it was told in.</summary>
     private void Retire(Process process, int id)
     {
-        if (process.Pids.Level > 0 && !_tasks.ContainsKey(id) && !_processes.ContainsKey(id) && !_processes.Values.Any(other => other.Group == id || other.Session == id))
+        if (process.Pids.Level > 0 && IsNobodys(id))
             process.Pids.Leave(id);
     }
+
+    private bool IsNobodys(int id)
+        => !_tasks.ContainsKey(id) && !_processes.ContainsKey(id) && !_processes.Values.Any(other => other.Group == id || other.Session == id);
 
     internal void End(int waitStatus)
     {
@@ -231,7 +237,9 @@ public sealed partial class Container
 
     internal void WakeAll() => Host.Locked(() =>
     {
-        foreach (KernelTask task in _tasks.Values.ToArray())
+        var tasks = new KernelTask[_tasks.Count];
+        _tasks.Values.CopyTo(tasks, 0);
+        foreach (KernelTask task in tasks)
             task.Woken();
     });
 

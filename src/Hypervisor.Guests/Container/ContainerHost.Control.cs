@@ -11,7 +11,7 @@ public sealed partial class ContainerHost
 {
     internal bool Signal(Process process, int signal)
     {
-        lock (_kernel)
+        using (_kernel.Enter())
         {
             if (signal is < 1 or > 64 || process.Tasks.Count == 0)
                 return false;
@@ -25,14 +25,14 @@ public sealed partial class ContainerHost
 
     internal int SignalAll(Container container, int signal)
     {
-        lock (_kernel)
+        using (_kernel.Enter())
             return container.Processes.ToArray().Count(process => Signal(process, signal));
     }
 
     /// <summary>Keeps the first process off until it is let go, so that others can prepare what it will find.</summary>
     internal void SetHeld(Process process, bool held)
     {
-        lock (_kernel)
+        using (_kernel.Enter())
         {
             process.StoppedBy = held ? Signals.SIGSTOP : 0;
             foreach (KernelTask task in process.Tasks)
@@ -45,7 +45,7 @@ public sealed partial class ContainerHost
 
     internal void SetPaused(Container container, bool paused)
     {
-        lock (_kernel)
+        using (_kernel.Enter())
         {
             container.IsPaused = paused;
             if (!paused)
@@ -55,14 +55,14 @@ public sealed partial class ContainerHost
 
     internal IReadOnlyList<(int Id, int Parent, string Command)> ListProcesses(Container container)
     {
-        lock (_kernel)
+        using (_kernel.Enter())
             return [.. container.Processes.Where(process => process.Tasks.Count > 0).OrderBy(process => process.Id)
                 .Select(process => (process.Id, process.Parent?.Id ?? 0, string.Join(' ', process.Arguments)))];
     }
 
     internal ContainerStatistics StatisticsOf(Container container)
     {
-        lock (_kernel)
+        using (_kernel.Enter())
         {
             IoAccount io = container.Io;
             return new ContainerStatistics(
@@ -75,7 +75,7 @@ public sealed partial class ContainerHost
 
     internal void SetLimits(Container container, ContainerLimits limits)
     {
-        lock (_kernel)
+        using (_kernel.Enter())
         {
             // What is asked for is checked as if the container were made of it, before any of it is done.
             Container.ValidateLimits(container.Options with
@@ -104,7 +104,7 @@ public sealed partial class ContainerHost
     /// <exception cref="HypervisorException">The container has ended, or the program cannot be run.</exception>
     internal ContainerProcess Execute(Container container, ProcessOptions options)
     {
-        lock (_kernel)
+        using (_kernel.Enter())
         {
             string name = container.Options.Name;
             if (container.Exit is not null)
@@ -141,7 +141,7 @@ public sealed partial class ContainerHost
     /// <summary>Something came from a container's network.</summary>
     internal void HandleNetwork(Container container)
     {
-        lock (_kernel)
+        using (_kernel.Enter())
             container.Network.Drain();
 
         // Answers, acknowledgements among them, are told without the kernel's lock.
@@ -150,7 +150,7 @@ public sealed partial class ContainerHost
 
     internal void ResizeTerminal(Container container, Terminal terminal, ushort rows, ushort columns)
     {
-        lock (_kernel)
+        using (_kernel.Enter())
         {
             (terminal.Rows, terminal.Columns) = (rows, columns);
             JobControl.SendToGroup(container, terminal.Foreground, SignalInfo.OfKernel(Signals.SIGWINCH));

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Machine;
 using Hypervisor.Guests.Container.Kernel;
@@ -119,24 +120,28 @@ public sealed partial class ContainerHost
         parent.ChildChanged.WakeAll();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ExitVerdict Serve(KernelTask task, in VmExit exit)
     {
         if (task.Killed)
             return Stop(task);
-        ExitVerdict verdict = ExitVerdict.Resume;
-        if (exit.Reason == VmExitReason.EnvironmentCall)
-        {
-            // A call that is made again after a sleep first lets signals act that no handler takes.
-            if (task.Restarted && !ActWithoutHandlers(task))
-                return task.Killed ? Stop(task) : ExitVerdict.Block;
-            SystemCalls++;
-            verdict = SyscallTable.Dispatch(task);
-        }
-        else
-        {
-            verdict = Fault(task, in exit);
-        }
+        return exit.Reason == VmExitReason.EnvironmentCall ? ServeCall(task) : Served(task, Fault(task, in exit));
+    }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ExitVerdict ServeCall(KernelTask task)
+    {
+        // A call that is made again after a sleep first lets signals act that no handler takes.
+        if (task.Restarted && !ActWithoutHandlers(task))
+            return task.Killed ? Stop(task) : ExitVerdict.Block;
+        _systemCalls++;
+        return Served(task, SyscallTable.Dispatch(task));
+    }
+
+    /// <summary>What is due at the end of an entry into the kernel.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ExitVerdict Served(KernelTask task, ExitVerdict verdict)
+    {
         if (task.Process.Container.Account.IsShort)
             OutOfMemory(task);
         if (task.Killed)
@@ -200,7 +205,14 @@ public sealed partial class ContainerHost
     }
 
     /// <summary>Before a task runs its own code: signals are delivered, and a killed one is sent where it faults at once.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void BeforeUser(KernelTask task)
+    {
+        if (task.DeliverableSignals != 0 || task.SavedMask is not null || task.Killed)
+            TakeSignals(task);
+    }
+
+    private void TakeSignals(KernelTask task)
     {
         // A call that is being made again decides for itself whether it ends with EINTR.
         while (!task.Killed && !task.Restarted && task.Process.StoppedBy == 0 && task.DeliverableSignals is var signals && signals != 0)
@@ -225,17 +237,28 @@ public sealed partial class ContainerHost
     }
 
     /// <summary>A task that was off its processor is told where it is now, and leaves the critical section that it was in.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Sequence(KernelTask task)
     {
         if (!task.WasPreempted || task.Killed || task.Restarted)
             return;
         task.WasPreempted = false;
-        if (task.Sequence is { } sequence && (!sequence.TryAbort(task) || !sequence.TryTell(task, (uint)task.VCpu.Processor)))
+        if (task.Sequence is { } sequence)
+            Leave(sequence, task);
+    }
+
+    private void Leave(RestartableSequence sequence, KernelTask task)
+    {
+        if ((!sequence.TryAbort(task) || !sequence.TryTell(task, (uint)task.VCpu.Processor)))
             Kill(task.Process, Signals.SIGSEGV);
     }
 
     /// <summary>Lets those signals act that no handler takes; false where the task is not to go on now.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool ActWithoutHandlers(KernelTask task)
+        => task.DeliverableSignals == 0 ? !task.Killed && task.Process.StoppedBy == 0 : ActOnSignals(task);
+
+    private bool ActOnSignals(KernelTask task)
     {
         while (!task.Killed && task.Process.StoppedBy == 0)
         {

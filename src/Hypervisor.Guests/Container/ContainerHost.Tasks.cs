@@ -115,6 +115,7 @@ public sealed partial class ContainerHost
         task.Timer = -1;
         task.Killed = true;
         process.EndedNanoseconds += task.UsedNanoseconds;
+        _systemCalls += task.DirectCalls;
         process.Space.RemoveTask(task);
         Frames.Paid(task);
         process.Tasks.Remove(task);
@@ -177,7 +178,7 @@ public sealed partial class ContainerHost
         if (process.Id != 1)
             return;
         container.End(waitStatus);
-        if (EndWithLastContainer && _containers.All(other => other.Exit is not null))
+        if (EndWithLastContainer && _containers.TrueForAll(other => other.Exit is not null))
             Machine.PowerOff(new MachineExit(container.Exit!.Value.Code, container.Exit.Value.Reason));
     }
 
@@ -187,7 +188,14 @@ public sealed partial class ContainerHost
         if (process.Pids.First != process)
             return;
         process.Pids.IsDead = true;
-        foreach (Process other in process.Container.Processes.Where(other => other.IsAlive && other.Pids.IsWithin(process.Pids)).ToArray())
+        List<Process> within = [];
+        foreach (Process other in process.Container.Processes)
+        {
+            if (other.IsAlive && other.Pids.IsWithin(process.Pids))
+                within.Add(other);
+        }
+
+        foreach (Process other in within)
             Kill(other, Signals.SIGKILL);
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hypervisor.Core;
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Hart;
@@ -23,10 +24,11 @@ namespace Hypervisor.Guests.Container;
 /// </remarks>
 public sealed partial class ContainerHost : IPersonality, IDisposable
 {
-    private readonly Lock _kernel = new();
+    private readonly LightLock _kernel = new();
     private readonly IExecutionEngine _shared;
     private readonly List<VCpu> _gone = [];
     private readonly List<Container> _containers = [];
+    private long _systemCalls;
 
     /// <summary>Makes a container host and puts it on a host loop, where it stays until it is disposed of or the loop is.</summary>
     /// <param name="host">The host loop.</param>
@@ -47,6 +49,7 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
         EndWithLastContainer = endWithLastContainer;
         Machine = new VirtualMachine(name, new GuestMemory(new MemoryRegion(0x1_0000_0000, memoryBytes)), timers);
         Frames = new FrameAllocator(Machine.Memory, _kernel);
+        SharedContents = new SharedContents(Frames);
     }
 
     string IPersonality.Name => "container";
@@ -58,7 +61,14 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
     public IReadOnlyList<Container> Containers => _containers;
 
     /// <summary>System calls served so far.</summary>
-    public long SystemCalls { get; private set; }
+    public long SystemCalls
+    {
+        get
+        {
+            using (_kernel.Enter())
+                return _systemCalls + _containers.Sum(container => container.DirectCalls);
+        }
+    }
 
     /// <summary>Wall-clock time, in nanoseconds since 1970, at the host loop's time zero. Fixed by default, so that runs repeat.</summary>
     public long EpochNanoseconds { get; init; } = 1_700_000_000_000_000_000;
@@ -80,6 +90,9 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
 
     internal FrameAllocator Frames { get; }
 
+    /// <summary>What files of its containers share.</summary>
+    internal SharedContents SharedContents { get; }
+
     internal KernelTask? Current { get; private set; }
 
     internal long Now => Machine.Timers.NowNanoseconds;
@@ -93,7 +106,7 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
         // A program from outside is checked here, where the reason can be told; the kernel itself only knows ENOEXEC.
         if (options.ProgramImage is { } image && !image.Span.StartsWith("#!"u8))
             Common.ElfImage.Parse(image, options.Program);
-        lock (_kernel)
+        using (_kernel.Enter())
         {
             var container = new Container(this, options);
             var space = new AddressSpace(Frames, container.Account);
@@ -103,7 +116,7 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
             BecomeUser(process, options.User);
             KernelTask task = NewTask(process, process.Id);
             Confine(task, options.User);
-            int error = Exec(task, KernelText.FromHost(program), [.. options.Arguments.Select(KernelText.FromHost)], [.. options.Environment.Select(KernelText.FromHost)], space);
+            int error = Exec(task, KernelText.FromHost(program), Texts(options.Arguments), Texts(options.Environment), space);
             if (error != 0)
             {
                 string? interpreter = ProgramLoader.InterpreterOf(process, KernelText.FromHost(program));
@@ -131,15 +144,17 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
         }
     }
 
+    private static List<string> Texts(IReadOnlyList<string> texts)
+    {
+        var made = new List<string>(texts.Count);
+        foreach (string text in texts)
+            made.Add(KernelText.FromHost(text));
+        return made;
+    }
+
     void IPersonality.PrepareRun(VCpu vcpu)
     {
-        if (vcpu.Data is KernelTask { IsPrepared: true } prepared)
-        {
-            prepared.IsPrepared = false;
-            return;
-        }
-
-        lock (_kernel)
+        using (_kernel.Enter())
         {
             if (vcpu.Data is KernelTask task)
                 Prepare(task);
@@ -167,7 +182,8 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
             return ExitVerdict.Block;
         if (vcpu.Data is not KernelTask { Killed: false } task)
             return ExitVerdict.Resume;
-        lock (_kernel)
+        ExitVerdict verdict;
+        using (_kernel.Enter())
         {
             task.WasPreempted = true;
             if ((task.Process.StoppedBy != 0 || task.IsHeldForIo) && !task.Killed)
@@ -175,11 +191,44 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
             if (task.Process.Container.Cpu is { } account && !account.MayRun(task))
                 return ExitVerdict.Block;
 
-            // The run follows at once: it is prepared under the same lock.
-            Prepare(task);
-            task.IsPrepared = true;
-            return ExitVerdict.Resume;
+            // A call that slept is made again here: in guest code the task would only come back to it at once.
+            bool makesAgain = task.Restarted && !task.Killed;
+            verdict = makesAgain ? MakeAgain(task) : ExitVerdict.Resume;
+            if (verdict == ExitVerdict.Resume)
+            {
+                // The run follows at once: it is prepared under the same lock. A call ends as prepared but for a flush.
+                if (!makesAgain || task.FlushOwed != 0)
+                    Prepare(task);
+                task.InGuest = true;
+                vcpu.IsPrepared = true;
+            }
         }
+
+        Flush(task);
+        return verdict;
+    }
+
+    private ExitVerdict MakeAgain(KernelTask task)
+    {
+        Current = task;
+        task.WasWoken = false;
+        try
+        {
+            return ServeCall(task);
+        }
+        finally
+        {
+            Frames.Settle();
+            Current = null;
+        }
+    }
+
+    /// <summary>What a call sent into the network is told without the kernel's lock: receivers have locks of their own.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Flush(KernelTask task)
+    {
+        if (task.Process.Container.Network.Station is { OwesFlush: true } station)
+            station.Flush();
     }
 
     /// <remarks>
@@ -193,17 +242,18 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
     ExitVerdict IPersonality.OnExit(VCpu vcpu, in VmExit exit)
     {
         var task = (KernelTask)vcpu.Data!;
-        ExitVerdict verdict = ServeLocked(task, in exit);
 
-        // What a call sent into the network is told without the kernel's lock: receivers have locks of their own.
-        if (task.Process.Container.Network.Station is { OwesFlush: true } station)
-            station.Flush();
+        // What the engine could have had made has been asked for already.
+        if (exit.Reason == VmExitReason.EnvironmentCall && vcpu.Hart.Calls is null && DirectCalls.TryMake(task))
+            return ExitVerdict.Resume;
+        ExitVerdict verdict = ServeLocked(task, in exit);
+        Flush(task);
         return verdict;
     }
 
     private ExitVerdict ServeLocked(KernelTask task, in VmExit exit)
     {
-        lock (_kernel)
+        using (_kernel.Enter())
         {
             Current = task;
             task.InGuest = false;
@@ -238,13 +288,13 @@ public sealed partial class ContainerHost : IPersonality, IDisposable
     /// <summary>Does something of a timer's under the kernel's lock.</summary>
     internal void Locked(Action action)
     {
-        lock (_kernel)
+        using (_kernel.Enter())
             action();
     }
 
     private void Woken(Container container)
     {
-        lock (_kernel)
+        using (_kernel.Enter())
         {
             container.Console?.Pump();
             container.InputReady.WakeAll();

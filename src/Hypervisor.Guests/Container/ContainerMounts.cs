@@ -16,19 +16,14 @@ internal static class ContainerMounts
         ContainerOptions options = container.Options;
         IReadOnlyList<ContainerMount> mounts = options.Mounts
             ?? [new ContainerMount { Destination = "/proc", Kind = ContainerMountKind.Processes }, new ContainerMount { Destination = "/sys", Kind = ContainerMountKind.System }];
-        if (!mounts.Any(mount => mount is { Kind: ContainerMountKind.Devices, Destination: "/dev" or "/dev/" }))
+        if (!HasDevices(mounts))
             mounts = [new ContainerMount { Destination = "/dev", Kind = ContainerMountKind.Devices }, .. mounts];
         foreach (ContainerMount mount in mounts)
             Mount(container, walk, mount);
         if (!options.RootIsHosts)
             MakePlace(container, walk, "/tmp", isDirectory: true).Inode!.Mode = InodeMode.Directory | AnyoneSticky;
-        if (options.Link is { } link && !mounts.Any(mount => mount.Destination == "/etc/resolv.conf"))
-        {
-            byte[] servers = System.Text.Encoding.ASCII.GetBytes($"nameserver {Core.Network.Ipv4Network.Format(link.Gateway)}\n");
-            walk.Mount(MakePlace(container, walk, "/etc/resolv.conf", isDirectory: false),
-                new MountedTree(new GeneratedInode(container.Store, () => servers), "tmpfs", "network", isReadOnly: true) { IsLocked = true });
-        }
-
+        if (options.Link is { } link)
+            MountResolver(container, walk, mounts, link);
         foreach (string path in options.MaskedPaths)
         {
             if (Existing(walk, KernelText.FromHost(path)) is { Inode: { } covered } masked)
@@ -46,6 +41,27 @@ internal static class ContainerMounts
                 walk.MountPart(kept, kept, same, PathWalk.Under(kept));
             }
         }
+    }
+
+    /// <summary>What tells programs of the network's name server, unless the options do.</summary>
+    private static void MountResolver(Container container, PathWalk walk, IReadOnlyList<ContainerMount> mounts, Core.Network.Routing.StationLink link)
+    {
+        if (mounts.Any(mount => mount.Destination == "/etc/resolv.conf"))
+            return;
+        byte[] servers = System.Text.Encoding.ASCII.GetBytes($"nameserver {Core.Network.Ipv4Network.Format(link.Gateway)}\n");
+        walk.Mount(MakePlace(container, walk, "/etc/resolv.conf", isDirectory: false),
+            new MountedTree(new GeneratedInode(container.Store, () => servers), "tmpfs", "network", isReadOnly: true) { IsLocked = true });
+    }
+
+    private static bool HasDevices(IReadOnlyList<ContainerMount> mounts)
+    {
+        foreach (ContainerMount mount in mounts)
+        {
+            if (mount is { Kind: ContainerMountKind.Devices, Destination: "/dev" or "/dev/" })
+                return true;
+        }
+
+        return false;
     }
 
     private static void Mount(Container container, PathWalk walk, ContainerMount mount)

@@ -41,4 +41,4 @@ public sealed record ContainerUser
 /// <param name="Resource">Its number.</param>
 /// <param name="Soft">The limit in force; all ones for none.</param>
 /// <param name="Hard">The most that the process may raise it to.</param>
-public readonly record struct ResourceLimit(int Resource, ulong Soft, ulong Hard);
+public sealed record ResourceLimit(int Resource, ulong Soft, ulong Hard);

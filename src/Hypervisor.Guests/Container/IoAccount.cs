@@ -21,7 +21,7 @@ internal sealed class IoAccount : IDisposable
 
     private readonly ITimerService _timers;
     private readonly int _timer;
-    private readonly PriorityQueue<KernelTask, long> _held = new();
+    private PriorityQueue<KernelTask, long>? _held;
     private readonly long[] _paidAt = new long[4];
     private readonly ulong?[] _rates = new ulong?[4];
     private bool _disposed;
@@ -86,7 +86,7 @@ internal sealed class IoAccount : IDisposable
             return false;
         HeldNanoseconds += until - now;
         task.IsHeldForIo = true;
-        _held.Enqueue(task, until);
+        (_held ??= new PriorityQueue<KernelTask, long>()).Enqueue(task, until);
         Arm();
         return true;
     }
@@ -97,7 +97,13 @@ internal sealed class IoAccount : IDisposable
             return;
         _disposed = true;
         _timers.DeleteTimer(_timer);
-        while (_held.TryDequeue(out KernelTask? task, out _))
+        if (_held is { } held)
+            LetGo(held);
+    }
+
+    private static void LetGo(PriorityQueue<KernelTask, long> held)
+    {
+        while (held.TryDequeue(out KernelTask? task, out _))
             task.IsHeldForIo = false;
     }
 
@@ -112,7 +118,7 @@ internal sealed class IoAccount : IDisposable
 
     private void Release()
     {
-        if (_disposed)
+        if (_disposed || _held is null)
             return;
         long now = _timers.NowNanoseconds;
         while (_held.TryPeek(out KernelTask? task, out long until) && until <= now)
@@ -127,7 +133,7 @@ internal sealed class IoAccount : IDisposable
 
     private void Arm()
     {
-        if (_held.TryPeek(out _, out long until))
+        if (_held is { } held && held.TryPeek(out _, out long until))
             _timers.Arm(_timer, until);
     }
 }

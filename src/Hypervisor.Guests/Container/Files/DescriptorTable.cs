@@ -1,9 +1,11 @@
+using System.Runtime.CompilerServices;
+
 namespace Hypervisor.Guests.Container.Files;
 
 /// <summary>The file descriptors of a process, or of several that share them.</summary>
 internal sealed class DescriptorTable
 {
-    private readonly List<Entry> _entries = [];
+    private readonly List<Entry> _entries = new(capacity: 8);
     private int _references = 1;
 
     private struct Entry
@@ -18,9 +20,14 @@ internal sealed class DescriptorTable
     public IEnumerable<int> Numbers => Enumerable.Range(0, _entries.Count).Where(fd => _entries[fd].File is not null);
 
     /// <summary>A file to do something with; null for none, and for one that was opened as a place only (O_PATH).</summary>
-    public OpenFile? this[int fd] => Any(fd) is { } file && (file.Flags & OpenFlags.PathOnly) == 0 ? file : null;
+    public OpenFile? this[int fd]
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Any(fd) is { } file && (file.Flags & OpenFlags.PathOnly) == 0 ? file : null;
+    }
 
     /// <summary>A file, be it a place only; null for none.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public OpenFile? Any(int fd) => (uint)fd < (uint)_entries.Count ? _entries[fd].File : null;
 
     /// <summary>Whether there is a number for one more.</summary>

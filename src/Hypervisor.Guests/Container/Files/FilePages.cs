@@ -11,8 +11,12 @@ internal sealed record ParsedProgram(long Version, ReadOnlyMemory<byte> Head, Co
 /// <summary>
 /// The content of a regular file, page by page: nothing where it was never written, bytes of the host's heap, or, once somebody
 /// maps it, a frame that all mappings share with read and write. A file that began as one of the host's takes what was not
-/// changed from there.
+/// changed from there; such pages are mapped from frames that files of other containers may share (<see cref="SharedPages"/>).
 /// </summary>
+/// <remarks>
+/// A page that is in <see cref="_pages"/> is mapped from there and from nowhere else: whoever adds one that was shared makes all
+/// mappings drop the shared frame.
+/// </remarks>
 internal sealed class FilePages(FileStore store, IFileContent? lower = null) : IFrameCache
 {
     private const int PageSize = 4096;
@@ -25,6 +29,7 @@ internal sealed class FilePages(FileStore store, IFileContent? lower = null) : I
     private long _unchanged = lower is { WritesThrough: false } ? lower.Length : 0;
     private long _size = lower is { WritesThrough: false } ? lower.Length : 0;
     private bool _registered;
+    private SharedPages? _shared;
 
     private struct Page
     {
@@ -51,10 +56,19 @@ internal sealed class FilePages(FileStore store, IFileContent? lower = null) : I
     public bool IsMappedShared => _mappers.Keys.Any(space => space.Mappings.Any(mapping => mapping.File?.Pages == this && mapping.Shared && mapping.MayWrite));
 
     /// <summary>Bytes that it takes, in whole pages.</summary>
-    public long Allocated => _pages.Values.Count(page => page.IsOwn) * (long)PageSize + (LowerLength + PageSize - 1 & ~(PageSize - 1L));
+    public long Allocated => CountOwn() * (long)PageSize + (LowerLength + PageSize - 1 & ~(PageSize - 1L));
 
     /// <summary>What exec found in it, and at which version.</summary>
-    public ParsedProgram? Program { get; set; }
+    public ParsedProgram? Program
+    {
+        get => field ?? (Version == 0 ? Shared()?.Program : null);
+        set
+        {
+            field = value;
+            if (Version == 0 && Shared() is { } shared)
+                shared.Program = value;
+        }
+    }
 
     public void AddMapper(AddressSpace space) => System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(_mappers, space, out _)++;
 
@@ -107,13 +121,20 @@ internal sealed class FilePages(FileStore store, IFileContent? lower = null) : I
             }
             else if (at < LowerLength)
             {
-                // As far as pages in a row are the host's, in one go.
-                while (done + count < buffer.Length && !_pages.ContainsKey(offset + done + count >> PageShift))
-                    count = Math.Min(buffer.Length - done, count + PageSize);
-                Span<byte> part = buffer.Slice(done, count);
-                int error = ReadLower(part, at);
-                if (error < 0)
-                    return done > 0 ? done : error;
+                if (_shared is not null && _shared.TryGet(at >> PageShift, out ulong shared))
+                {
+                    store.Frames!.Memory.Window(shared, PageSize).Slice(inPage, count).CopyTo(buffer[done..]);
+                }
+                else
+                {
+                    // As far as pages in a row are the host's, in one go.
+                    while (done + count < buffer.Length && !_pages.ContainsKey(offset + done + count >> PageShift))
+                        count = Math.Min(buffer.Length - done, count + PageSize);
+                    Span<byte> part = buffer.Slice(done, count);
+                    int error = ReadLower(part, at);
+                    if (error < 0)
+                        return done > 0 ? done : error;
+                }
             }
             else
             {
@@ -285,7 +306,9 @@ internal sealed class FilePages(FileStore store, IFileContent? lower = null) : I
         frame = 0;
         if (store.Frames is not { } frames)
             return false;
-        _pages.TryGetValue(index, out Page page);
+        bool isKnown = _pages.TryGetValue(index, out Page page);
+        if (!own && !isKnown && index << PageShift < LowerLength && Shared()?.TryFrame(index, lower!, out frame) == true)
+            return true;
         if (own && !page.IsOwn)
         {
             if (!_through && !store.TryTake(PageSize))
@@ -317,8 +340,18 @@ internal sealed class FilePages(FileStore store, IFileContent? lower = null) : I
         }
 
         _pages[index] = page;
+        if (!isKnown)
+            Unshare(index, index + 1);
         frame = page.Frame;
         return true;
+    }
+
+    private int CountOwn()
+    {
+        int count = 0;
+        foreach (Page page in _pages.Values)
+            count += page.IsOwn ? 1 : 0;
+        return count;
     }
 
     int IFrameCache.Reclaim()
@@ -340,21 +373,52 @@ internal sealed class FilePages(FileStore store, IFileContent? lower = null) : I
         WriteBack();
         Drop(0, long.MaxValue);
         if (_registered)
-        {
             store.Frames!.Unregister(this);
-            store.HasNoFrames(this);
-            _registered = false;
+        _registered = false;
+        _shared?.Release();
+        _shared = null;
+        store.HasNoFrames(this);
+        Size = _unchanged = 0;
+    }
+
+    /// <summary>Where its unchanged pages are that other files have too; null for files that share nothing.</summary>
+    private SharedPages? Shared()
+    {
+        if (_shared is null && _unchanged > 0 && store is { Frames: not null, Shared: { } contents } && lower?.Identity is { } identity)
+        {
+            (_shared = contents.Of(identity)).Acquire();
+            store.HasFrames(this);
         }
 
-        Size = _unchanged = 0;
+        return _shared;
+    }
+
+    /// <summary>Makes mappings drop shared frames of pages that are the file's own now, or gone.</summary>
+    private void Unshare(long first, long end)
+    {
+        if (_shared is not null && _mappers.Count != 0)
+            DropMapped(first, end);
+    }
+
+    private void DropMapped(long first, long end)
+    {
+        foreach (AddressSpace space in _mappers.Keys.ToArray())
+            space.DropFilePages(this, first, end);
     }
 
     private void Drop(long first, long end)
     {
-        if (_pages.Count == 0 || !_pages.Keys.Any(index => index >= first && index < end))
-            return;
-        foreach (AddressSpace space in _mappers.Keys.ToArray())
-            space.DropFilePages(this, first, end);
+        if (_pages.Count == 0 || !HasPages(first, end))
+            Unshare(first, end);
+        else
+            DropPages(first, end);
+    }
+
+    private bool HasPages(long first, long end) => _pages.Keys.Any(index => index >= first && index < end);
+
+    private void DropPages(long first, long end)
+    {
+        DropMapped(first, end);
         foreach (long index in _pages.Keys.Where(index => index >= first && index < end).ToArray())
         {
             _pages.Remove(index, out Page page);
@@ -383,7 +447,11 @@ internal sealed class FilePages(FileStore store, IFileContent? lower = null) : I
         }
 
         page.IsOwn = true;
-        _pages[index] = page;
+        bool isNew = _pages.TryAdd(index, page);
+        if (isNew)
+            Unshare(index, index + 1);
+        else
+            _pages[index] = page;
         return 0;
     }
 

@@ -6,14 +6,14 @@ internal delegate bool LayerOwners(string path, out uint mode, out uint uid, out
 /// <summary>One of the layers that a read-only directory is made of.</summary>
 /// <param name="Directory">Its directory of the host.</param>
 /// <param name="Owners">What the image says where the host could not keep it; null for nothing.</param>
-internal readonly record struct HostLayer(HostTreeDirectory Directory, LayerOwners? Owners);
+internal sealed record HostLayer(HostTreeDirectory Directory, LayerOwners? Owners);
 
 /// <summary>
 /// Directories of the host, one over the other, as the read-only part of a container's tree. Entries are opened by single names
 /// under directories that were themselves opened so, and symbolic links are handed to the container's own path walk as text: the
 /// host never resolves a path that the container wrote, so nothing outside can be reached.
 /// </summary>
-internal sealed class HostDirectory
+internal sealed class HostDirectory : ILowerDirectory
 {
     /// <summary>Before the name of what a layer takes away from those below (OCI image specification, layer.md).</summary>
     public const string Whiteout = ".wh.";
@@ -27,7 +27,13 @@ internal sealed class HostDirectory
 
     /// <summary>A directory as it is, everything in it the superuser's.</summary>
     public HostDirectory(string path)
-        : this([new HostLayer(new HostVolume(new FileStore(() => 0, 0), path).Root, null)], isImage: false, "")
+        : this(HostFolder.Open(path))
+    {
+    }
+
+    /// <inheritdoc cref="HostDirectory(string)"/>
+    public HostDirectory(HostFolder folder)
+        : this([new HostLayer(new HostVolume(new FileStore(() => 0, 0), folder).Root, null)], isImage: false, "")
     {
     }
 
@@ -43,6 +49,8 @@ internal sealed class HostDirectory
         _isImage = isImage;
         _path = path;
     }
+
+    public bool IsCounted => false;
 
     public IEnumerable<string> Names()
     {
@@ -131,6 +139,9 @@ internal interface IFileContent
     /// <summary>Whether changes go to it, too.</summary>
     bool WritesThrough { get; }
 
+    /// <summary>Equal for contents that are the same and stay so, so that files may share their pages; null where nobody knows.</summary>
+    object? Identity { get; }
+
     /// <summary>Reads; how many bytes, or a negated error.</summary>
     int Read(Span<byte> buffer, long offset);
 
@@ -141,6 +152,9 @@ internal interface IFileContent
     int SetLength(long length);
 }
 
+/// <summary>What a content is told by: which file, unchanged since when, and how much of it.</summary>
+internal sealed record HostContent(HostVersion Version, long Length);
+
 /// <summary>The content of a host file, of which nothing is changed.</summary>
 internal sealed class HostFile(HostTreeFile file) : IFileContent
 {
@@ -148,6 +162,8 @@ internal sealed class HostFile(HostTreeFile file) : IFileContent
     public long Length { get; } = file.Length;
 
     public bool WritesThrough => false;
+
+    public object? Identity { get; } = file.Version is { } version ? new HostContent(version, file.Length) : null;
 
     public int Read(Span<byte> buffer, long offset) => file.Read(buffer, offset);
 

@@ -23,6 +23,12 @@ public sealed class ContainerInput
 
     internal Action? Arrived { get; set; }
 
+    /// <summary>
+    /// Called once, when the container first looks for input: gives what there is by then, and whether that is all. Whoever supplies
+    /// the rest may begin then. Null where somebody supplies from the start.
+    /// </summary>
+    internal Func<(ReadOnlyMemory<byte> Bytes, bool IsAll)>? First { get; set; }
+
     internal bool HasNews
     {
         get
@@ -61,6 +67,22 @@ public sealed class ContainerInput
         Arrived?.Invoke();
     }
 
+    /// <summary>The container looks for input. Nobody who could be told sleeps on it yet, when it is the first time.</summary>
+    internal void Look()
+    {
+        if (First is null)
+            return;
+        lock (_lock)
+        {
+            if (First is not { } first)
+                return;
+            First = null;
+            (ReadOnlyMemory<byte> bytes, _complete) = first();
+            foreach (byte value in bytes.Span)
+                _bytes.Enqueue(value);
+        }
+    }
+
     internal int Read(Span<byte> buffer)
     {
         lock (_lock)
@@ -85,9 +107,20 @@ internal sealed class HostStreamFile(Inode inode, int flags, ContainerInput? inp
 {
     public override WaitQueue Ready => ready;
 
-    public int Available => input?.Count ?? 0;
+    public int Available
+    {
+        get
+        {
+            input?.Look();
+            return input?.Count ?? 0;
+        }
+    }
 
-    public override int Read(Span<byte> buffer) => input?.Read(buffer) ?? 0;
+    public override int Read(Span<byte> buffer)
+    {
+        input?.Look();
+        return input?.Read(buffer) ?? 0;
+    }
 
     public override int Write(ReadOnlySpan<byte> data)
     {
@@ -95,7 +128,11 @@ internal sealed class HostStreamFile(Inode inode, int flags, ContainerInput? inp
         return data.Length;
     }
 
-    public override PollEvents Poll() => (input is null || input.HasNews ? PollEvents.In : PollEvents.None) | PollEvents.Out;
+    public override PollEvents Poll()
+    {
+        input?.Look();
+        return (input is null || input.HasNews ? PollEvents.In : PollEvents.None) | PollEvents.Out;
+    }
 }
 
 /// <summary>A container's streams as a terminal: keys come from its input, what is shown goes to its output.</summary>

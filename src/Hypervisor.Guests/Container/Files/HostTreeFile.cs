@@ -2,6 +2,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Hypervisor.Guests.Container.Files;
 
+/// <summary>A file of the host as of a time: its content is the same for as long as these are.</summary>
+internal sealed record HostVersion(ulong FileSystem, ulong Number, long BirthTime, long ModifyTime, long ChangeTime);
+
 /// <summary>A regular file of a <see cref="HostVolume"/>: reads and writes are the host's at once; pages are kept only while they are mapped.</summary>
 internal sealed class HostTreeFile : VolumeFile, IHostEntry
 {
@@ -16,6 +19,9 @@ internal sealed class HostTreeFile : VolumeFile, IHostEntry
 
     public long BirthTime { get; }
 
+    /// <summary>Which file it is of the host's, and as of when; null where the host does not number its files.</summary>
+    public HostVersion? Version { get; private set; }
+
     public (HostTreeDirectory? Parent, string Name) At { get; set; }
 
     public override long Allocated => Length;
@@ -26,6 +32,7 @@ internal sealed class HostTreeFile : VolumeFile, IHostEntry
     {
         At = (parent, name);
         HostEntry.Take(this, in status);
+        Version = HostCalls.AreThere ? new HostVersion(status.FileSystem, status.Number, status.BirthTime, status.ModifyTime, status.ChangeTime) : null;
     }
 
     public bool TryClose()

@@ -15,9 +15,14 @@ internal sealed class HostVolume
     private int _sweepAt = 4096;
 
     public HostVolume(FileStore store, string path)
+        : this(store, HostFolder.Open(path))
+    {
+    }
+
+    /// <summary>A volume of a directory that is open, and is the volume's from now on.</summary>
+    public HostVolume(FileStore store, HostFolder folder)
     {
         Store = store;
-        HostFolder folder = HostFolder.Open(path);
         folder.Status(".", out HostStatus status);
         Root = new HostTreeDirectory(this, status.Mode == 0 ? new HostStatus { Mode = InodeMode.Directory | 0x1ED } : status, folder);
     }

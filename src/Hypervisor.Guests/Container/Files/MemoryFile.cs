@@ -8,7 +8,7 @@ internal sealed class MemoryFile : Inode
 
     private readonly FileStore _store;
 
-    public MemoryFile(FileStore store, uint permissions, HostFile? lower = null)
+    public MemoryFile(FileStore store, uint permissions, IFileContent? lower = null)
         : base(store.NextNumber(), InodeMode.Regular | permissions, store.Now)
     {
         _store = store;

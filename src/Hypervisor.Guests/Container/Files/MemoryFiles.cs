@@ -17,6 +17,9 @@ internal sealed class FileStore(Func<long> now, long capacityBytes, FileStore? w
     /// <summary>Where files that are mapped have their pages; null where there is no machine to map them into.</summary>
     public Memory.FrameAllocator? Frames { get; init; }
 
+    /// <summary>Contents whose pages files share with those of other containers; null for none.</summary>
+    public SharedContents? Shared { get; init; }
+
     /// <summary>What pipes take their sizes from.</summary>
     public PipeBudget Pipes { get; } = whole?.Pipes ?? new PipeBudget();
 
@@ -42,7 +45,7 @@ internal sealed class FileStore(Func<long> now, long capacityBytes, FileStore? w
     /// <summary>A part of it with a limit of its own, for a file system that is one of several.</summary>
     public FileStore Part(long capacity)
     {
-        var part = new FileStore(now, Math.Min(capacity, Capacity), this) { Frames = Frames, Io = Io };
+        var part = new FileStore(now, Math.Min(capacity, Capacity), this) { Frames = Frames, Shared = Shared, Io = Io };
         _parts.Add(part);
         return part;
     }
@@ -59,23 +62,39 @@ internal sealed class FileStore(Func<long> now, long capacityBytes, FileStore? w
     /// <summary>Gives back the frames of all files: their container has ended.</summary>
     public void Close()
     {
-        foreach (FilePages pages in _framed.ToArray())
+        var framed = new FilePages[_framed.Count];
+        _framed.CopyTo(framed);
+        foreach (FilePages pages in framed)
             pages.Discard();
         foreach (FileStore part in _parts)
             part.Close();
     }
 }
 
-/// <summary>A directory in memory, over a read-only host directory or over nothing. Changes stay in memory.</summary>
+/// <summary>What a directory in memory has before it is changed: entries made when somebody first looks for them.</summary>
+internal interface ILowerDirectory
+{
+    /// <summary>Whether its directories are so few that they are counted when somebody asks.</summary>
+    bool IsCounted { get; }
+
+    /// <summary>The entry as a new file of the container, or null.</summary>
+    Inode? Open(string name, FileStore store);
+
+    bool Exists(string name);
+
+    IEnumerable<string> Names();
+}
+
+/// <summary>A directory in memory, over a read-only one or over nothing. Changes stay in memory.</summary>
 internal sealed class MemoryDirectory : Inode
 {
     private readonly FileStore _store;
-    private readonly HostDirectory? _lower;
+    private readonly ILowerDirectory? _lower;
 
     // A null entry hides one of the lower directory's.
     private readonly Dictionary<string, Inode?> _children = [];
 
-    public MemoryDirectory(FileStore store, uint permissions, HostDirectory? lower = null)
+    public MemoryDirectory(FileStore store, uint permissions, ILowerDirectory? lower = null)
         : base(store.NextNumber(), InodeMode.Directory | permissions, store.Now)
     {
         _store = store;
@@ -89,7 +108,7 @@ internal sealed class MemoryDirectory : Inode
     public override long Size => 4096;
 
     /// <summary>Two and one for each directory in it; 1, which stands for any number, where not all are known.</summary>
-    public override uint LinkCount => Links == 0 ? 0 : _lower is not null ? 1 : 2 + (uint)_children.Values.Count(child => child is { IsDirectory: true });
+    public override uint LinkCount => Links == 0 ? 0 : _lower is { IsCounted: false } ? 1 : 2 + CountDirectories();
 
     public override Inode? Lookup(string name)
     {
@@ -103,6 +122,14 @@ internal sealed class MemoryDirectory : Inode
         return child;
     }
 
+    private uint CountDirectories()
+    {
+        uint count = 0;
+        foreach ((_, Inode inode) in Entries())
+            count += inode.IsDirectory ? 1u : 0;
+        return count;
+    }
+
     public override IEnumerable<(string Name, Inode Inode)> Entries()
     {
         if (_lower is not null)
@@ -111,10 +138,20 @@ internal sealed class MemoryDirectory : Inode
                 Lookup(name);
         }
 
-        return _children.Where(entry => entry.Value is not null)
-            .OrderBy(entry => entry.Key, StringComparer.Ordinal)
-            .Select(entry => (entry.Key, entry.Value!))
-            .ToList();
+        // By their names alone: sorting pairs would be left to the JIT.
+        var names = new string[_children.Count];
+        int count = 0;
+        foreach ((string name, Inode? child) in _children)
+        {
+            if (child is not null)
+                names[count++] = name;
+        }
+
+        Array.Sort(names, 0, count, StringComparer.Ordinal);
+        var entries = new List<(string, Inode)>(count + 1);
+        for (int i = 0; i < count; i++)
+            entries.Add((names[i], _children[names[i]]!));
+        return entries;
     }
 
     public override int Add(string name, Inode child)
@@ -154,6 +191,8 @@ internal sealed class MemoryDirectory : Inode
     {
         if (child is MemoryDirectory directory)
             directory.Parent = this;
+        else if (child is GeneratedDirectory generated)
+            generated.Parent = this;
     }
 
     private void Touch() => ModifyTime = ChangeTime = _store.Now;

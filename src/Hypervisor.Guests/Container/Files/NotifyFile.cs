@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Hypervisor.Guests.Container.Files;
 
 /// <summary>What happened to a file (inotify(7)).</summary>
@@ -172,6 +174,7 @@ internal static class Notify
             watch.File.Remove(watch.Number);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Of(OpenFile file, NotifyEvents what)
     {
         if (file.Inode.NotifyWatches is not null || file.Directory?.NotifyWatches is not null)

@@ -175,7 +175,7 @@ internal sealed class DirectoryFile(Inode inode, int flags, Inode parent) : Open
             BitConverter.TryWriteBytes(record[8..], Position + 1);
             BitConverter.TryWriteBytes(record[16..], (ushort)length);
             record[18] = (byte)(inode.Mode >> 12);
-            System.Text.Encoding.Latin1.GetBytes(name, record[19..]);
+            KernelText.Encode(name).CopyTo(record[19..]);
             used += length;
         }
 

@@ -225,7 +225,10 @@ internal sealed class PathWalk
         result = default;
         place = null;
         Place at = path[0] == '/' ? state.Top : start;
-        ReadOnlySpan<char> trimmed = path.AsSpan().TrimEnd('/');
+        int end = path.Length;
+        while (end > 0 && path[end - 1] == '/')
+            end--;
+        ReadOnlySpan<char> trimmed = path.AsSpan(0, end);
         bool wantsDirectory = path[^1] == '/' || trimmed[(trimmed.LastIndexOf('/') + 1)..] is "." or "..";
         for (int next = 0; next < trimmed.Length;)
         {

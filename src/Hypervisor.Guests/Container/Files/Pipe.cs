@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Hypervisor.Guests.Container.Files;
 
 /// <summary>What the pipes of a container may hold together (pipe(7)): beyond it, new ones are small and none grows.</summary>
@@ -105,6 +107,7 @@ internal sealed class Pipe(WaitQueue? ready = null, PipeBudget? budget = null)
     }
 
     /// <summary>Copies what a read would give, and leaves it there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int Peek(Span<byte> buffer)
     {
         if (_count == 0)
@@ -112,7 +115,8 @@ internal sealed class Pipe(WaitQueue? ready = null, PipeBudget? budget = null)
         int count = Math.Min(buffer.Length, _count);
         int first = Math.Min(count, _ring.Length - _start);
         _ring.AsSpan(_start, first).CopyTo(buffer);
-        _ring.AsSpan(0, count - first).CopyTo(buffer[first..]);
+        if (first < count)
+            _ring.AsSpan(0, count - first).CopyTo(buffer[first..]);
         return count;
     }
 
@@ -144,7 +148,8 @@ internal sealed class Pipe(WaitQueue? ready = null, PipeBudget? budget = null)
         int end = (_start + _count) % Math.Max(1, _ring.Length);
         int first = Math.Min(count, _ring.Length - end);
         data[..first].CopyTo(_ring.AsSpan(end));
-        data[first..count].CopyTo(_ring);
+        if (first < count)
+            data[first..count].CopyTo(_ring);
         _count += count;
         Ready.WakeAll();
         return count;

@@ -7,26 +7,27 @@ internal sealed class PtyList(Container container)
 {
     private const int Most = 4096;
 
-    private readonly SortedDictionary<int, Pty> _open = [];
+    /// <summary>In the order of their numbers.</summary>
+    private readonly List<Pty> _open = [];
 
-    public IEnumerable<int> Numbers => _open.Keys;
+    public IEnumerable<int> Numbers => _open.Select(pty => pty.Number);
 
-    public Pty? Find(int number) => _open.GetValueOrDefault(number);
+    public Pty? Find(int number) => _open.Find(pty => pty.Number == number);
 
     /// <summary>Makes a pair with the lowest free number; null where there are too many.</summary>
     public Pty? Make(Credentials owner)
     {
         int number = 0;
-        while (_open.ContainsKey(number))
+        while (number < _open.Count && _open[number].Number == number)
             number++;
         if (number == Most)
             return null;
         var pty = new Pty(container, number, owner);
-        _open.Add(number, pty);
+        _open.Insert(number, pty);
         return pty;
     }
 
-    public void Forget(Pty pty) => _open.Remove(pty.Number);
+    public void Forget(Pty pty) => _open.Remove(pty);
 }
 
 /// <summary>A pseudo-terminal: a terminal whose far end is a file that a program has open.</summary>

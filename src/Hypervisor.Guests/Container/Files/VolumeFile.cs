@@ -18,6 +18,8 @@ internal abstract class VolumeFile : Inode, IFileContent, IOnVolume
 
     public bool WritesThrough => true;
 
+    public object? Identity => null;
+
     public abstract long Length { get; }
 
     public abstract int Read(Span<byte> buffer, long offset);

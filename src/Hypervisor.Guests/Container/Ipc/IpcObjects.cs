@@ -9,17 +9,23 @@ internal sealed class IpcObjects(FileStore store)
 
     public FileStore Store => store;
 
-    public IpcTable<SharedSegment> Segments { get; } = new(MostSegments);
+    // Each made when it is first asked for: few containers use any.
+    private IpcTable<SharedSegment>? _segments;
+    private IpcTable<SemaphoreSet>? _sets;
+    private IpcTable<MessageQueue>? _messages;
+    private Dictionary<string, PosixQueue>? _queues;
 
-    public IpcTable<SemaphoreSet> Sets { get; } = new(MostSets);
+    public IpcTable<SharedSegment> Segments => _segments ??= new IpcTable<SharedSegment>(MostSegments);
 
-    public IpcTable<MessageQueue> Messages { get; } = new(MostQueues);
+    public IpcTable<SemaphoreSet> Sets => _sets ??= new IpcTable<SemaphoreSet>(MostSets);
+
+    public IpcTable<MessageQueue> Messages => _messages ??= new IpcTable<MessageQueue>(MostQueues);
 
     /// <summary>POSIX message queues by name.</summary>
-    public Dictionary<string, PosixQueue> Queues { get; } = [];
+    public Dictionary<string, PosixQueue> Queues => _queues ??= [];
 
     /// <summary>What each user's POSIX queues count for.</summary>
-    public Dictionary<uint, long> QueueCharges { get; } = [];
+    public Dictionary<uint, long> QueueCharges => field ??= [];
 
     /// <summary>Pages of all segments.</summary>
     public long SegmentPages => Segments.All.Sum(segment => (segment.Size + 4095) >> 12);
@@ -42,6 +48,12 @@ internal sealed class IpcObjects(FileStore store)
 
     /// <summary>The namespace is gone.</summary>
     public void Close()
+    {
+        if (_segments is not null || _sets is not null || _messages is not null || _queues is not null)
+            CloseAll();
+    }
+
+    private void CloseAll()
     {
         foreach (SharedSegment segment in Segments.All.ToArray())
             segment.Doom();

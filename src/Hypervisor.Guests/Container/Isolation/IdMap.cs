@@ -13,7 +13,7 @@ internal sealed class IdMap
 
     private const int MostExtents = 340;
 
-    private readonly List<Extent> _extents = [];
+    private readonly List<Extent> _extents = new(capacity: 1);
 
     private readonly record struct Extent(uint Inside, uint Outside, uint Count);
 

@@ -35,12 +35,15 @@ internal sealed class FutexWaiter(KernelTask task, FutexKey key, uint bits)
 /// <summary>Who sleeps on the futexes of a container, in the order in which they came.</summary>
 internal sealed class FutexQueues
 {
-    private readonly Dictionary<FutexKey, LinkedList<FutexWaiter>> _queues = [];
+    // Made when somebody first sleeps.
+    private Dictionary<FutexKey, LinkedList<FutexWaiter>>? _queues;
+
+    private Dictionary<FutexKey, LinkedList<FutexWaiter>> Queues => _queues ??= [];
 
     public void Add(FutexWaiter waiter)
     {
-        if (!_queues.TryGetValue(waiter.Key, out LinkedList<FutexWaiter>? queue))
-            _queues.Add(waiter.Key, queue = []);
+        if (!Queues.TryGetValue(waiter.Key, out LinkedList<FutexWaiter>? queue))
+            Queues.Add(waiter.Key, queue = []);
         queue.AddLast(waiter);
         waiter.Task.Futexes.Add(waiter);
     }
@@ -58,9 +61,11 @@ internal sealed class FutexQueues
     }
 
     /// <summary>Wakes up to a number of those that wait for one of some bits.</summary>
-    public int Wake(FutexKey key, int count, uint bits = uint.MaxValue)
+    public int Wake(FutexKey key, int count, uint bits = uint.MaxValue) => _queues is null ? 0 : WakeSleepers(key, count, bits);
+
+    private int WakeSleepers(FutexKey key, int count, uint bits)
     {
-        if (!_queues.TryGetValue(key, out LinkedList<FutexWaiter>? queue))
+        if (!Queues.TryGetValue(key, out LinkedList<FutexWaiter>? queue))
             return 0;
         int woken = 0;
         for (LinkedListNode<FutexWaiter>? node = queue.First; node is not null && woken < count;)
@@ -70,7 +75,7 @@ internal sealed class FutexQueues
             {
                 queue.Remove(node);
                 node.Value.IsWoken = true;
-                node.Value.Task.Woken();
+                node.Value.Task.WokenInKernel();
                 woken++;
             }
 
@@ -78,44 +83,44 @@ internal sealed class FutexQueues
         }
 
         if (queue.Count == 0)
-            _queues.Remove(key);
+            Queues.Remove(key);
         return woken;
     }
 
     /// <summary>The first that waits, and whether more do; null for nobody.</summary>
     public FutexWaiter? First(FutexKey key, out bool more)
     {
-        more = _queues.TryGetValue(key, out LinkedList<FutexWaiter>? queue) && queue.Count > 1;
+        more = Queues.TryGetValue(key, out LinkedList<FutexWaiter>? queue) && queue.Count > 1;
         return queue?.First?.Value;
     }
 
     /// <summary>Moves up to a number of those that wait to another futex.</summary>
     public int Move(FutexKey from, FutexKey to, int count)
     {
-        if (from == to || !_queues.TryGetValue(from, out LinkedList<FutexWaiter>? queue))
+        if (from == to || !Queues.TryGetValue(from, out LinkedList<FutexWaiter>? queue))
             return 0;
         int moved = 0;
         while (moved < count && queue.First is { } node)
         {
             queue.RemoveFirst();
             node.Value.Key = to;
-            if (!_queues.TryGetValue(to, out LinkedList<FutexWaiter>? other))
-                _queues.Add(to, other = []);
+            if (!Queues.TryGetValue(to, out LinkedList<FutexWaiter>? other))
+                Queues.Add(to, other = []);
             other.AddLast(node);
             moved++;
         }
 
         if (queue.Count == 0)
-            _queues.Remove(from);
+            Queues.Remove(from);
         return moved;
     }
 
     private void Remove(FutexWaiter waiter)
     {
-        if (!_queues.TryGetValue(waiter.Key, out LinkedList<FutexWaiter>? queue))
+        if (!Queues.TryGetValue(waiter.Key, out LinkedList<FutexWaiter>? queue))
             return;
         queue.Remove(waiter);
         if (queue.Count == 0)
-            _queues.Remove(waiter.Key);
+            Queues.Remove(waiter.Key);
     }
 }

@@ -82,16 +82,29 @@ internal static class JobControl
     public static void Left(Process process)
     {
         Container container = process.Container;
-        foreach (int group in process.Children.Where(child => child.Group != process.Group && child.Session == process.Session)
-            .Select(child => child.Group).Append(process.Group).Distinct().ToArray())
+        List<int> groups = [];
+        foreach (Process child in process.Children)
+        {
+            if (child.Group != process.Group && child.Session == process.Session && !groups.Contains(child.Group))
+                groups.Add(child.Group);
+        }
+
+        groups.Add(process.Group);
+        foreach (int group in groups)
         {
             bool wasNot = group == process.Group
                 ? process.Parent is { } parent && parent.Group != group && parent.Session == process.Session
                 : true;
-            if (!wasNot || !IsOrphaned(container, group, process) || !Group(container, group).Any(member => member.StoppedBy != 0))
-                continue;
-            SendToGroup(container, group, SignalInfo.OfKernel(Signals.SIGHUP));
-            SendToGroup(container, group, SignalInfo.OfKernel(Signals.SIGCONT));
+            if (wasNot)
+                HangUpIfOrphaned(container, group, process);
         }
+    }
+
+    private static void HangUpIfOrphaned(Container container, int group, Process without)
+    {
+        if (!IsOrphaned(container, group, without) || !Group(container, group).Any(member => member.StoppedBy != 0))
+            return;
+        SendToGroup(container, group, SignalInfo.OfKernel(Signals.SIGHUP));
+        SendToGroup(container, group, SignalInfo.OfKernel(Signals.SIGCONT));
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Machine;
@@ -10,7 +11,7 @@ namespace Hypervisor.Guests.Container.Kernel;
 /// A task: one thread of a process, on a vCPU of its own. A blocked call is data, never a parked thread: the vCPU sleeps at
 /// the call, and makes it again when woken; what it must remember from the first time stands here.
 /// </summary>
-internal sealed unsafe class KernelTask : IWaiter
+internal sealed unsafe class KernelTask : CallHandler, IWaiter
 {
     private readonly List<WaitQueue> _queues = [];
 
@@ -19,7 +20,9 @@ internal sealed unsafe class KernelTask : IWaiter
         Process = process;
         Id = id;
         VCpu = vcpu;
+        State = vcpu.Hart.State;
         vcpu.Data = this;
+        vcpu.Hart.Calls = this;
     }
 
     /// <summary>Its number; that of its process for the first, and for one that replaced the program.</summary>
@@ -31,7 +34,7 @@ internal sealed unsafe class KernelTask : IWaiter
 
     public HartContext Hart => VCpu.Hart;
 
-    public HartState* State => VCpu.Hart.State;
+    public HartState* State { get; }
 
     public ulong SignalMask { get; set; }
 
@@ -144,15 +147,26 @@ internal sealed unsafe class KernelTask : IWaiter
     /// <summary>Its hart may be in guest code, on some thread.</summary>
     public bool InGuest { get; set; }
 
-    /// <summary>Whether the run that begins is prepared already. Only on the thread that runs the task.</summary>
-    public bool IsPrepared { get; set; }
+    /// <inheritdoc/>
+    public override bool TryMake(HartContext hart) => Syscalls.DirectCalls.TryMake(this);
+
+    /// <summary>Calls it made without entering the kernel.</summary>
+    public long DirectCalls { get; set; }
 
     /// <summary>Number of the first flush that its hart has still to do; 0 for none.</summary>
     public long FlushOwed { get; set; }
 
-    public ulong DeliverableSignals => PendingSignals & ~SignalMask;
+    public ulong DeliverableSignals
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => PendingSignals & ~SignalMask;
+    }
 
-    public ulong PendingSignals => Signals.Pending | Process.Signals.Pending;
+    public ulong PendingSignals
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Signals.Pending | Process.Signals.Pending;
+    }
 
     public ulong Pc
     {
@@ -202,6 +216,20 @@ internal sealed unsafe class KernelTask : IWaiter
     {
         WasWoken = true;
         VCpu.Wake();
+    }
+
+    /// <summary>What it waits for may have come, by a call in progress or by something else that holds the kernel's lock.</summary>
+    void IWaiter.Woken() => WokenInKernel();
+
+    /// <inheritdoc cref="IWaiter.Woken"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void WokenInKernel()
+    {
+        WasWoken = true;
+        if (Process.Container.Host.Current is { } current)
+            VCpu.WakeSoon(current.VCpu);
+        else
+            VCpu.Wake();
     }
 
     public bool TryRead<T>(ulong address, out T value) where T : unmanaged => Process.Space.TryRead(address, out value);

@@ -288,12 +288,14 @@ internal static unsafe class ProgramLoader
         container.Random.NextBytes(seed);
 
         List<ulong> words = [(ulong)arguments.Count];
-        words.AddRange(argumentAt.Select(at => stringsBase + (ulong)at));
+        foreach (int at in argumentAt)
+            words.Add(stringsBase + (ulong)at);
         words.Add(0);
-        words.AddRange(environmentAt.Select(at => stringsBase + (ulong)at));
+        foreach (int at in environmentAt)
+            words.Add(stringsBase + (ulong)at);
         words.Add(0);
         ulong headers = (elf.ProgramHeadersAddress ?? 0) + (elf.ProgramHeadersAddress is null ? 0 : bias);
-        words.AddRange([
+        words.AddRange((ReadOnlySpan<ulong>)[
             3, headers,                                                     // AT_PHDR
             4, (ulong)elf.ProgramHeaderSize,                                // AT_PHENT
             5, (ulong)elf.ProgramHeaderCount,                               // AT_PHNUM

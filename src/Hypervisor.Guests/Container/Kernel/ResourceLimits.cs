@@ -15,7 +15,8 @@ internal sealed class ResourceLimits
     public ResourceLimits(int tasks)
     {
         _limits = new (ulong, ulong)[Count];
-        Array.Fill(_limits, (ulong.MaxValue, ulong.MaxValue));
+        for (int i = 0; i < _limits.Length; i++)
+            _limits[i] = (ulong.MaxValue, ulong.MaxValue);
         _limits[Stack] = (8 << 20, ulong.MaxValue);
         _limits[Core] = (0, ulong.MaxValue);
         _limits[Processes] = _limits[PendingSignals] = ((ulong)tasks, (ulong)tasks);
@@ -33,5 +34,10 @@ internal sealed class ResourceLimits
         set => _limits[resource] = value;
     }
 
-    public ResourceLimits Copy() => new([.. _limits]);
+    public ResourceLimits Copy()
+    {
+        var limits = new (ulong, ulong)[Count];
+        _limits.CopyTo(limits, 0);
+        return new ResourceLimits(limits);
+    }
 }

@@ -59,7 +59,7 @@ internal sealed class SignalQueue
 {
     private const int FirstRealTime = 32;
 
-    private readonly List<SignalInfo> _waiting = [];
+    private readonly List<SignalInfo> _waiting = new(capacity: 2);
 
     /// <summary>Which wait; bit n-1 for signal n.</summary>
     public ulong Pending { get; private set; }

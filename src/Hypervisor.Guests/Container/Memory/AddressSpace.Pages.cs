@@ -31,7 +31,7 @@ internal sealed partial class AddressSpace
     {
         var copy = new AddressSpace(_frames, account) { BreakStart = BreakStart, Break = Break, Arguments = Arguments, Environment = Environment };
         bool all = true;
-        foreach (Mapping mapping in _mappings.Values)
+        foreach (Mapping mapping in _mappings)
         {
             if (mapping.OnFork != ForkBehaviour.Omit)
                 copy.Insert(mapping);
@@ -223,8 +223,8 @@ internal sealed partial class AddressSpace
         foreach (Page page in _pages.Values)
             GiveBack(in page);
         _pages.Clear();
-        foreach (Mapping mapping in _mappings.Values.ToArray())
-            Delete(mapping);
+        while (_mappings.Count > 0)
+            Delete(_mappings[^1]);
         Flush();
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Hart;
 using Hypervisor.Core.Memory;
@@ -38,7 +39,8 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
     private readonly GuestMemory _memory;
     private readonly FrameAllocator _frames;
     private readonly MemoryAccount _account;
-    private readonly SortedList<ulong, Mapping> _mappings = [];
+    /// <summary>In the order of their addresses.</summary>
+    private readonly List<Mapping> _mappings = [];
     private readonly Dictionary<ulong, Page> _pages = [];
     private readonly List<Kernel.KernelTask> _tasks = [];
     private readonly Resolved[] _resolved = new Resolved[ResolvedCount];
@@ -64,7 +66,7 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
     /// <inheritdoc cref="Arguments"/>
     public (ulong Start, ulong End) Environment { get; set; }
 
-    public IEnumerable<Mapping> Mappings => _mappings.Values;
+    public IEnumerable<Mapping> Mappings => _mappings;
 
     public int MappingCount => _mappings.Count;
 
@@ -97,34 +99,43 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
 
     public override TranslationStatus Translate(HartState* state, ulong address, AccessKind kind, TlbContext context, out Translation translation)
     {
-        lock (_frames.Kernel)
+        using (_frames.Kernel.Enter())
         {
+            // Whoever translates may drop its own translations; once it is back in guest code, nobody else may do it for it.
             _translating = state;
-            translation = default;
-            if (address >= Limit || Find(address) is not { } mapping)
-                return TranslationStatus.PageFault;
-            Protection needed = kind switch
-            {
-                AccessKind.Fetch => Protection.Execute,
-                AccessKind.Store => Protection.Write,
-                _ => Protection.Read,
-            };
-
-            // RISC-V pages cannot be writable and not readable.
-            bool readable = (mapping.Protection & (Protection.Read | Protection.Write)) != 0;
-            if (kind == AccessKind.Load ? !readable : (mapping.Protection & needed) == 0)
-                return TranslationStatus.PageFault;
-            if (!TryMakePresent(mapping, address & ~(PageSize - 1), kind == AccessKind.Store, out Page page))
-                return TranslationStatus.AccessFault;
-            translation.GuestPhysical = page.Frame | (address & (PageSize - 1));
-            translation.HostPage = _memory.HostPage(page.Frame);
-            translation.Readable = readable;
-            translation.Writable = (mapping.Protection & Protection.Write) != 0 && !page.CopyOnWrite;
-            return TranslationStatus.Ok;
+            TranslationStatus status = TranslateLocked(address, kind, out translation);
+            _translating = null;
+            return status;
         }
     }
 
+    private TranslationStatus TranslateLocked(ulong address, AccessKind kind, out Translation translation)
+    {
+        translation = default;
+        if (address >= Limit || Find(address) is not { } mapping)
+            return TranslationStatus.PageFault;
+        Protection needed = kind switch
+        {
+            AccessKind.Fetch => Protection.Execute,
+            AccessKind.Store => Protection.Write,
+            _ => Protection.Read,
+        };
+
+        // RISC-V pages cannot be writable and not readable.
+        bool readable = (mapping.Protection & (Protection.Read | Protection.Write)) != 0;
+        if (kind == AccessKind.Load ? !readable : (mapping.Protection & needed) == 0)
+            return TranslationStatus.PageFault;
+        if (!TryMakePresent(mapping, address & ~(PageSize - 1), kind == AccessKind.Store, out Page page))
+            return TranslationStatus.AccessFault;
+        translation.GuestPhysical = page.Frame | (address & (PageSize - 1));
+        translation.HostPage = _memory.HostPage(page.Frame);
+        translation.Readable = readable;
+        translation.Writable = (mapping.Protection & Protection.Write) != 0 && !page.CopyOnWrite;
+        return TranslationStatus.Ok;
+    }
+
     /// <summary>The frame behind an address for the kernel's own access, under the mapping's rights; null on a fault.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryResolve(ulong address, bool write, out ulong physical)
     {
         if (!_frames.Kernel.IsHeldByCurrentThread)
@@ -158,7 +169,7 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
         int index = LowerBound(address);
         if (index < 0)
             return null;
-        Mapping mapping = _mappings.Values[index];
+        Mapping mapping = _mappings[index];
         return address < mapping.End ? mapping : null;
     }
 
@@ -166,7 +177,7 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
     public void Map(Mapping mapping)
     {
         Unmap(mapping.Start, mapping.End);
-        if (mapping is { File: null, Start: > 0 } && Find(mapping.Start - 1) is { } below && mapping == below with { Start = mapping.Start, End = mapping.End, FileOffset = mapping.FileOffset })
+        if (mapping is { File: null, Start: > 0 } && Find(mapping.Start - 1) is { } below && mapping.IsLike(below))
         {
             Delete(below);
             mapping = mapping with { Start = below.Start };
@@ -228,7 +239,7 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
     public void DropFilePages(FilePages file, long firstPage, long endPage)
     {
         bool any = false;
-        foreach (Mapping mapping in _mappings.Values)
+        foreach (Mapping mapping in _mappings)
         {
             if (mapping.File?.Pages != file)
                 continue;
@@ -272,7 +283,7 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
         ulong end = ceiling;
         for (int i = _mappings.Count - 1; i >= 0; i--)
         {
-            Mapping mapping = _mappings.Values[i];
+            Mapping mapping = _mappings[i];
             if (mapping.Start >= end)
                 continue;
             if (mapping.End <= end && end - mapping.End >= size)
@@ -306,7 +317,7 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
         var found = new List<Mapping>();
         for (int i = Math.Max(0, LowerBound(start)); i < _mappings.Count; i++)
         {
-            Mapping mapping = _mappings.Values[i];
+            Mapping mapping = _mappings[i];
             if (mapping.Start >= end)
                 break;
             if (mapping.End > start)
@@ -321,7 +332,7 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
 
     private void Insert(Mapping mapping)
     {
-        _mappings.Add(mapping.Start, mapping);
+        _mappings.Insert(LowerBound(mapping.Start) + 1, mapping);
         MappedBytes += mapping.End - mapping.Start;
         if (mapping.IsData)
             DataBytes += mapping.End - mapping.Start;
@@ -334,7 +345,7 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
 
     private void Delete(Mapping mapping)
     {
-        _mappings.Remove(mapping.Start);
+        _mappings.RemoveAt(LowerBound(mapping.Start));
         MappedBytes -= mapping.End - mapping.Start;
         if (mapping.IsData)
             DataBytes -= mapping.End - mapping.Start;
@@ -380,7 +391,7 @@ internal sealed unsafe partial class AddressSpace : AddressTranslator
         while (low <= high)
         {
             int middle = (low + high) >> 1;
-            if (_mappings.Keys[middle] <= address)
+            if (_mappings[middle].Start <= address)
                 low = middle + 1;
             else
                 high = middle - 1;

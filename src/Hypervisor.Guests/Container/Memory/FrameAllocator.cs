@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using Hypervisor.Core.Machine;
 using Hypervisor.Core.Memory;
 using Hypervisor.Guests.Container.Kernel;
 
@@ -24,13 +26,13 @@ internal sealed class FrameAllocator
     private readonly GuestMemory _memory;
     private readonly int[] _references;
     private readonly Stack<int> _freed = new();
-    private readonly Queue<(int Frame, long Flush)> _held = new();
+    private readonly Queue<(int Frame, long Flush)> _held = new(capacity: 16);
     private readonly List<KernelTask> _owing = [];
     private readonly List<IFrameCache> _caches = [];
     private long _flush;
     private int _fresh;
 
-    public FrameAllocator(GuestMemory memory, Lock kernel)
+    public FrameAllocator(GuestMemory memory, LightLock kernel)
     {
         _memory = memory;
         _references = new int[memory.Region.Size / GuestMemory.PageSize];
@@ -38,7 +40,7 @@ internal sealed class FrameAllocator
     }
 
     /// <summary>The kernel's lock, under which frames are given and taken.</summary>
-    public Lock Kernel { get; }
+    public LightLock Kernel { get; }
 
     public GuestMemory Memory => _memory;
 
@@ -56,11 +58,7 @@ internal sealed class FrameAllocator
     public bool TryAllocate(out ulong address)
     {
         if (_freed.Count == 0 && _fresh == _references.Length)
-        {
-            foreach (IFrameCache cache in _caches)
-                cache.Reclaim();
-        }
-
+            Reclaim();
         if (_freed.TryPop(out int frame))
         {
             address = AddressOf(frame);
@@ -80,6 +78,13 @@ internal sealed class FrameAllocator
         _references[frame] = 1;
         Used++;
         return true;
+    }
+
+    /// <summary>Takes back the frames whose content can be had again and that nobody has mapped.</summary>
+    public void Reclaim()
+    {
+        foreach (IFrameCache cache in _caches)
+            cache.Reclaim();
     }
 
     /// <summary>One more reference.</summary>
@@ -120,10 +125,15 @@ internal sealed class FrameAllocator
     }
 
     /// <summary>At the end of an entry into the kernel: frees what was released and no hart can reach any more.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Settle()
     {
-        if (_held.Count == 0)
-            return;
+        if (_held.Count != 0)
+            FreeHeld();
+    }
+
+    private void FreeHeld()
+    {
         long oldest = long.MaxValue;
         foreach (KernelTask task in _owing)
             oldest = Math.Min(oldest, task.FlushOwed);

@@ -38,6 +38,11 @@ internal sealed record Mapping(ulong Start, ulong End, Protection Protection, bo
     /// <summary>Attached by shmat: the segment's identifier.</summary>
     public int? Segment { get; init; }
 
+    /// <summary>Whether it differs from another in nothing but its place.</summary>
+    public bool IsLike(Mapping other)
+        => Protection == other.Protection && Shared == other.Shared && File == other.File && Name == other.Name
+            && MayWrite == other.MayWrite && OnFork == other.OnFork && Segment == other.Segment;
+
     /// <summary>The part of it between two addresses.</summary>
     public Mapping Slice(ulong start, ulong end) => this with { Start = start, End = end, FileOffset = FileOffset + (long)(start - Start) };
 

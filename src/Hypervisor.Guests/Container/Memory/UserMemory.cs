@@ -66,22 +66,30 @@ internal static class UserMemory
     /// <returns>0, or a negated error: EFAULT, or <paramref name="tooLong"/> where no zero comes within the limit.</returns>
     public static int TryReadString(this AddressSpace space, ulong address, int limit, int tooLong, out string text)
     {
-        var bytes = new List<byte>();
         text = "";
-        while (bytes.Count < limit)
+        List<byte>? bytes = null;
+        for (int done = 0; done < limit;)
         {
-            int count = Part(address, limit - bytes.Count);
+            int count = Part(address, limit - done);
             if (!space.TryResolve(address, write: false, out ulong physical))
                 return -Errno.EFAULT;
             ReadOnlySpan<byte> part = space.Memory.Window(physical, count);
             int end = part.IndexOf((byte)0);
-            bytes.AddRange(end < 0 ? part : part[..end]);
+            if (end >= 0 && bytes is null)
+            {
+                // Nearly always all of it is in one page.
+                text = KernelText.Decode(part[..end]);
+                return 0;
+            }
+
+            (bytes ??= []).AddRange(end < 0 ? part : part[..end]);
             if (end >= 0)
             {
                 text = KernelText.Decode(CollectionsMarshal.AsSpan(bytes));
                 return 0;
             }
 
+            done += count;
             address += (ulong)count;
         }
 

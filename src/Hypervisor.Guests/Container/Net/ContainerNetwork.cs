@@ -12,10 +12,14 @@ internal sealed class ContainerNetwork(Files.FileStore store)
 {
     private const uint Loopback = 127u << 24;
 
-    private readonly PortTable _ports = new();
-    private readonly Dictionary<(int Type, string Name), SocketFile> _names = [];
-    private readonly Dictionary<uint, SocketFile> _netlinks = [];
-    private readonly Dictionary<StationConnection, RemoteEnd> _remotes = [];
+    // Each made when it is first asked for: most containers have no sockets, and making these takes a tenth of a container's start.
+    private PortTable Ports => field ??= new PortTable();
+
+    private Dictionary<(int Type, string Name), SocketFile> Names => field ??= [];
+
+    private Dictionary<uint, SocketFile> Netlinks => field ??= [];
+
+    private Dictionary<StationConnection, RemoteEnd> Remotes => field ??= [];
 
     /// <summary>Counts the inodes of its sockets.</summary>
     public Files.FileStore Store => store;
@@ -37,12 +41,12 @@ internal sealed class ContainerNetwork(Files.FileStore store)
 
     /// <summary>Whether an address is the container's own, or of no host in particular.</summary>
     public bool IsOwn(SocketAddress address) => address.Family == SocketKind.Internet6
-        ? address.Host6 <= 1
+        ? address is { High6: 0, Low6: <= 1 }
         : address.Host == 0 || (address.Host & 0xFF00_0000) == Loopback || address.Host == Station?.Address;
 
     /// <summary>Where somebody who is bound to no host sends from, to an address.</summary>
     public SocketAddress SourceFor(SocketAddress to)
-        => to.Family == SocketKind.Internet6 ? new SocketAddress(SocketKind.Internet6, Host6: 1)
+        => to.Family == SocketKind.Internet6 ? new SocketAddress(SocketKind.Internet6, Low6: 1)
             : SocketAddress.Of4(Station is { } station && (!IsOwn(to) || to.Host == station.Address) ? station.Address : 0x7F00_0001);
 
     /// <summary>Asks somebody in the network for a connection, which the socket has once it is there; 0 or a negated error.</summary>
@@ -57,7 +61,7 @@ internal sealed class ContainerNetwork(Files.FileStore store)
         if (station.Connect(address.Host, address.Port, socket.Local.Port) is not { } connection)
             return -Errno.EADDRNOTAVAIL;
         remote = new RemoteEnd(socket, connection);
-        _remotes.Add(connection, remote);
+        Remotes.Add(connection, remote);
         return 0;
     }
 
@@ -101,16 +105,16 @@ internal sealed class ContainerNetwork(Files.FileStore store)
             }
 
             end.Remote = new RemoteEnd(end, connection);
-            _remotes.Add(connection, end.Remote);
+            Remotes.Add(connection, end.Remote);
             end.Remote.Progress();
         }
 
         foreach (StationConnection connection in changed)
         {
-            if (_remotes.TryGetValue(connection, out RemoteEnd? remote))
+            if (Remotes.TryGetValue(connection, out RemoteEnd? remote))
                 remote.Progress();
             if (connection.IsClosed)
-                _remotes.Remove(connection);
+                Remotes.Remove(connection);
         }
 
         foreach (StationDatagram datagram in datagrams)
@@ -125,14 +129,14 @@ internal sealed class ContainerNetwork(Files.FileStore store)
     {
         if (!IsOwn(address))
             return -Errno.EADDRNOTAVAIL;
-        int error = _ports.Bind(socket, address);
+        int error = Ports.Bind(socket, address);
         if (error == 0 && socket.Protocol == SocketKind.Udp && IsReached(socket))
             Station?.Bind(socket.Local.Port, isBound: true);
         return error;
     }
 
     /// <summary>Whether a socket may listen at the port it has.</summary>
-    public bool MayListen(SocketFile socket) => _ports.MayListen(socket);
+    public bool MayListen(SocketFile socket) => Ports.MayListen(socket);
 
     /// <summary>Gives a netlink socket its number: its process's where nobody has that, or the one it asks for.</summary>
     public int BindNetlink(SocketFile socket, SocketAddress address)
@@ -143,11 +147,11 @@ internal sealed class ContainerNetwork(Files.FileStore store)
         if (number == 0)
         {
             number = (uint)(Caller()?.Process.Id ?? 0);
-            for (uint other = uint.MaxValue; number == 0 || _netlinks.ContainsKey(number); other--)
+            for (uint other = uint.MaxValue; number == 0 || Netlinks.ContainsKey(number); other--)
                 number = other;
         }
 
-        if (!_netlinks.TryAdd(number, socket))
+        if (!Netlinks.TryAdd(number, socket))
             return -Errno.EADDRINUSE;
         socket.Local = new SocketAddress(SocketKind.Netlink, Host: number, Scope: address.Scope);
         return 0;
@@ -159,29 +163,29 @@ internal sealed class ContainerNetwork(Files.FileStore store)
         for (int number = 0; name.Length == 0; number++)
         {
             string made = "\0" + number.ToString("x5", System.Globalization.CultureInfo.InvariantCulture);
-            if (!_names.ContainsKey((socket.Type, made)))
+            if (!Names.ContainsKey((socket.Type, made)))
                 name = made;
         }
 
-        if (!_names.TryAdd((socket.Type, name), socket))
+        if (!Names.TryAdd((socket.Type, name), socket))
             return -Errno.EADDRINUSE;
         socket.Local = new SocketAddress(SocketKind.Unix, name);
         return 0;
     }
 
     /// <summary>Who gets what is sent to an address; null for nobody.</summary>
-    public SocketFile? Find(int protocol, SocketAddress to, SocketAddress? from = null) => _ports.Find(protocol, to, from);
+    public SocketFile? Find(int protocol, SocketAddress to, SocketAddress? from = null) => Ports.Find(protocol, to, from);
 
     /// <summary>Who has a name that no directory has; null for nobody.</summary>
-    public SocketFile? FindName(int type, string name) => _names.GetValueOrDefault((type, name));
+    public SocketFile? FindName(int type, string name) => Names.GetValueOrDefault((type, name));
 
     /// <summary>Sockets that have a port or a name.</summary>
-    public IEnumerable<SocketFile> Bound => _ports.Sockets.Concat(_names.Values);
+    public IEnumerable<SocketFile> Bound => Ports.Sockets.Concat(Names.Values);
 
     /// <summary>Gives back what a socket was bound to.</summary>
     public void Unbind(SocketFile socket)
     {
-        if (_ports.Unbind(socket) && IsReached(socket))
+        if (Ports.Unbind(socket) && IsReached(socket))
         {
             if (socket.Protocol == SocketKind.Udp)
                 Station?.Bind(socket.Local.Port, isBound: false);
@@ -189,10 +193,10 @@ internal sealed class ContainerNetwork(Files.FileStore store)
                 Unlisten(socket);
         }
 
-        if (socket.Family == SocketKind.Netlink && _netlinks.GetValueOrDefault(socket.Local.Host) == socket)
-            _netlinks.Remove(socket.Local.Host);
-        if (_names.GetValueOrDefault((socket.Type, socket.Local.Name)) == socket)
-            _names.Remove((socket.Type, socket.Local.Name));
+        if (socket.Family == SocketKind.Netlink && Netlinks.GetValueOrDefault(socket.Local.Host) == socket)
+            Netlinks.Remove(socket.Local.Host);
+        if (Names.GetValueOrDefault((socket.Type, socket.Local.Name)) == socket)
+            Names.Remove((socket.Type, socket.Local.Name));
     }
 
     /// <summary>Whether what the network brings for its port is a bound socket's.</summary>

@@ -89,14 +89,14 @@ internal sealed class PortTable
 
         SocketAddress local = socket.Local;
         if (local.Family == to.Family)
-            return local.IsAnyHost ? score + 1 : local.Host == to.OrLoopback.Host && local.Host6 == to.OrLoopback.Host6 ? score + 2 : 0;
+            return local.IsAnyHost ? score + 1 : local.Host == to.OrLoopback.Host && local.High6 == to.OrLoopback.High6 && local.Low6 == to.OrLoopback.Low6 ? score + 2 : 0;
         return local.IsAnyHost && socket.IsDual ? score : 0;
     }
 
     private static bool Overlap(SocketFile one, SocketAddress address, SocketFile other)
     {
         if (address.Family == other.Local.Family)
-            return address.IsAnyHost || other.Local.IsAnyHost || (address.Host == other.Local.Host && address.Host6 == other.Local.Host6);
+            return address.IsAnyHost || other.Local.IsAnyHost || (address.Host == other.Local.Host && address.High6 == other.Local.High6 && address.Low6 == other.Local.Low6);
         (SocketFile wide, SocketAddress all) = address.Family == SocketKind.Internet6 ? (one, address) : (other, other.Local);
         return all.IsAnyHost && wide.IsDual;
     }

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Text;
 
 namespace Hypervisor.Guests.Container.Net;
 
@@ -20,9 +19,10 @@ internal static class SocketKind
 /// <param name="Name">Of the Unix family: a path, or with a leading zero byte a name that no directory has; empty for none.</param>
 /// <param name="Host">IPv4 address; of netlink, the number of a socket.</param>
 /// <param name="Port">Port of IPv4 or IPv6.</param>
-/// <param name="Host6">IPv6 address.</param>
+/// <param name="High6">First half of an IPv6 address. In halves, because a type of 128 bits would leave all methods that have it to the JIT.</param>
+/// <param name="Low6">Its second half.</param>
 /// <param name="Scope">Interface of an IPv6 address that means something on one link only; of netlink, the groups.</param>
-internal readonly record struct SocketAddress(int Family, string Name = "", uint Host = 0, ushort Port = 0, UInt128 Host6 = default, uint Scope = 0)
+internal readonly record struct SocketAddress(int Family, string Name = "", uint Host = 0, ushort Port = 0, ulong High6 = 0, ulong Low6 = 0, uint Scope = 0)
 {
     /// <summary>Room for the longest <c>struct sockaddr</c> that is written.</summary>
     public const int MostBytes = 112;
@@ -35,17 +35,17 @@ internal readonly record struct SocketAddress(int Family, string Name = "", uint
     public bool IsInternet => Family is SocketKind.Internet or SocketKind.Internet6;
 
     /// <summary>It names no host: any of one's own, or none yet.</summary>
-    public bool IsAnyHost => Family == SocketKind.Internet6 ? Host6 == 0 : Host == 0;
+    public bool IsAnyHost => Family == SocketKind.Internet6 ? (High6 | Low6) == 0 : Host == 0;
 
     /// <summary>An IPv4 address.</summary>
     public static SocketAddress Of4(uint host, ushort port = 0) => new(SocketKind.Internet, "", host, port);
 
     /// <summary>This one, with the loopback's host where it names none: what connecting to no host in particular means.</summary>
-    public SocketAddress OrLoopback => !IsAnyHost ? this : Family == SocketKind.Internet6 ? this with { Host6 = 1 } : this with { Host = Loopback4 };
+    public SocketAddress OrLoopback => !IsAnyHost ? this : Family == SocketKind.Internet6 ? this with { Low6 = 1 } : this with { Host = Loopback4 };
 
     /// <summary>As a socket of a family is told it: an IPv6 one has IPv4 addresses in their mapped form.</summary>
     public SocketAddress SeenBy(int family) => family == SocketKind.Internet6 && Family == SocketKind.Internet
-        ? new SocketAddress(SocketKind.Internet6, "", 0, Port, IsAnyHost && Port == 0 ? 0 : (UInt128)0xFFFF << 32 | Host)
+        ? new SocketAddress(SocketKind.Internet6, "", 0, Port, Low6: IsAnyHost && Port == 0 ? 0 : 0xFFFFUL << 32 | Host)
         : this;
 
     /// <summary>Reads a <c>struct sockaddr</c> for a socket of a family; 0 or a negated error.</summary>
@@ -69,7 +69,7 @@ internal readonly record struct SocketAddress(int Family, string Name = "", uint
                     return -Errno.EINVAL;
                 if (name.Length > 0 && name[0] != 0 && name.IndexOf((byte)0) is >= 0 and int end)
                     name = name[..end];
-                address = new SocketAddress(family, Encoding.Latin1.GetString(name));
+                address = new SocketAddress(family, KernelText.Decode(name));
                 return 0;
             case SocketKind.Netlink:
                 if (bytes.Length < BytesNetlink || family != SocketKind.Netlink)
@@ -84,10 +84,11 @@ internal readonly record struct SocketAddress(int Family, string Name = "", uint
             default:
                 if (bytes.Length < LeastBytes6)
                     return -Errno.EINVAL;
-                UInt128 host = BinaryPrimitives.ReadUInt128BigEndian(bytes[8..]);
+                ulong high = BinaryPrimitives.ReadUInt64BigEndian(bytes[8..]);
+                ulong low = BinaryPrimitives.ReadUInt64BigEndian(bytes[16..]);
                 ushort port = BinaryPrimitives.ReadUInt16BigEndian(bytes[2..]);
-                address = host >> 32 == 0xFFFF ? Of4((uint)host, port)
-                    : new SocketAddress(family, "", 0, port, host, bytes.Length >= Bytes6 && IsOfOneLink(host) ? BinaryPrimitives.ReadUInt32LittleEndian(bytes[24..]) : 0);
+                address = high == 0 && low >> 32 == 0xFFFF ? Of4((uint)low, port)
+                    : new SocketAddress(family, "", 0, port, high, low, bytes.Length >= Bytes6 && IsOfOneLink(high) ? BinaryPrimitives.ReadUInt32LittleEndian(bytes[24..]) : 0);
                 return family == SocketKind.Internet6 ? 0 : -Errno.EAFNOSUPPORT;
         }
     }
@@ -105,7 +106,7 @@ internal readonly record struct SocketAddress(int Family, string Name = "", uint
                 return Bytes4;
             case SocketKind.Internet6:
                 BinaryPrimitives.WriteUInt16BigEndian(bytes[2..], Port);
-                BinaryPrimitives.WriteUInt128BigEndian(bytes[8..], Host6);
+                Write6(bytes[8..]);
                 BinaryPrimitives.WriteUInt32LittleEndian(bytes[24..], Scope);
                 return Bytes6;
             case SocketKind.Netlink:
@@ -116,12 +117,19 @@ internal readonly record struct SocketAddress(int Family, string Name = "", uint
 
         if (Name.Length == 0)
             return 2;
-        int length = Encoding.Latin1.GetBytes(Name, bytes[2..]);
-        return 2 + length + (Name[0] == 0 ? 0 : 1);
+        KernelText.Encode(Name).CopyTo(bytes[2..]);
+        return 2 + Name.Length + (Name[0] == 0 ? 0 : 1);
     }
 
     private static SocketAddress Read4(ReadOnlySpan<byte> bytes)
         => Of4(BinaryPrimitives.ReadUInt32BigEndian(bytes[4..]), BinaryPrimitives.ReadUInt16BigEndian(bytes[2..]));
 
-    private static bool IsOfOneLink(UInt128 host) => host >> 118 == 0x3FA || host >> 112 == 0xFF02;
+    /// <summary>Writes the sixteen bytes of an IPv6 address.</summary>
+    public void Write6(Span<byte> bytes)
+    {
+        BinaryPrimitives.WriteUInt64BigEndian(bytes, High6);
+        BinaryPrimitives.WriteUInt64BigEndian(bytes[8..], Low6);
+    }
+
+    private static bool IsOfOneLink(ulong high) => high >> 54 == 0x3FA || high >> 48 == 0xFF02;
 }

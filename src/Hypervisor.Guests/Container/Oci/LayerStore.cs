@@ -44,15 +44,15 @@ internal sealed class LayerStore(string root)
         try
         {
             using (FileStream file = File.OpenRead(layout.PathOf(layer)))
-            using (var packed = new HashingStream(file))
-            using (Stream unpacked = Decompress(packed, layer.MediaType))
-            using (var content = new HashingStream(unpacked))
             {
+                // Before any of it is taken apart: what is damaged fails in many ways, and this one says so.
+                if (Convert.ToHexStringLower(SHA256.HashData(file)) != ImageLayout.HashOf(layer.Digest))
+                    throw new HypervisorException($"The layer {layer.Digest} is damaged: it is not what its name says.");
+                file.Position = 0;
+                using Stream unpacked = Decompress(file, layer.MediaType);
+                using var content = new HashingStream(unpacked);
                 new LayerUnpacker(Path.Combine(work, FilesFolder)).Unpack(content, Path.Combine(work, OwnersFile));
                 content.ReadToEnd();
-                packed.ReadToEnd();
-                if (packed.Hash() != ImageLayout.HashOf(layer.Digest))
-                    throw new HypervisorException($"The layer {layer.Digest} is damaged: it is not what its name says.");
                 if (content.Hash() != ImageLayout.HashOf(id))
                     throw new HypervisorException($"The layer {layer.Digest} does not unpack to {id}, as the image says it does.");
             }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hypervisor.Guests.Container.Files;
 using Hypervisor.Guests.Container.Kernel;
 
@@ -76,6 +77,7 @@ internal static class Blocking
     }
 
     /// <summary>What a file's own result means for a call that may wait for it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static long Wait(KernelTask task, OpenFile file, int result)
     {
         if (result != -Errno.EAGAIN || (file.Flags & OpenFlags.NonBlock) != 0 || file.Ready is not { } queue)

@@ -196,7 +196,7 @@ internal static class ControlMessages
             return;
         if (socket.Has(SocketOption.Version6, SocketOption.ReceivePacketInfo6))
         {
-            System.Buffers.Binary.BinaryPrimitives.WriteUInt128BigEndian(value, to.SeenBy(SocketKind.Internet6).Host6);
+            to.SeenBy(SocketKind.Internet6).Write6(value);
             BitConverter.TryWriteBytes(value[16..], link);
             writer.Put(SocketOption.Version6, SocketOption.PacketInfo6, value);
         }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using Hypervisor.Guests.Container.Files;
 using Hypervisor.Guests.Container.Kernel;
 
@@ -186,6 +187,7 @@ internal static class ReadWriteCalls
     }
 
     /// <summary>Writes what fits in one go.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static long Put(KernelTask task, OpenFile file, ReadOnlySpan<byte> data)
     {
         int written = Limited(task, file, data, file.Position);
@@ -199,6 +201,7 @@ internal static class ReadWriteCalls
     }
 
     /// <summary>Reads what there is, or waits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static long Get(KernelTask task, OpenFile file, Span<byte> buffer)
     {
         int count = file.Read(buffer);
@@ -311,6 +314,7 @@ internal static class ReadWriteCalls
     }
 
     /// <summary>Writes no further than the limit on a file's size (RLIMIT_FSIZE) lets.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Limited(KernelTask task, OpenFile file, ReadOnlySpan<byte> data, long position)
     {
         int error = Cut(task, file, ref data, (file.Flags & OpenFlags.Append) != 0 ? file.Inode.Size : position);
@@ -323,10 +327,14 @@ internal static class ReadWriteCalls
         return error != 0 ? error : file.WriteAt(data, offset);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Cut(KernelTask task, OpenFile file, ref ReadOnlySpan<byte> data, long position)
+        => file is RegularFile && data.Length != 0 ? CutRegular(task, ref data, position) : 0;
+
+    private static int CutRegular(KernelTask task, ref ReadOnlySpan<byte> data, long position)
     {
         ulong limit = task.Process.Limits[ResourceLimits.FileSize].Soft;
-        if (limit == ulong.MaxValue || file is not RegularFile || data.Length == 0)
+        if (limit == ulong.MaxValue)
             return 0;
         if ((ulong)position >= limit)
         {

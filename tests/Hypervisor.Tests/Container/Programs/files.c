@@ -262,9 +262,13 @@ int main(void)
     check("flock both", flock(two, LOCK_SH | LOCK_NB));
     check("flock up", flock(one, LOCK_EX | LOCK_NB));
     check("flock bad", flock(one, 77));
-    if (fork() == 0) { usleep(20000); _exit(0); }
+    int gate[2];
+    pipe(gate);
+    if (fork() == 0) { char c; close(gate[1]); read(gate[0], &c, 1); _exit(0); }
+    close(gate[0]);
     close(two);
     check("flock now", flock(one, LOCK_EX | LOCK_NB));
+    close(gate[1]);
     wait(0);
 
     // Extended attributes.

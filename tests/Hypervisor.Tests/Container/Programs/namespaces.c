@@ -142,8 +142,8 @@ static void processes(void)
         if (child == 0) {
             printf("pid %d parent %d tid %ld\n", getpid(), getppid(), syscall(SYS_gettid));
             check("signal to init", kill(1, SIGTERM));
-            pid_t orphan = fork();
-            if (orphan == 0) { usleep(20000); printf("orphan %d of %d\n", getpid(), getppid()); fflush(stdout); _exit(4); }
+            pid_t parent = getpid(), orphan = fork();
+            if (orphan == 0) { while (getppid() == parent) usleep(1000); printf("orphan %d of %d\n", getpid(), getppid()); fflush(stdout); _exit(4); }
             printf("made %d\n", orphan);
             fflush(stdout);
             _exit(3);

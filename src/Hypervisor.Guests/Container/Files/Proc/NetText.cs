@@ -54,7 +54,7 @@ internal static class NetText
             return $"{BinaryPrimitives.ReverseEndianness(address.Host):X8}:{address.Port:X4}";
         var text = new StringBuilder();
         for (int word = 3; word >= 0; word--)
-            text.Append(CultureInfo.InvariantCulture, $"{BinaryPrimitives.ReverseEndianness((uint)(address.Host6 >> (32 * word))):X8}");
+            text.Append(CultureInfo.InvariantCulture, $"{BinaryPrimitives.ReverseEndianness((uint)((word >= 2 ? address.High6 : address.Low6) >> (32 * (word & 1)))):X8}");
         return text.Append(CultureInfo.InvariantCulture, $":{address.Port:X4}").ToString();
     }
 

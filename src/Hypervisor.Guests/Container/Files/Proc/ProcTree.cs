@@ -14,9 +14,19 @@ internal static class ProcTree
 
     public static GeneratedDirectory Build(Container container, ProcessNamespace pids)
     {
+        // Static programs look for their own name through this one when they start.
+        var tree = new TextTree(container.Store, tree => Fill(tree, container, pids));
+        tree.Add("self", new GeneratedLink(container.Store, () => Self(container, pids, task => Number(pids.ToLocal(task.Process.Id)))));
+        return tree.Build(
+            name => name is [>= '0' and <= '9', ..] && int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+                && (container.FindProcess(pids.ToGlobal(id)) ?? container.FindTask(pids.ToGlobal(id))?.Process) is { } process ? ProcessTree.Of(process, pids)
+                : null,
+            () => container.Processes.Select(process => pids.ToLocal(process.Id)).Where(id => id != 0).Select(Number));
+    }
+
+    private static void Fill(TextTree tree, Container container, ProcessNamespace pids)
+    {
         FileStore store = container.Store;
-        var tree = new TextTree(store);
-        tree.Add("self", new GeneratedLink(store, () => Self(container, pids, task => Number(pids.ToLocal(task.Process.Id)))));
         tree.Add("thread-self", new GeneratedLink(store, () => Self(container, pids, task => $"{pids.ToLocal(task.Process.Id)}/task/{pids.ToLocal(task.Id)}")));
         tree.Add("mounts", new GeneratedLink(store, () => "self/mounts"));
         tree.Add("net", new GeneratedLink(store, () => "self/net"));
@@ -39,11 +49,6 @@ internal static class ProcTree
         AddSettings(tree, container);
         foreach ((string name, string value) in container.Options.KernelParameters)
             tree.AddSetting($"sys/{name.Replace('.', '/')}", KernelText.FromHost(value));
-        return tree.Build(
-            name => int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
-                && (container.FindProcess(pids.ToGlobal(id)) ?? container.FindTask(pids.ToGlobal(id))?.Process) is { } process ? ProcessTree.Of(process, pids)
-                : null,
-            () => container.Processes.Select(process => pids.ToLocal(process.Id)).Where(id => id != 0).Select(Number));
     }
 
     /// <summary>Where /proc/self leads a task; nowhere for one that this namespace does not see.</summary>

@@ -30,10 +30,16 @@ internal static class ProcessTree
     private static ProcessDirectory Build(Process process, ProcessNamespace pids)
     {
         FileStore store = process.Container.Store;
-        var tree = new TextTree(store);
+        var tree = new TextTree(store, tree => Fill(tree, process, pids));
+        tree.Add("exe", new GeneratedLink(store, () => process.ExecutablePath));
+        return new ProcessDirectory(tree.Build(), tree);
+    }
+
+    private static void Fill(TextTree tree, Process process, ProcessNamespace pids)
+    {
+        FileStore store = process.Container.Store;
         tree.Add("cmdline", () => Strings(process, process.Space.Arguments, process.Arguments));
         tree.Add("environ", () => Strings(process, process.Space.Environment, process.Environment));
-        tree.Add("exe", new GeneratedLink(store, () => process.ExecutablePath));
         tree.Add("cwd", new GeneratedLink(store, () => process.WorkingDirectory.PathFrom(process.Container.Host.Current?.Process.RootPlace, out _), () => JumpTarget.Of(process.WorkingDirectory)));
         tree.Add("root", new GeneratedLink(store, () => process.RootPlace.PathFrom(process.Container.Host.Current?.Process.RootPlace, out _), () => JumpTarget.Of(process.RootPlace)));
         tree.Add("mounts", () => MountText.Mounts(process));
@@ -66,7 +72,6 @@ internal static class ProcessTree
         tree.Add("task", new GeneratedDirectory(store,
             name => int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int id) && process.Tasks.Find(task => pids.ToLocal(task.Id) == id) is { } task ? TaskDirectory(process, task, pids) : null,
             () => process.Tasks.Select(task => ProcTree.Number(pids.ToLocal(task.Id)))));
-        return new ProcessDirectory(tree.Build(), tree);
     }
 
     private static Namespace? Space(Process process, ulong kind) => process.IsAlive ? Syscalls.NamespaceCalls.Of(process).First(each => each.Kind == kind) : null;

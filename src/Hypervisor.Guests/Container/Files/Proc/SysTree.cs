@@ -3,10 +3,11 @@ namespace Hypervisor.Guests.Container.Files.Proc;
 /// <summary>/sys as far as programs ask: processors, the loopback, settings of memory.</summary>
 internal static class SysTree
 {
-    public static GeneratedDirectory Build(Container container)
+    public static GeneratedDirectory Build(Container container) => new TextTree(container.Store, tree => Fill(tree, container)).Build();
+
+    private static void Fill(TextTree tree, Container container)
     {
         FileStore store = container.Store;
-        var tree = new TextTree(store);
         int processors = container.Host.Processors;
         string all = processors == 1 ? "0\n" : $"0-{processors - 1}\n";
         foreach (string name in new[] { "online", "possible", "present" })
@@ -37,6 +38,5 @@ internal static class SysTree
         tree.Add("bus", new TextTree(store).Build());
         tree.Add("fs/cgroup", new MemoryDirectory(store, 0x1ED));
         tree.Add("module", new TextTree(store).Build());
-        return tree.Build();
     }
 }

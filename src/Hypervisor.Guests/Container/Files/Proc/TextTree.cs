@@ -4,9 +4,13 @@ namespace Hypervisor.Guests.Container.Files.Proc;
 /// Directories of files whose text is made when they are opened, built by path. All are made once, so that a file keeps its
 /// number.
 /// </summary>
-internal sealed class TextTree(FileStore store)
+/// <param name="store">Numbers the files.</param>
+/// <param name="fill">Adds what is not there from the start, when somebody first looks for such: most never do. null for nothing.</param>
+internal sealed class TextTree(FileStore store, Action<TextTree>? fill = null)
 {
     private readonly Dictionary<string, Inode> _entries = [];
+    private Action<TextTree>? _fill = fill;
+    private (uint Uid, uint Gid)? _owner;
 
     /// <summary>Adds a file whose text is made when it is opened.</summary>
     public void Add(string path, Func<string> text) => Add(path, new GeneratedInode(store, () => KernelText.Encode(text())));
@@ -45,14 +49,30 @@ internal sealed class TextTree(FileStore store)
     /// <summary>Gives all its entries to somebody.</summary>
     public void SetOwner(uint uid, uint gid)
     {
+        _owner = (uid, gid);
         foreach (Inode inode in _entries.Values)
             (inode.Uid, inode.Gid) = (uid, gid);
     }
 
     /// <summary>The tree as a directory, with more entries by name where a function gives some.</summary>
     public GeneratedDirectory Build(Func<string, Inode?>? more = null, Func<IEnumerable<string>>? moreNames = null) => new(store,
-        name => _entries.GetValueOrDefault(name) ?? more?.Invoke(name),
-        () => moreNames is null ? _entries.Keys : _entries.Keys.Concat(moreNames()));
+        name => more?.Invoke(name) ?? Find(name),
+        () => moreNames is null ? Filled().Keys : Filled().Keys.Concat(moreNames()));
+
+    private Inode? Find(string name) => _entries.TryGetValue(name, out Inode? inode) ? inode : Filled().GetValueOrDefault(name);
+
+    private Dictionary<string, Inode> Filled()
+    {
+        if (_fill is { } missing)
+        {
+            _fill = null;
+            missing(this);
+            if (_owner is var (uid, gid))
+                SetOwner(uid, gid);
+        }
+
+        return _entries;
+    }
 
     /// <summary>A directory that is still being filled.</summary>
     private sealed class Branch
