@@ -1,3 +1,3 @@
 using Hypervisor.Host.Cli;
 
-return HvCommandLine.Run(args, Console.Error);
+return HvCommandLine.Run(args);

@@ -3,17 +3,20 @@ using Hypervisor.Core.Devices;
 namespace Hypervisor.Host;
 
 /// <summary>What guests print, to a stream of this process as it comes.</summary>
-internal sealed class StandardOutputSink(Stream output) : IConsoleSink
+/// <param name="open">Opens the stream, when the first of it comes.</param>
+internal sealed class StandardOutputSink(Func<Stream> open) : IConsoleSink
 {
     private readonly Lock _lock = new();
+    private Stream? _output;
 
     /// <inheritdoc/>
     public void Write(ReadOnlySpan<byte> bytes)
     {
         lock (_lock)
         {
-            output.Write(bytes);
-            output.Flush();
+            _output ??= open();
+            _output.Write(bytes);
+            _output.Flush();
         }
     }
 }

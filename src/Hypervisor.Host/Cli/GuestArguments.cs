@@ -15,9 +15,14 @@ internal static class GuestArguments
     /// <returns>What is to be parsed, the program's name last, and what is passed on.</returns>
     public static (string[] Own, string[] Guest) Split(ReadOnlySpan<string> arguments, IEnumerable<Option> options)
     {
-        Dictionary<string, Option> byName = options
-            .SelectMany(option => option.Aliases.Prepend(option.Name).Select(name => (name, option)))
-            .ToDictionary(each => each.name, each => each.option);
+        var byName = new Dictionary<string, Option>();
+        foreach (Option each in options)
+        {
+            byName.Add(each.Name, each);
+            foreach (string alias in each.Aliases)
+                byName.Add(alias, each);
+        }
+
         for (int i = 0; i < arguments.Length; i++)
         {
             string argument = arguments[i];

@@ -17,18 +17,23 @@ internal static class HvCommandLine
 
     /// <summary>Runs a command line.</summary>
     /// <param name="arguments">The arguments.</param>
-    /// <param name="error">Where complaints go.</param>
+    /// <param name="error">Where complaints go; standard error, opened when there is one, where it is null.</param>
     /// <returns>The exit code.</returns>
-    public static int Run(string[] arguments, TextWriter error)
+    public static int Run(string[] arguments, TextWriter? error = null)
     {
         // A runtime's command line has rules of its own, and its callers read its complaints in their own way.
         if (arguments.Length > 0 && arguments[0] == OciName)
-            return OciCommand.Run(arguments[1..], error);
+            return OciCommand.Run(arguments[1..], error ?? Console.Error);
 
         // The commonest line of all, a program and no option: the parser and its options would take as long as a small program runs.
         if (arguments is [RunName, { Length: > 0 } program, ..] && program[0] != '-' && !ManifestReader.IsManifest(program))
             return Guarded(() => RunProgram(program, arguments[2..]), error);
+        return Parse(arguments, error);
+    }
 
+    /// <summary>Has the line parsed. A method of its own, so that who does without it does not load the parser.</summary>
+    private static int Parse(string[] arguments, TextWriter? error)
+    {
         string[] guestArguments = [];
         var run = RunCommand.Create(() => guestArguments);
         var root = new RootCommand("hv hosts RISC-V guests in five ways on one engine, and shows what each way costs.");
@@ -49,13 +54,21 @@ internal static class HvCommandLine
         ParseResult parsed = root.Parse(own);
         if (parsed.Errors.Count > 0 && parsed.Action is not HelpAction)
         {
-            foreach (var problem in parsed.Errors)
-                error.WriteLine($"hv: {problem.Message}");
-            error.WriteLine($"Try 'hv {(parsed.CommandResult.Command == root ? "" : parsed.CommandResult.Command.Name + " ")}--help'.");
+            Complain(parsed, root, error ?? Console.Error);
             return ExitCode.BadInput;
         }
 
-        return Guarded(() => parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, Error = error }), error);
+        var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
+        if (error is not null)
+            configuration.Error = error;
+        return Guarded(() => parsed.Invoke(configuration), error);
+    }
+
+    private static void Complain(ParseResult parsed, RootCommand root, TextWriter error)
+    {
+        foreach (var problem in parsed.Errors)
+            error.WriteLine($"hv: {problem.Message}");
+        error.WriteLine($"Try 'hv {(parsed.CommandResult.Command == root ? "" : parsed.CommandResult.Command.Name + " ")}--help'.");
     }
 
     /// <summary>Runs a program as a container, with nothing else said.</summary>
@@ -75,7 +88,7 @@ internal static class HvCommandLine
     }
 
     /// <summary>Turns what goes wrong into a message and an exit code.</summary>
-    private static int Guarded(Func<int> run, TextWriter error)
+    private static int Guarded(Func<int> run, TextWriter? error)
     {
         try
         {
@@ -83,17 +96,17 @@ internal static class HvCommandLine
         }
         catch (HypervisorException problem)
         {
-            error.WriteLine($"hv: {problem.Message}");
+            (error ?? Console.Error).WriteLine($"hv: {problem.Message}");
             return ExitCode.BadInput;
         }
         catch (OperationCanceledException)
         {
-            error.WriteLine("hv: interrupted.");
+            (error ?? Console.Error).WriteLine("hv: interrupted.");
             return ExitCode.Interrupted;
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            error.WriteLine($"hv: {problem.Message}");
+            (error ?? Console.Error).WriteLine($"hv: {problem.Message}");
             return ExitCode.HostTrouble;
         }
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Hypervisor.Core;
 using Hypervisor.Core.Scheduling;
 using Hypervisor.Host.Manifest;
@@ -11,6 +12,7 @@ namespace Hypervisor.Host.Cli;
 internal static class RunCommand
 {
     /// <summary>The command and what it does.</summary>
+    /// <remarks>All options but switches are text: the parser has native code for that alone, and what a number is we can tell better.</remarks>
     /// <param name="guestArguments">What follows the program's name.</param>
     public static Command Create(Func<IReadOnlyList<string>> guestArguments)
     {
@@ -22,8 +24,8 @@ internal static class RunCommand
         Option<string> mode = new("--mode") { Description = $"How to host the guest: {string.Join(", ", RunOptions.Modes)}.", HelpName = "MODE", DefaultValueFactory = _ => RunOptions.ContainerMode };
         Option<string?> memory = new("--memory") { Description = "The guest's memory, such as 256M.", HelpName = "SIZE" };
         Option<string?> balloon = new("--balloon") { Description = "Memory that a para guest is asked to give back, such as 64M.", HelpName = "SIZE" };
-        Option<int> vcpus = new("--vcpus") { Description = "Virtual CPUs of a machine.", HelpName = "N", DefaultValueFactory = _ => 1 };
-        Option<int> vlen = new("--vlen") { Description = "Give the guest's harts the vector extension, with registers of this many bits: 128, 256 or 512; 0 for none.", HelpName = "BITS", DefaultValueFactory = _ => 0 };
+        Option<string> vcpus = new("--vcpus") { Description = "Virtual CPUs of a machine.", HelpName = "N", DefaultValueFactory = _ => "1" };
+        Option<string> vlen = new("--vlen") { Description = "Give the guest's harts the vector extension, with registers of this many bits: 128, 256 or 512; 0 for none.", HelpName = "BITS", DefaultValueFactory = _ => "0" };
         Option<string?> kernel = new("--kernel") { Description = "What a machine boots: an ELF or a Linux Image.", HelpName = "FILE" };
         Option<string> firmware = new("--firmware")
         {
@@ -49,8 +51,8 @@ internal static class RunCommand
         Option<string[]> volume = new("--volume", "-v") { Description = "A directory or file of the host, shown in the container; may be repeated.", HelpName = "HOST:GUEST[:ro]" };
         Option<string[]> mount = new("--mount") { Description = "A mount, such as type=bind,source=HOST,target=GUEST,readonly or type=tmpfs,target=GUEST,size=64M; may be repeated.", HelpName = "…" };
         Option<string[]> environment = new("--env") { Description = "A variable of the container's environment; may be repeated.", HelpName = "K=V" };
-        Option<double?> cpus = new("--cpus") { Description = "Processor time a container may use, in CPUs: 0.5 is half of one.", HelpName = "N" };
-        Option<int> weight = new("--weight") { Description = "The guest's weight for the scheduler, beside others.", HelpName = "N", DefaultValueFactory = _ => RunOptions.DefaultWeight };
+        Option<string?> cpus = new("--cpus") { Description = "Processor time a container may use, in CPUs: 0.5 is half of one.", HelpName = "N" };
+        Option<string> weight = new("--weight") { Description = "The guest's weight for the scheduler, beside others.", HelpName = "N", DefaultValueFactory = _ => RunOptions.DefaultWeight.ToString(CultureInfo.InvariantCulture) };
         Option<string> scheduler = new("--scheduler")
         {
             Description = $"By which policy vCPUs, or a container's tasks, share physical CPUs: {string.Join(", ", Schedulers.Names)}; or one behind {Schedulers.PartitionedPrefix} (a queue for each CPU) or {Schedulers.GangPrefix} (all vCPUs of a machine at once).",
@@ -59,11 +61,11 @@ internal static class RunCommand
         };
         Option<string?> schedTrace = new("--sched-trace") { Description = "Write who wanted to run, ran and slept, and when, to a file that hv schedule simulate takes.", HelpName = "FILE" };
         Option<string> engine = new("--engine") { Description = $"What executes guest code: {string.Join(", ", RunOptions.Engines)}.", HelpName = "E", DefaultValueFactory = _ => RunOptions.Engines[0] };
-        Option<double?> timeout = new("--timeout") { Description = "End the guest after this many seconds, with exit code 124.", HelpName = "S" };
+        Option<string?> timeout = new("--timeout") { Description = "End the guest after this many seconds, with exit code 124.", HelpName = "S" };
         Option<string?> signature = new("--signature") { Description = "Write memory between begin_signature and end_signature to a file when the program has ended.", HelpName = "FILE" };
-        Option<int> granularity = new("--signature-granularity") { Description = "Bytes in a line of the signature: 1, 2, 4, 8 or 16.", HelpName = "N", DefaultValueFactory = _ => 4 };
+        Option<string> granularity = new("--signature-granularity") { Description = "Bytes in a line of the signature: 1, 2, 4, 8 or 16.", HelpName = "N", DefaultValueFactory = _ => "4" };
         Option<bool> noReboot = new("--no-reboot") { Description = "End where the guest reboots, with exit code 0, instead of starting it again." };
-        Option<int?> gdb = new("--gdb") { Description = "Hold a machine at its first instruction and wait for gdb-multiarch on this port of the loopback.", HelpName = "PORT" };
+        Option<string?> gdb = new("--gdb") { Description = "Hold a machine at its first instruction and wait for gdb-multiarch on this port of the loopback.", HelpName = "PORT" };
         Option<bool> stats = new("--stats") { Description = "Print instructions, MIPS and exits when the guest has ended." };
         Option<string?> statsJson = new("--stats-json") { Description = "Write the same to a file as JSON.", HelpName = "F" };
         var command = new Command("run", "Run a Linux program as a container, or boot a machine, on this terminal. A machine gets every key, Ctrl-C too; Ctrl-A x ends it, Ctrl-A Ctrl-A is one Ctrl-A.")
@@ -84,7 +86,7 @@ internal static class RunCommand
                     throw new HypervisorException($"{option.Name} is of one guest: write it into '{file}' for the machine it is meant for.");
             }
 
-            return ManifestSession.Run(file, parsed.GetValue(timeout), parsed.GetValue(stats), parsed.GetValue(schedTrace), cancellation);
+            return ManifestSession.Run(file, Numbers.Decimal(timeout.Name, parsed.GetValue(timeout)), parsed.GetValue(stats), parsed.GetValue(schedTrace), cancellation);
         }
 
         int RunOne(ParseResult parsed, CancellationToken cancellation) => RunSession.Run(
@@ -95,8 +97,8 @@ internal static class RunCommand
                 Mode = parsed.GetValue(mode)!,
                 Memory = parsed.GetValue(memory) is { } size ? MemorySize.ParseRam(size) : null,
                 Balloon = parsed.GetValue(balloon) is { } back ? MemorySize.ParseRam(back) : null,
-                VCpus = parsed.GetValue(vcpus),
-                VectorBits = parsed.GetValue(vlen),
+                VCpus = Numbers.Whole(vcpus.Name, parsed.GetValue(vcpus)!),
+                VectorBits = Numbers.Whole(vlen.Name, parsed.GetValue(vlen)!),
                 Kernel = parsed.GetValue(kernel),
                 Firmware = parsed.GetValue(firmware)!,
                 InitialRamDisk = parsed.GetValue(initrd),
@@ -105,7 +107,7 @@ internal static class RunCommand
                 Vsock = parsed.GetValue(vsock),
                 Ports = parsed.GetValue(ports) ?? [],
                 Network = parsed.GetValue(net),
-                Published = [.. (parsed.GetValue(publish) ?? []).Select(PortMapping.Parse)],
+                Published = Each(parsed.GetValue(publish), PortMapping.Parse),
                 CaptureFile = parsed.GetValue(pcap),
                 Nat = parsed.GetValue(nat),
                 DeviceTree = parsed.GetValue(dtb),
@@ -114,21 +116,29 @@ internal static class RunCommand
                 Image = parsed.GetValue(image),
                 Writable = parsed.GetValue(writable),
                 Upper = parsed.GetValue(upper),
-                Mounts = [.. (parsed.GetValue(volume) ?? []).Select(MountOptions.ParseVolume), .. (parsed.GetValue(mount) ?? []).Select(MountOptions.ParseMount)],
+                Mounts = [.. Each(parsed.GetValue(volume), MountOptions.ParseVolume), .. Each(parsed.GetValue(mount), MountOptions.ParseMount)],
                 Environment = parsed.GetValue(environment) ?? [],
-                Weight = parsed.GetValue(weight),
-                Cpus = parsed.GetValue(cpus),
+                Weight = Numbers.Whole(weight.Name, parsed.GetValue(weight)!),
+                Cpus = Numbers.Decimal(cpus.Name, parsed.GetValue(cpus)),
                 Scheduler = parsed.GetValue(scheduler)!,
                 ScheduleTrace = parsed.GetValue(schedTrace),
                 Engine = parsed.GetValue(engine)!,
-                TimeoutSeconds = parsed.GetValue(timeout),
+                TimeoutSeconds = Numbers.Decimal(timeout.Name, parsed.GetValue(timeout)),
                 SignatureFile = parsed.GetValue(signature),
-                SignatureGranularity = parsed.GetValue(granularity),
+                SignatureGranularity = Numbers.Whole(granularity.Name, parsed.GetValue(granularity)!),
                 NoReboot = parsed.GetValue(noReboot),
-                GdbPort = parsed.GetValue(gdb),
+                GdbPort = parsed.GetValue(gdb) is { } port ? Numbers.Whole(gdb.Name, port) : null,
                 Stats = parsed.GetValue(stats),
                 StatsFile = parsed.GetValue(statsJson),
             }),
             cancellation);
+    }
+
+    private static List<T> Each<T>(string[]? texts, Func<string, T> parse) where T : class
+    {
+        List<T> made = [];
+        foreach (string text in texts ?? [])
+            made.Add(parse(text));
+        return made;
     }
 }

@@ -42,12 +42,13 @@ internal static class ManifestSession
         foreach (RouteRule rule in manifest.Routes)
             networks.Allow(rule);
         var running = new List<Running>();
+        var engines = new Engines();
         try
         {
             using Stream output = Console.OpenStandardOutput();
             var gate = new Lock();
             foreach (ManifestGuest guest in manifest.Guests)
-                running.Add(Create(guest, host, networks, output, gate));
+                running.Add(Create(guest, host, engines, networks, output, gate));
             foreach (Running each in running)
                 host.Add(each.Guest.Machine, SchedulingParameters.Default with { Weight = each.Group is null ? each.Options.Weight : RunOptions.DefaultWeight, Group = each.Group });
             host.Start();
@@ -68,23 +69,23 @@ internal static class ManifestSession
         }
     }
 
-    private static Running Create(ManifestGuest guest, HypervisorHost host, HostNetworks networks, Stream output, Lock gate)
+    private static Running Create(ManifestGuest guest, HypervisorHost host, Engines engines, HostNetworks networks, Stream output, Lock gate)
     {
         try
         {
             PrefixedConsole? prefixed = guest.ConsoleFile is null ? new PrefixedConsole(output, gate, guest.Name) : null;
             FileStream? file = InputFile.CreateOutput(guest.ConsoleFile);
-            IConsoleSink sink = prefixed is not null ? prefixed : new StandardOutputSink(file!);
+            IConsoleSink sink = prefixed is not null ? prefixed : new StandardOutputSink(() => file!);
             if (guest.Options.Mode == RunOptions.ContainerMode)
             {
                 StationLink? link = guest.Cards is [{ } only] ? networks.ConnectContainer(only.Network, guest.Name, only.Published, only.Address) : null;
-                ContainerGuest container = ContainerGuest.Create(guest.Options, host, guest.Name, new ContainerConsole(sink.Write, sink.Write, Terminal: false), link);
+                ContainerGuest container = ContainerGuest.Create(guest.Options, host, engines, guest.Name, new ContainerConsole(sink.Write, sink.Write, Terminal: false), link);
                 container.InputEnded();
                 return new Running(guest.Name, guest.Options, guest.Group, container, prefixed, file);
             }
 
             List<VirtioDevice> cards = [.. guest.Cards.Select(card => networks.Connect(card.Network, guest.Name, card.Published, card.Address))];
-            return new Running(guest.Name, guest.Options, guest.Group, MachineGuests.Create(guest.Options, host, guest.Name, sink, cards), prefixed, file);
+            return new Running(guest.Name, guest.Options, guest.Group, MachineGuests.Create(guest.Options, host, engines, guest.Name, sink, cards), prefixed, file);
         }
         catch (HypervisorException problem)
         {

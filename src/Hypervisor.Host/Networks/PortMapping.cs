@@ -6,7 +6,7 @@ namespace Hypervisor.Host.Networks;
 /// <summary>A port of the host's loopback that leads to a guest's port.</summary>
 /// <param name="HostPort">The host's; 0 for any that is free.</param>
 /// <param name="GuestPort">The guest's.</param>
-internal readonly record struct PortMapping(int HostPort, ushort GuestPort)
+internal sealed record PortMapping(int HostPort, ushort GuestPort)
 {
     /// <summary>Reads <c>8080:80</c>, or <c>80</c> for any port of the host.</summary>
     /// <exception cref="HypervisorException">It is no such mapping.</exception>

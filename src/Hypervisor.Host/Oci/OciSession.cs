@@ -26,7 +26,7 @@ internal static class OciSession
         catch (SocketException problem)
         {
             socket.Dispose();
-            throw new HypervisorException($"Container '{id}' is not running.", problem);
+            throw new HypervisorException($"Container '{id}' is not running: its process does not answer ({problem.Message}).", problem);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hypervisor.Core;
 using Hypervisor.Core.Engine.Interpreter;
 using Hypervisor.Core.Machine;
@@ -27,14 +28,15 @@ internal sealed class ContainerGuest : IRunningGuest
     private readonly ContainerHost _containers;
     private readonly ContainerInput _input = new();
     private readonly HostNetworks? _networks;
+    private readonly Interpreter _engine;
     private readonly bool _terminal;
 
-    private ContainerGuest(ContainerHost containers, string engine, HostNetworks? networks, bool terminal)
+    private ContainerGuest(ContainerHost containers, Interpreter engine, HostNetworks? networks, bool terminal)
     {
         _terminal = terminal;
         _networks = networks;
         _containers = containers;
-        Engine = engine;
+        _engine = engine;
     }
 
     /// <inheritdoc/>
@@ -53,7 +55,7 @@ internal sealed class ContainerGuest : IRunningGuest
             .Prepend(("system calls", _containers.SystemCalls));
 
     /// <inheritdoc/>
-    public string Engine { get; }
+    public string Engine => _engine.Name;
 
     /// <inheritdoc/>
     public IEnumerable<(string Name, long Value)> NetworkCounters => _networks?.Counters ?? [];
@@ -63,17 +65,17 @@ internal sealed class ContainerGuest : IRunningGuest
 
     /// <summary>Builds a container ready to run on this terminal.</summary>
     /// <exception cref="HypervisorException">The program cannot be found or run.</exception>
-    public static ContainerGuest Create(RunOptions options, HypervisorHost host)
+    public static ContainerGuest Create(RunOptions options, HypervisorHost host, Engines engines)
     {
         const string name = "container";
         HostNetworks? networks = RunNetwork.Create(options, host);
         try
         {
             StationLink? link = networks?.ConnectContainer(options.Network!, name, options.Published);
-            return Create(options, host, name, new ContainerConsole(
-                new StandardOutputSink(Console.OpenStandardOutput()).Write,
-                new StandardOutputSink(Console.OpenStandardError()).Write,
-                Terminal: !Console.IsInputRedirected && !Console.IsOutputRedirected), link, networks);
+            return Create(options, host, engines, name, new ContainerConsole(
+                new StandardOutputSink(DescriptorStream.OpenOutput).Write,
+                new StandardOutputSink(DescriptorStream.OpenError).Write,
+                Terminal: TerminalSettings.IsInteractive), link, networks);
         }
         catch
         {
@@ -82,6 +84,10 @@ internal sealed class ContainerGuest : IRunningGuest
         }
     }
 
+    /// <summary>That of the host's terminal. A method of its own, so that who has none does not load the runtime's console.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static (ushort Rows, ushort Columns) Size() => ((ushort)Math.Clamp(Console.WindowHeight, 1, 1000), (ushort)Math.Clamp(Console.WindowWidth, 1, 1000));
+
     /// <summary>What programs on a terminal go by to know its kind: the host's own.</summary>
     private static IReadOnlyList<string> TerminalKind(ContainerConsole console)
         => console.Terminal && Environment.GetEnvironmentVariable("TERM") is { Length: > 0 } kind ? [$"TERM={kind}"] : [];
@@ -89,18 +95,19 @@ internal sealed class ContainerGuest : IRunningGuest
     /// <summary>Builds a container ready to run.</summary>
     /// <param name="options">What it runs.</param>
     /// <param name="host">The host it will be on.</param>
+    /// <param name="engines">Those of the run.</param>
     /// <param name="name">Its name.</param>
     /// <param name="console">Where its output goes.</param>
     /// <param name="link">Its place in a network; null for its own loopback only.</param>
     /// <param name="networks">What ends with it; null for nothing.</param>
     /// <exception cref="HypervisorException">The program cannot be found or run.</exception>
-    public static ContainerGuest Create(RunOptions options, HypervisorHost host, string name, ContainerConsole console, StationLink? link = null, HostNetworks? networks = null)
+    public static ContainerGuest Create(RunOptions options, HypervisorHost host, Engines engines, string name, ContainerConsole console, StationLink? link = null, HostNetworks? networks = null)
     {
         ulong memory = options.Memory ?? DefaultMemory;
         ContainerImage? image = options.Image is { } layout ? OpenImage(layout) : null;
         List<string> command = CommandOf(options, image);
         (string path, ReadOnlyMemory<byte>? program) = image is null ? Find(options) : (command[0], null);
-        Interpreter engine = EngineChoice.Create(options.Engine);
+        Interpreter engine = engines.Of(options);
         var containers = new ContainerHost("container", memory, host.Timers, engine)
         {
             SetParameters = host.SetParameters,
@@ -110,7 +117,7 @@ internal sealed class ContainerGuest : IRunningGuest
         };
         try
         {
-            var guest = new ContainerGuest(containers, engine.Name, networks, console.Terminal);
+            var guest = new ContainerGuest(containers, engine, networks, console.Terminal);
             var defaults = new ContainerOptions { Program = path, Arguments = [] };
             containers.Create(defaults with
             {
@@ -134,8 +141,8 @@ internal sealed class ContainerGuest : IRunningGuest
                 Output = console.Output,
                 Error = console.Error,
                 Terminal = console.Terminal,
-                TerminalRows = console.Terminal ? (ushort)Math.Clamp(Console.WindowHeight, 1, 1000) : defaults.TerminalRows,
-                TerminalColumns = console.Terminal ? (ushort)Math.Clamp(Console.WindowWidth, 1, 1000) : defaults.TerminalColumns,
+                TerminalRows = console.Terminal ? Size().Rows : defaults.TerminalRows,
+                TerminalColumns = console.Terminal ? Size().Columns : defaults.TerminalColumns,
             });
             return guest;
         }
@@ -144,6 +151,16 @@ internal sealed class ContainerGuest : IRunningGuest
             containers.Dispose();
             throw;
         }
+    }
+
+    /// <inheritdoc/>
+    public bool TakesInputLate(Func<(ReadOnlyMemory<byte> Bytes, bool IsAll)> first)
+    {
+        // A terminal's keys mean something to the kernel, whether a program reads them or not.
+        if (_terminal)
+            return false;
+        _input.First = first;
+        return true;
     }
 
     /// <inheritdoc/>
@@ -193,9 +210,9 @@ internal sealed class ContainerGuest : IRunningGuest
         string program = options.Program!;
         if (options.RootDirectory is { } root)
         {
-            string[] places = program.Contains('/') ? [program] : [.. new[] { "/usr/local/bin/", "/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/" }.Select(folder => folder + program)];
-            foreach (string place in places)
+            foreach (string folder in program.Contains('/') ? [""] : (string[])["/usr/local/bin/", "/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/"])
             {
+                string place = folder + program;
                 if (File.Exists(Path.Join(root, place)))
                     return (place.StartsWith('/') ? place : "/" + place, null);
             }
@@ -209,7 +226,18 @@ internal sealed class ContainerGuest : IRunningGuest
 
     private static List<string> Merge(IReadOnlyList<string> defaults, IReadOnlyList<string> given)
     {
-        static string NameOf(string variable) => variable[..(variable.IndexOf('=', StringComparison.Ordinal) + 1)];
-        return [.. defaults.Where(each => !given.Any(other => NameOf(other) == NameOf(each))), .. given];
+        static ReadOnlySpan<char> NameOf(string variable) => variable.AsSpan(0, variable.IndexOf('=', StringComparison.Ordinal) + 1);
+        var merged = new List<string>(defaults.Count + given.Count);
+        foreach (string each in defaults)
+        {
+            bool isGiven = false;
+            foreach (string other in given)
+                isGiven |= NameOf(other).SequenceEqual(NameOf(each));
+            if (!isGiven)
+                merged.Add(each);
+        }
+
+        merged.AddRange(given);
+        return merged;
     }
 }

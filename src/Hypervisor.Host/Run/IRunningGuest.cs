@@ -25,6 +25,10 @@ internal interface IRunningGuest : IDisposable
     /// <summary>What passed its network; empty without one.</summary>
     IEnumerable<(string Name, long Value)> NetworkCounters => [];
 
+    /// <summary>Has input asked for when the guest first looks for it; false where it may come at any time.</summary>
+    /// <param name="first">Gives what there is by then, and whether that is all.</param>
+    bool TakesInputLate(Func<(ReadOnlyMemory<byte> Bytes, bool IsAll)> first) => false;
+
     /// <summary>Offers console input; how many bytes were taken.</summary>
     int Input(ReadOnlyMemory<byte> bytes);
 

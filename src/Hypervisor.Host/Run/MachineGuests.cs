@@ -25,13 +25,13 @@ internal static class MachineGuests
 
     /// <summary>Builds a machine ready to run on this terminal.</summary>
     /// <exception cref="HypervisorException">A file cannot be read or booted.</exception>
-    public static IRunningGuest Create(RunOptions options, HypervisorHost host)
+    public static IRunningGuest Create(RunOptions options, HypervisorHost host, Engines engines)
     {
         HostNetworks? networks = RunNetwork.Create(options, host);
         try
         {
             List<VirtioDevice> cards = networks is null ? [] : [networks.Connect(options.Network!, DefaultName, options.Published)];
-            return Create(options, host, DefaultName, new StandardOutputSink(System.Console.OpenStandardOutput()), cards, networks is null ? [] : [networks]);
+            return Create(options, host, engines, DefaultName, new StandardOutputSink(DescriptorStream.OpenOutput), cards, networks is null ? [] : [networks]);
         }
         catch
         {
@@ -43,15 +43,16 @@ internal static class MachineGuests
     /// <summary>Builds a machine ready to run.</summary>
     /// <param name="options">What it runs.</param>
     /// <param name="host">The host it will be on.</param>
+    /// <param name="engines">Those of the run.</param>
     /// <param name="name">Its name.</param>
     /// <param name="output">Takes what it prints.</param>
     /// <param name="cards">Its network cards.</param>
     /// <param name="owned">What ends with it.</param>
     /// <exception cref="HypervisorException">A file cannot be read or booted.</exception>
     public static IRunningGuest Create(
-        RunOptions options, HypervisorHost host, string name, IConsoleSink output, IReadOnlyList<VirtioDevice> cards, params ReadOnlySpan<IDisposable> owned)
+        RunOptions options, HypervisorHost host, Engines engines, string name, IConsoleSink output, IReadOnlyList<VirtioDevice> cards, params ReadOnlySpan<IDisposable> owned)
     {
-        Interpreter engine = EngineChoice.Create(options.Engine);
+        Interpreter engine = engines.Of(options);
         engine.PrepareInBackground(vectors: options.VectorBits != 0);
         BootImages images = ReadImages(options);
         var opened = new List<IDisposable>();

@@ -10,7 +10,7 @@ namespace Hypervisor.Host.Run;
 /// </remarks>
 internal sealed class RawTerminal : IDisposable
 {
-    private const int StandardInput = 0;
+    public const int StandardInput = 0;
 
     private TerminalSettings? _saved;
 

@@ -18,7 +18,7 @@ internal sealed record RunOptions
     public static IReadOnlyList<string> Engines => EngineChoice.Names;
 
     /// <summary>The modes it knows.</summary>
-    public static IReadOnlyList<string> Modes { get; } = ["container", "bare", "full", "assisted", "para"];
+    public static IReadOnlyList<string> Modes { get; } = (string[])["container", "bare", "full", "assisted", "para"];
 
     /// <summary>The program to run as a container; null for a machine.</summary>
     public string? Program { get; init; }
@@ -128,7 +128,7 @@ internal sealed record RunOptions
     /// <exception cref="HypervisorException">They do not.</exception>
     public static RunOptions Check(RunOptions options)
     {
-        if (!Modes.Contains(options.Mode))
+        if (!Has(Modes, options.Mode))
             throw new HypervisorException($"There is no mode '{options.Mode}'; choose from {string.Join(", ", Modes)}.");
         if (options.VCpus is < 1 or > MostVCpus)
             throw new HypervisorException($"--vcpus {options.VCpus} makes no machine; give 1 to {MostVCpus}.");
@@ -138,12 +138,12 @@ internal sealed record RunOptions
             throw new HypervisorException($"--weight {options.Weight} is no weight; give 1 to {Core.Scheduling.SchedulingParameters.MaximumWeight}.");
         if (!Core.Scheduling.Schedulers.IsKnown(options.Scheduler))
             throw new HypervisorException($"--scheduler: {Schedule.ScheduleYaml.Unknown(options.Scheduler)}.");
-        if (!Engines.Contains(options.Engine))
+        if (!Has(Engines, options.Engine))
             throw new HypervisorException($"There is no engine '{options.Engine}'; choose from {string.Join(", ", Engines)}.");
         if (options.TimeoutSeconds is { } seconds && !(seconds > 0 && seconds < 1e9))
             throw new HypervisorException($"--timeout {seconds} is no time to wait; give seconds above zero.");
-        if (!Run.SignatureFile.Granularities.Contains(options.SignatureGranularity))
-            throw new HypervisorException($"--signature-granularity {options.SignatureGranularity}: give one of {string.Join(", ", Run.SignatureFile.Granularities)}.");
+        if (!Run.SignatureFile.IsGranularity(options.SignatureGranularity))
+            throw new HypervisorException($"--signature-granularity {options.SignatureGranularity}: give one of 1, 2, 4, 8, 16.");
         if (options.SignatureFile is not null && (options.Mode is ContainerMode or ParaMode))
             throw new HypervisorException("--signature is of programs that own a machine: choose --mode bare, full or assisted.");
         if (options.GdbPort is < 0 or > 65535)
@@ -194,5 +194,16 @@ internal sealed record RunOptions
         }
 
         return options;
+    }
+
+    private static bool Has(IReadOnlyList<string> names, string name)
+    {
+        foreach (string each in names)
+        {
+            if (each == name)
+                return true;
+        }
+
+        return false;
     }
 }

@@ -22,6 +22,7 @@ internal static class RunSession
         long start = Stopwatch.GetTimestamp();
         RawTerminal? terminal = null;
         ConsoleInput? input = null;
+        var engines = new Engines();
         try
         {
             while (true)
@@ -34,11 +35,21 @@ internal static class RunSession
                 }, options.ScheduleTrace);
                 HypervisorHost host = traced.Host;
                 using IRunningGuest guest = options.Mode == RunOptions.ContainerMode
-                    ? ContainerGuest.Create(options, host)
-                    : MachineGuests.Create(options, host);
+                    ? ContainerGuest.Create(options, host, engines)
+                    : MachineGuests.Create(options, host, engines);
                 terminal ??= guest.WantsKeys ? RawTerminal.Enter() : RawTerminal.None;
-                input ??= new ConsoleInput(guest.WantsKeys, ended.Cancel);
-                input.Guest = guest;
+                if (input is not null)
+                {
+                    input.Guest = guest;
+                }
+                else
+                {
+                    // Most small programs never look, and need no thread that reads.
+                    input = new ConsoleInput(guest.WantsKeys, ended.Cancel) { Guest = guest };
+                    if (!ConsoleInput.CanBeginLate || !guest.TakesInputLate(input.Begin))
+                        input.Start();
+                }
+
                 MachineExit? exit = RunOnce(options, host, guest, statsFile, start, ended.Token, beforeReport: () => input.Guest = null);
                 if (exit is { Reboot: true } && !options.NoReboot)
                 {
@@ -87,7 +98,8 @@ internal static class RunSession
         beforeReport();
         if (exit is { Reboot: true } && !options.NoReboot)
             return exit;
-        Report(options, host, guest, timed, wall, statsFile);
+        if (options.Stats || statsFile is not null)
+            Report(options, host, guest, timed, wall, statsFile);
         return exit;
     }
 
@@ -153,8 +165,6 @@ internal static class RunSession
     private static void Report(
         RunOptions options, HypervisorHost host, IRunningGuest guest, List<TimedPersonality> timed, double wall, FileStream? file)
     {
-        if (!options.Stats && file is null)
-            return;
         using var process = Process.GetCurrentProcess();
         var statistics = new RunStatistics
         {

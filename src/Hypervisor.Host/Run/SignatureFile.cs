@@ -11,8 +11,8 @@ namespace Hypervisor.Host.Run;
 /// </summary>
 internal static class SignatureFile
 {
-    /// <summary>Units that a line may hold, in bytes.</summary>
-    public static IReadOnlyList<int> Granularities { get; } = [1, 2, 4, 8, 16];
+    /// <summary>Whether a line may hold units of so many bytes.</summary>
+    public static bool IsGranularity(int bytes) => bytes is 1 or 2 or 4 or 8 or 16;
 
     /// <summary>Checks, before the guest runs, that there will be something to write.</summary>
     /// <exception cref="HypervisorException">The image has no signature in the guest's RAM.</exception>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Hypervisor.Host.Run;
@@ -19,6 +20,12 @@ internal sealed partial class TerminalSettings
 
     /// <summary>Whether the system has these calls.</summary>
     public static bool AreThere => OperatingSystem.IsLinux() || OperatingSystem.IsMacOS();
+
+    /// <summary>Whether what one types is read and what is printed is seen.</summary>
+    public static bool IsInteractive => AreThere ? IsTerminal(0) == 1 && IsTerminal(1) == 1 : IsConsole();
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool IsConsole() => !Console.IsInputRedirected && !Console.IsOutputRedirected;
 
     /// <summary>A terminal's settings; null where the descriptor is no terminal's.</summary>
     public static TerminalSettings? Of(int descriptor)
@@ -43,6 +50,27 @@ internal sealed partial class TerminalSettings
 
     /// <summary>Gives them to a terminal; whether it took them.</summary>
     public bool Apply(int descriptor) => Set(descriptor, Now, ref _bytes[0]) == 0;
+
+    /// <summary>Whether a read of a descriptor would return at once.</summary>
+    public static bool IsReadable(int descriptor)
+    {
+        // A struct pollfd: the descriptor, then what is asked (POLLIN) and what is so.
+        ulong asked = (uint)descriptor | 1UL << 32;
+        return Poll(ref asked, 1, 0) == 1;
+    }
+
+    /// <summary>Waits until a write to a descriptor would find room, or nobody who reads.</summary>
+    public static void WaitUntilWritable(int descriptor)
+    {
+        ulong asked = (uint)descriptor | 4UL << 32;
+        _ = Poll(ref asked, 1, -1);
+    }
+
+    [LibraryImport("libc", EntryPoint = "poll")]
+    private static partial int Poll(ref ulong descriptor, nuint count, int milliseconds);
+
+    [LibraryImport("libc", EntryPoint = "isatty")]
+    private static partial int IsTerminal(int descriptor);
 
     [LibraryImport("libc", EntryPoint = "tcgetattr")]
     private static partial int Get(int descriptor, ref byte settings);

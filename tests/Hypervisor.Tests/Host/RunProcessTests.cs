@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Reflection.PortableExecutable;
+using System.Runtime.Intrinsics.X86;
 using System.Text.Json;
 using Hypervisor.Guests.BuiltIn;
 using Hypervisor.Tests.Support;
@@ -61,6 +63,60 @@ public sealed class RunProcessTests : IDisposable
         Assert.Equal((0, "some input\n"), (run.Code, run.Output));
     }
 
+    [LinuxFact]
+    public void Run_FirstLookWithoutWaiting_FindsInputThatIsThere()
+    {
+        string program = Assemble("poll", """
+            _start:
+             addi sp, sp, -32
+             li t0, 0x100000000
+             sd t0, 0(sp)
+             sd zero, 8(sp)
+             sd zero, 16(sp)
+             mv a0, sp
+             li a1, 1
+             addi a2, sp, 8
+             li a3, 0
+             li a7, 73
+             ecall
+             li a7, 93
+             ecall
+            """);
+        Assert.Equal((1, ""), Shell($"exec $HV run {program} < {_folder.Write("input", "x"u8)}"));
+        Assert.Equal((0, ""), Shell($"sleep 2 | $HV run {program}"));
+    }
+
+    [LinuxFact]
+    public void Run_ProgramThatReadsNothing_LeavesStandardInputToTheNext()
+    {
+        string program = Assemble("exit", "_start:\n li a0, 7\n li a7, 93\n ecall\n");
+        Assert.Equal((7, "some input\n"), Shell($"($HV run {program}; code=$?; cat; exit $code) < {_folder.Write("input", "some input\n"u8)}"));
+    }
+
+    [LinuxFact]
+    public void Run_SmallProgram_LeavesNothingOfOursToTheJit()
+    {
+        // That each method of ours has native code, down to the library's generics over our types, is most of a quick start. There is none
+        // where the compiler's package was not to be had, and the interpreter's handlers have it on x64 only.
+        using var image = new PEReader(File.OpenRead(Path.Combine(AppContext.BaseDirectory, "hv.dll")));
+        if (image.PEHeaders.CorHeader!.ManagedNativeHeaderDirectory.Size == 0 || !Avx2.IsSupported)
+            return;
+        string program = Assemble("hello", """
+            _start:
+             li a0, 1
+             la a1, text
+             li a2, 6
+             li a7, 64
+             ecall
+             li a0, 0
+             li a7, 93
+             ecall
+            text: .ascii "Hello\n"
+            """);
+        Assert.Equal((0, "Hello\n"), Shell($"DOTNET_JitStdOutFile={_folder["jit"]} DOTNET_JitDisasmSummary=1 $HV run {program}"));
+        Assert.DoesNotContain(File.ReadLines(_folder["jit"]), line => line.Contains("Hypervisor.", StringComparison.Ordinal));
+    }
+
     [Theory]
     [MemberData(nameof(Schedulers))]
     public void Run_EveryScheduler_RunsTheGuest(string name)
@@ -117,6 +173,18 @@ public sealed class RunProcessTests : IDisposable
     public void Version_Asked_IsOneLine() => Assert.Matches("^[0-9.]+\n$", Hv("", "--version").Output.ReplaceLineEndings("\n"));
 
     private string Assemble(string name, string source) => _folder.Write(name, BuiltInGuests.AssembleProgram(source, name).ToElf());
+
+    private static (int Code, string Output) Shell(string command)
+    {
+        using Process process = Process.Start(new ProcessStartInfo("sh", ["-c", command])
+        {
+            Environment = { ["HV"] = $"dotnet {Path.Combine(AppContext.BaseDirectory, "hv.dll")}" },
+            RedirectStandardOutput = true,
+        })!;
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output);
+    }
 
     private static (int Code, string Output, string Errors) Hv(string input, params string[] arguments)
     {

@@ -105,6 +105,7 @@ public sealed class TerminalTests : IDisposable
         Assert.Equal(Convert.ToHexStringLower(System.Text.Encoding.ASCII.GetBytes(text + "!")), echoed);
         hv.Type("q");
         hv.WaitFor("code 0");
+        AssertRestored(hv);
     }
 
     private HvProcess Start(string end, string more = "")
