@@ -8,6 +8,7 @@ need qemu-riscv64-static qemu-user-static
 need qemu-system-riscv64 qemu-system-misc
 need riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
 need gcc gcc
+need objdump binutils
 need qemu-img qemu-utils
 need gdb-multiarch gdb-multiarch
 need tshark tshark

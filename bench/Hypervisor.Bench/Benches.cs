@@ -17,7 +17,7 @@ internal static class Benches
         ["guests", .. string[] rest] => GuestCost.Execute(rest),
         ["linux", .. string[] rest] => LinuxComparison.Execute(rest),
         ["containers", .. string[] rest] => ContainerComparison.Execute(rest),
-        ["run", string file, .. string[] options] => FlatProgram.Execute(file, fuse: !options.Contains("--no-fused-pairs"), FlatProgram.TranslationOf(options)),
+        ["run", string file, .. string[] options] => FlatProgram.Execute(file, fuse: !options.Contains("--no-fused-pairs"), FlatProgram.TranslationOf(options), options.Contains("--traces")),
         _ => BenchmarkSwitcher.FromAssembly(typeof(PeerComparison).Assembly).Run(args).Any() ? 0 : 1,
     };
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Hypervisor.Core.Engine;
 using Hypervisor.Core.Engine.Interpreter;
+using Hypervisor.Core.Engine.Native;
 using Hypervisor.Core.Engine.Translator;
 using Hypervisor.Core.Memory;
 using Hypervisor.Guests.Common;
@@ -18,7 +19,7 @@ internal static unsafe class FlatProgram
     public static TranslatorSettings? TranslationOf(string[] options)
         => options.Contains("--translator") ? new TranslatorSettings() : options.Contains("--forced") ? TranslatorSettings.Forced : null;
 
-    public static int Execute(string file, bool fuse, TranslatorSettings? translation = null)
+    public static int Execute(string file, bool fuse, TranslatorSettings? translation = null, bool traces = false)
     {
         ElfImage elf = ElfImage.Parse(File.ReadAllBytes(file), file);
         using var memory = new GuestMemory(new MemoryRegion(0, MemoryBytes));
@@ -29,7 +30,7 @@ internal static unsafe class FlatProgram
         hart.State->X[2] = MemoryBytes - 4096;
         hart.State->FpEnabled = 1;
         using var code = new CodeCache(memory);
-        var engine = new Interpreter(fuse, translation is null ? null : TranslatorTier.TryCreate(translation));
+        var engine = new Interpreter(fuse, translation is null ? null : TranslatorTier.TryCreate(translation), traces || translation is { Eager: false } ? TraceTier.TryCreate() : null);
         Span<byte> buffer = stackalloc byte[256];
         long retired = 0;
         TimeSpan before = Process.GetCurrentProcess().UserProcessorTime;

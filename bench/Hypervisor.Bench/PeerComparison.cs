@@ -48,7 +48,14 @@ internal static class PeerComparison
 
         Directory.Delete(folder, recursive: true);
         if (Option(arguments, "--json") is { } file)
+        {
+            // Tables that were not asked for stay as they were measured last.
+            if (File.Exists(file))
+                rows.AddRange(JsonSerializer.Deserialize<List<PeerRow>>(File.ReadAllText(file))!.Where(row => !tables.Contains(row.Table)));
+            rows = [.. rows.OrderBy(row => Array.IndexOf(s_tables, row.Table))];
             File.WriteAllText(file, JsonSerializer.Serialize(rows));
+        }
+
         if (Option(arguments, "--html") is { } page)
             File.WriteAllText(page, PeerChart.Write(rows));
         return 0;

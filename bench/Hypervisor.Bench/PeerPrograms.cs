@@ -71,7 +71,7 @@ internal static class PeerPrograms
         string hv = Path.Combine(AppContext.BaseDirectory, "hv.dll");
         for (int i = 0; i < rounds; i++)
         {
-            (string translated, double translatedUser) = Run("dotnet", ["exec", hv, "run", "--engine", "translator", .. ours]);
+            (string translated, double translatedUser) = Run("dotnet", ["exec", hv, "run", .. ours]);
             (string expected, double user) = Run(theirs[0], theirs[1..]);
             (string interpreted, double interpretedUser) = Run("dotnet", ["exec", hv, "run", "--engine", "interpreter", .. ours]);
             if (translated != expected || interpreted != expected)

@@ -170,7 +170,15 @@ public sealed class LinuxNetworkTests : IDisposable
         Assert.Equal("\0\u0001hello\0octet\0", System.Text.Encoding.ASCII.GetString(request.Buffer)[..14]);
         byte[] answer = [0, 3, 0, 1, .. "by datagrams\n"u8];
         await datagrams.SendAsync(answer, answer.Length, request.RemoteEndPoint);
-        Assert.Equal([0, 4, 0, 1], (await datagrams.ReceiveAsync()).Buffer);
+        UdpReceiveResult received = await datagrams.ReceiveAsync();
+        while (received.Buffer.AsSpan().SequenceEqual(request.Buffer))
+        {
+            // Answered late, it asks again.
+            await datagrams.SendAsync(answer, answer.Length, received.RemoteEndPoint);
+            received = await datagrams.ReceiveAsync();
+        }
+
+        Assert.Equal([0, 4, 0, 1], received.Buffer);
     }
 
     private static string Ask(HvProcess hv, string command)

@@ -48,6 +48,8 @@ public sealed class LinuxVsockTests : IDisposable
         byte[] sent = RandomNumberGenerator.GetBytes(length);
         using Socket socket = await ConnectAsync(5000);
         Assert.StartsWith("OK ", await ReadLineAsync(socket), StringComparison.Ordinal);
+        // Before the sender's shutdown, after which .NET takes the socket for not connected.
+        using var stream = new NetworkStream(socket);
         Task sending = Task.Run(async () =>
         {
             for (int done = 0; done < sent.Length;)
@@ -55,8 +57,7 @@ public sealed class LinuxVsockTests : IDisposable
             socket.Shutdown(SocketShutdown.Send);
         });
         var received = new MemoryStream();
-        using (var stream = new NetworkStream(socket))
-            await stream.CopyToAsync(received).WaitAsync(TimeSpan.FromSeconds(60));
+        await stream.CopyToAsync(received).WaitAsync(TimeSpan.FromSeconds(60));
         await sending;
         Assert.Equal(sent, received.ToArray());
     }
