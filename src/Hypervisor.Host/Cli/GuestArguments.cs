@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Hypervisor.Host.Manifest;
 
 namespace Hypervisor.Host.Cli;
@@ -9,20 +8,11 @@ namespace Hypervisor.Host.Cli;
 /// </summary>
 internal static class GuestArguments
 {
-    /// <summary>Splits the arguments that follow the name of a command.</summary>
+    /// <summary>Splits the arguments that follow <c>run</c>.</summary>
     /// <param name="arguments">Them.</param>
-    /// <param name="options">The command's options.</param>
     /// <returns>What is to be parsed, the program's name last, and what is passed on.</returns>
-    public static (string[] Own, string[] Guest) Split(ReadOnlySpan<string> arguments, IEnumerable<Option> options)
+    public static (string[] Own, string[] Guest) Split(ReadOnlySpan<string> arguments)
     {
-        var byName = new Dictionary<string, Option>();
-        foreach (Option each in options)
-        {
-            byName.Add(each.Name, each);
-            foreach (string alias in each.Aliases)
-                byName.Add(alias, each);
-        }
-
         for (int i = 0; i < arguments.Length; i++)
         {
             string argument = arguments[i];
@@ -34,7 +24,7 @@ internal static class GuestArguments
                 break; // A manifest takes no arguments: all are ours.
             if (!argument.StartsWith('-') || argument == "-")
                 return ([.. arguments[..(i + 1)]], [.. arguments[(i + 1)..]]);
-            if (byName.TryGetValue(argument, out Option? option) && option.Arity.MinimumNumberOfValues > 0)
+            if (RunFlags.Find(argument) is { IsSwitch: false })
                 i++;
         }
 

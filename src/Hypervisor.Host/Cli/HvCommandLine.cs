@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.Runtime.InteropServices;
 using Hypervisor.Core;
-using Hypervisor.Host.Manifest;
 using Hypervisor.Host.Oci;
 using Hypervisor.Host.Run;
 using Hypervisor.Host.Schedule;
@@ -25,9 +24,9 @@ internal static class HvCommandLine
         if (arguments.Length > 0 && arguments[0] == OciName)
             return OciCommand.Run(arguments[1..], error ?? Console.Error);
 
-        // The commonest line of all, a program and no option: the parser and its options would take as long as a small program runs.
-        if (arguments is [RunName, { Length: > 0 } program, ..] && program[0] != '-' && !ManifestReader.IsManifest(program))
-            return Guarded(() => RunProgram(program, arguments[2..]), error);
+        // Nearly every line of this command is plain, and the parser and its options would take as long as a small program runs.
+        if (arguments.Length > 0 && arguments[0] == RunName && RunLine.TryRead(arguments.AsSpan(1)) is { } line)
+            return Guarded(() => RunPlain(line), error);
         return Parse(arguments, error);
     }
 
@@ -42,7 +41,7 @@ internal static class HvCommandLine
         {
             // Nothing is asked of the other commands, and making them takes longer than a small program runs.
             root.Add(run);
-            (own, guestArguments) = GuestArguments.Split(arguments.AsSpan(1), run.Options);
+            (own, guestArguments) = GuestArguments.Split(arguments.AsSpan(1));
             own = [RunName, .. own];
         }
         else
@@ -71,13 +70,13 @@ internal static class HvCommandLine
         error.WriteLine($"Try 'hv {(parsed.CommandResult.Command == root ? "" : parsed.CommandResult.Command.Name + " ")}--help'.");
     }
 
-    /// <summary>Runs a program as a container, with nothing else said.</summary>
-    private static int RunProgram(string program, string[] arguments)
+    /// <summary>Runs what a plain line says.</summary>
+    private static int RunPlain(RunLine line)
     {
         using var interrupted = new CancellationTokenSource();
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
-        return RunSession.Run(RunOptions.Check(new RunOptions { Program = program, Arguments = arguments, Mode = RunOptions.ContainerMode }), interrupted.Token);
+        return RunSession.Run(line.ToOptions(), interrupted.Token);
 
         // The first signal ends the guest, with what belongs to that; the second ends hv as the system would.
         void End(PosixSignalContext signal)

@@ -1,6 +1,9 @@
+using System.CommandLine;
+using FsCheck.Fluent;
 using Hypervisor.Core;
 using Hypervisor.Host.Cli;
 using Hypervisor.Host.Run;
+using Hypervisor.Tests.Support;
 
 namespace Hypervisor.Tests.Host;
 
@@ -71,7 +74,6 @@ public sealed class CommandLineTests
     [Fact]
     public void GuestArguments_AfterTheProgram_AreTheGuests()
     {
-        var options = RunCommand.Create(() => []).Options;
         Check(["--memory", "64M", "--stats", "busybox"], ["sh", "-c", "echo", "--stats"], "--memory", "64M", "--stats", "busybox", "sh", "-c", "echo", "--stats");
         Check(["prog"], ["--help"], "prog", "--help");
         Check(["--env=A=B", "prog"], [], "--env=A=B", "prog");
@@ -81,11 +83,58 @@ public sealed class CommandLineTests
 
         void Check(string[] own, string[] guest, params string[] arguments)
         {
-            (string[] foundOwn, string[] foundGuest) = GuestArguments.Split(arguments, options);
+            (string[] foundOwn, string[] foundGuest) = GuestArguments.Split(arguments);
             Assert.Equal(own, foundOwn);
             Assert.Equal(guest, foundGuest);
         }
     }
+
+    [Fact]
+    public void RunLine_ReadWithoutTheParser_SaysWhatTheParserFinds()
+    {
+        string[] words = [.. RunFlags.All.Select(option => option.Name), "--env", "--stats", "--nat", "-v", "--memory", "prog", "prog", "2", "K=V", "", "true", "False", "--", "-", "-odd", "--memory=1G", "--stat", "@file", "run", "guests.yaml", "--help", "x y"];
+        int plain = 0, withOptions = 0;
+        Property.ForAll(Gen.Elements(words).ArrayOf(), line =>
+        {
+            if (RunLine.TryRead(line) is not { } read)
+                return true;
+            plain++;
+            withOptions += RunFlags.All.Any(read.Has) ? 1 : 0;
+            RunLine? parsed = null;
+            (string[] own, string[] guest) = GuestArguments.Split(line);
+            ParseResult result = new RootCommand { RunCommand.Create(() => guest, (found, _) => { parsed = found; return 0; }) }.Parse(["run", .. own]);
+            Assert.Empty(result.Errors);
+            Assert.Equal(0, result.Invoke());
+            Assert.NotNull(parsed);
+            Assert.Equal(parsed.Program, read.Program);
+            Assert.Equal(parsed.Arguments, read.Arguments);
+            foreach (RunOption option in RunFlags.All)
+            {
+                Assert.Equal(parsed.Text(option), read.Text(option));
+                Assert.Equal(parsed.Each(option), read.Each(option));
+            }
+
+            return true;
+        }, cases: 3000);
+        Assert.True(plain > 100 && withOptions > 50, $"{plain} lines were plain, {withOptions} had options");
+    }
+
+    [Theory]
+    [InlineData("--memory", "64M", "-v", "/a:/b", "--stats", "--volume", "/c:/d:ro", "prog", "--stats", "--")]
+    [InlineData("--mode", "full", "--kernel", "k", "--append", "console=ttyS0 root=/dev/vda")]
+    [InlineData("--env", "A=", "--env", "B=--x", "/bin/true")]
+    public void RunLine_Plain_NeedsNoParser(params string[] line) => Assert.NotNull(RunLine.TryRead(line));
+
+    [Theory]
+    [InlineData("--stats", "true", "prog")]
+    [InlineData("--memory=64M", "prog")]
+    [InlineData("--memory", "64M", "--memory", "64M", "prog")]
+    [InlineData("--env", "@file", "prog")]
+    [InlineData("--help")]
+    [InlineData("--", "prog")]
+    [InlineData("--timeout", "2", "guests.yaml")]
+    [InlineData("--kernel")]
+    public void RunLine_OddlyWritten_IsLeftToTheParser(params string[] line) => Assert.Null(RunLine.TryRead(line));
 
     [Fact]
     public void EscapeFilter_Typed_SendsAllButTheEscape()

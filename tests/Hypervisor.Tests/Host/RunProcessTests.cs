@@ -93,8 +93,10 @@ public sealed class RunProcessTests : IDisposable
         Assert.Equal((7, "some input\n"), Shell($"($HV run {program}; code=$?; cat; exit $code) < {_folder.Write("input", "some input\n"u8)}"));
     }
 
-    [LinuxFact]
-    public void Run_SmallProgram_LeavesNothingOfOursToTheJit()
+    [LinuxTheory]
+    [InlineData("")]
+    [InlineData("--memory 64M --env A=B --volume /usr:/usr:ro --timeout 100 --weight 50 --cpus 0.5")]
+    public void Run_SmallProgram_LeavesNothingOfOursToTheJit(string options)
     {
         // That each method of ours has native code, down to the library's generics over our types, is most of a quick start. There is none
         // where the compiler's package was not to be had, and the interpreter's handlers have it on x64 only.
@@ -113,7 +115,7 @@ public sealed class RunProcessTests : IDisposable
              ecall
             text: .ascii "Hello\n"
             """);
-        Assert.Equal((0, "Hello\n"), Shell($"DOTNET_JitStdOutFile={_folder["jit"]} DOTNET_JitDisasmSummary=1 $HV run {program}"));
+        Assert.Equal((0, "Hello\n"), Shell($"DOTNET_JitStdOutFile={_folder["jit"]} DOTNET_JitDisasmSummary=1 $HV run {options} {program}"));
         Assert.DoesNotContain(File.ReadLines(_folder["jit"]), line => line.Contains("Hypervisor.", StringComparison.Ordinal));
     }
 
