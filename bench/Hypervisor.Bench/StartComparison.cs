@@ -21,6 +21,7 @@ internal static class StartComparison
             ("hello", [typeof(StartComparison).Assembly.Location, Hello]),
             ("hv --version", [hv, "--version"]),
             ("hv run, three instructions", [hv, "run", program]),
+            ("the same with options", [hv, "run", "--memory", "64M", "--env", "A=B", "--weight", "50", "--timeout", "100", program]),
         ];
         if (BootComparison.Option(arguments, "--program") is { } real)
             rows.Add(($"hv run {Path.GetFileName(real)} true", [hv, "run", real, "true"]));
