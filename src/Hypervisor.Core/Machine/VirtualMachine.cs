@@ -128,6 +128,8 @@ public sealed class VirtualMachine : IDisposable
     /// </summary>
     public VCpuMeter EndedVCpus { get; } = new();
 
+    private TranslationCounts _endedTranslations;
+
     /// <summary>Forgets a stopped vCPU (a container task that ended and was reaped).</summary>
     internal void RemoveVCpu(VCpu vcpu)
     {
@@ -135,6 +137,22 @@ public sealed class VirtualMachine : IDisposable
         {
             _vcpus = Array.FindAll(_vcpus, other => other != vcpu);
             EndedVCpus.Add(vcpu.Meter);
+            _endedTranslations += TranslationCounts.Of(vcpu.Hart);
+        }
+    }
+
+    /// <summary>What translating addresses took, of all vCPUs that there are and were.</summary>
+    internal TranslationCounts Translations
+    {
+        get
+        {
+            lock (_lock)
+            {
+                TranslationCounts sum = _endedTranslations;
+                foreach (VCpu vcpu in _vcpus)
+                    sum += TranslationCounts.Of(vcpu.Hart);
+                return sum;
+            }
         }
     }
 

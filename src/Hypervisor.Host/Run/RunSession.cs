@@ -147,9 +147,10 @@ internal static class RunSession
         List<(string, long)> counters = guest.Board?.Mode is ICounted counted ? [.. counted.Counters] : [];
         if (guest is ContainerGuest container)
             counters.AddRange(container.Counters);
-        counters.Add(("TLB entries made", guest.Machine.VCpus.Sum(vcpu => vcpu.Hart.TlbRefills)));
-        counters.Add(("accesses past the TLB", guest.Machine.VCpus.Sum(vcpu => vcpu.Hart.UncachedAccesses)));
-        counters.Add(("TLB flushes", guest.Machine.VCpus.Sum(vcpu => vcpu.Hart.TlbFlushes)));
+        TranslationCounts translations = guest.Machine.Translations;
+        counters.Add(("TLB entries made", translations.Refills));
+        counters.Add(("accesses past the TLB", translations.Uncached));
+        counters.Add(("TLB flushes", translations.Flushes));
         counters.Add(("blocks of code decoded", guest.Machine.BlocksDecoded));
         counters.AddRange(guest.NetworkCounters);
         return counters;
