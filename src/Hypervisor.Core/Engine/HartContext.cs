@@ -22,7 +22,6 @@ internal sealed unsafe class HartContext : IDisposable
 
     private readonly StateMemory _stateMemory;
     private HostPages? _tlbPages;
-    private PageEntry* _pageEntries;
     private readonly int _contexts;
     private readonly TlbSpace?[] _spaces;
     private TlbSpace _space;
@@ -130,7 +129,7 @@ internal sealed unsafe class HartContext : IDisposable
     }
 
     /// <summary>TLB entries made because an access found none.</summary>
-    public long TlbRefills { get; private set; }
+    public long TlbRefills => State->TlbRefills;
 
     /// <summary>Accesses done without a TLB entry: devices, misaligned ones, stores to pages that hold decoded code.</summary>
     public long UncachedAccesses { get; set; }
@@ -139,7 +138,7 @@ internal sealed unsafe class HartContext : IDisposable
     public long TlbFlushes { get; private set; }
 
     /// <summary>An access made a TLB entry.</summary>
-    public void CountRefill() => TlbRefills++;
+    public void CountRefill() => State->TlbRefills++;
 
     /// <summary>Another hart ordered a FENCE.I of this one: code decoded while a store to it was in flight is dropped at the next entry.</summary>
     public bool InstructionFencePending { get; set; }
@@ -301,6 +300,8 @@ internal sealed unsafe class HartContext : IDisposable
         if (_tlbPages is null)
             AllocateTlbs();
         State->Tlb = TlbOf(_space, (int)context);
+        State->StoresMade = _storesMade + _space.Index * _contexts + (int)context;
+        State->Filled = _space.Filled;
         int bit = 1 << (int)context;
         _space.UsedContexts |= bit;
         if ((_space.ClearedContexts & bit) == 0)
@@ -341,10 +342,16 @@ internal sealed unsafe class HartContext : IDisposable
     public bool TryRecall(ulong address, AccessKind kind, out Translation translation)
     {
         if (TlbRuns.TryFind((TlbEntry*)State->Tlb, address, kind, out translation))
+        {
+            if (Watches is null)
+                Note(address, kind, in translation);
             return true;
-        PageEntry* entry = PageEntry.For(_pageEntries, address, kind);
-        if (entry->Key != PageEntry.KeyOf(address, kind) || entry->Stamp != Stamp || (entry->Flags & PageEntry.IsThere) == 0
-            || (kind == AccessKind.Store && (Memory.FlagsOf(Memory.PageIndex(entry->Physical)) & PageFlag.Protected) != 0))
+        }
+
+        PageEntry* entry = PageEntry.For(State->PageEntries, address, kind);
+        ulong physical = entry->Page & ~PageEntry.Flags;
+        if (entry->Key != PageEntry.KeyOf(address, kind) || entry->Stamp != State->PageStamp
+            || (kind == AccessKind.Store && (Memory.FlagsOf(Memory.PageIndex(physical)) & PageFlag.Protected) != 0))
         {
             translation = default;
             return false;
@@ -352,10 +359,10 @@ internal sealed unsafe class HartContext : IDisposable
 
         translation = new Translation
         {
-            GuestPhysical = entry->Physical | (address & 0xFFF),
-            HostPage = Memory.HostPage(entry->Physical),
-            Readable = (entry->Flags & PageEntry.IsReadable) != 0,
-            Writable = (entry->Flags & PageEntry.IsWritable) != 0,
+            GuestPhysical = physical | (address & 0xFFF),
+            HostPage = Memory.HostPage(physical),
+            Readable = (entry->Page & PageEntry.IsReadable) != 0,
+            Writable = (entry->Page & PageEntry.IsWritable) != 0,
         };
         return true;
     }
@@ -367,23 +374,39 @@ internal sealed unsafe class HartContext : IDisposable
             return;
         if (kind == AccessKind.Store)
             NoteStoreFill();
-        if (TlbRuns.TryMake(Memory, (TlbEntry*)State->Tlb, address, kind, in translation))
-            return;
-        *PageEntry.For(_pageEntries, address, kind) = new PageEntry
-        {
-            Key = PageEntry.KeyOf(address, kind),
-            Stamp = Stamp,
-            Physical = translation.GuestPhysical & ~0xFFFUL,
-            Flags = PageEntry.IsThere | (translation.Readable ? PageEntry.IsReadable : 0) | (translation.Writable ? PageEntry.IsWritable : 0),
-        };
+        TlbRuns.TryMake(Memory, (TlbEntry*)State->Tlb, address, kind, in translation);
+        Note(address, kind, in translation);
+    }
+
+    /// <summary>Notes a translation for when the TLB has no entry for it any more. For a store the right to do it is not among what is noted.</summary>
+    private void Note(ulong address, AccessKind kind, in Translation translation) => *PageEntry.For(State->PageEntries, address, kind) = new PageEntry
+    {
+        Key = PageEntry.KeyOf(address, kind),
+        Stamp = State->PageStamp,
+        Page = (translation.GuestPhysical & ~0xFFFUL) | (translation.Readable ? PageEntry.IsReadable : 0) | (translation.Writable ? PageEntry.IsWritable : 0),
+    };
+
+    /// <summary>Number under which what is found out about stores to a page holds; read before it is found out.</summary>
+    public ulong StoreNumber => Volatile.Read(ref *State->StoreNumber);
+
+    /// <summary>
+    /// The page of an address had neither code nor protection and was marked as stored to: while a number stands that was read before,
+    /// its entry for stores may be made again without a look.
+    /// </summary>
+    public void AllowStores(ulong address, ulong number)
+    {
+        PageEntry* entry = PageEntry.For(State->PageEntries, address, AccessKind.Store);
+        if (entry->Key == PageEntry.KeyOf(address, AccessKind.Store) && entry->Stamp == State->PageStamp)
+            entry->StoreNumber = number;
     }
 
     /// <summary>Notes that an entry is being made, for the next flush.</summary>
     public void NoteFill(TlbEntry* entry)
     {
-        if (_space.Fills < TlbSpace.MostFilled)
-            _space.Filled[_space.Fills] = (nint)entry;
-        _space.Fills++;
+        nint* filled = _space.Filled;
+        if (filled[0] < TlbSpace.MostFilled)
+            filled[1 + filled[0]] = (nint)entry;
+        filled[0]++;
     }
 
     /// <summary>Notes that an entry for stores is being made in the context in force: before it is, for <see cref="CodeTracker"/>.</summary>
@@ -422,7 +445,7 @@ internal sealed unsafe class HartContext : IDisposable
 
             // Best one that holds nothing, then a new one, then that which was not used for longest.
             if (next is null || (next.IsKept && (space is not { IsKept: true } || space.LastUse < next.LastUse)))
-                next = space ?? (_spaces[i] = new TlbSpace(i));
+                next = space ?? GiveFilled(_spaces[i] = new TlbSpace(i))!;
         }
 
         _space = next!;
@@ -477,7 +500,7 @@ internal sealed unsafe class HartContext : IDisposable
             return;
         State->ReservationAddress = HartState.NoReservation;
         foreach (AccessKind kind in (ReadOnlySpan<AccessKind>)[AccessKind.Load, AccessKind.Store])
-            PageEntry.For(_pageEntries, address, kind)->Flags = 0;
+            PageEntry.For(State->PageEntries, address, kind)->Key = 0;
         foreach (TlbSpace? space in _spaces)
         {
             if (space is null || (space != _space && !space.IsKept) || (identifier is { } number && !HasIdentifier(space, number, satp)))
@@ -520,30 +543,38 @@ internal sealed unsafe class HartContext : IDisposable
         int contexts = _spaces.Length * _contexts;
         int fetches = _spaces.Length * FetchEntry.Count * sizeof(FetchEntry);
         int pages = PageEntry.Count * sizeof(PageEntry);
-        _tlbPages = HostPages.Allocate((nuint)(contexts * Tlb.ContextBytes + fetches + pages + contexts * sizeof(long)));
+        int filled = _spaces.Length * (1 + TlbSpace.MostFilled) * sizeof(nint);
+        _tlbPages = HostPages.Allocate((nuint)(contexts * Tlb.ContextBytes + fetches + pages + (1 + contexts) * sizeof(long) + filled));
         Tlbs = (TlbEntry*)_tlbPages.Base;
         State->FetchTable = FetchTableOf(_space);
-        _pageEntries = (PageEntry*)((byte*)Tlbs + contexts * Tlb.ContextBytes + fetches);
-        _storesMade = (long*)((byte*)_pageEntries + pages);
-        Memory.Code.RegisterTlb(Tlbs, contexts, _storesMade);
+        State->PageEntries = (byte*)Tlbs + contexts * Tlb.ContextBytes + fetches;
+        State->StoreNumber = (ulong*)((byte*)State->PageEntries + pages);
+        *State->StoreNumber = 1;
+        _storesMade = (long*)State->StoreNumber + 1;
+        State->RamOffset = (nint)Memory.HostPage(Memory.Region.Base) - (nint)Memory.Region.Base;
+        foreach (TlbSpace? space in _spaces)
+            GiveFilled(space);
+        Memory.Code.RegisterTlb(Tlbs, contexts, _storesMade, State->StoreNumber);
     }
 
     /// <summary>Drops the translations of an address space.</summary>
     private void Drop(TlbSpace space)
     {
-        for (int i = 0; i < space.Fills && space.Fills <= TlbSpace.MostFilled; i++)
+        nint fills = space.Filled == null ? 0 : space.Filled[0];
+        for (int i = 1; i <= fills && fills <= TlbSpace.MostFilled; i++)
             ((TlbEntry*)space.Filled[i])->Tag = Tlb.Invalid;
         for (int context = 0; context < _contexts; context++)
         {
             if ((space.UsedContexts & 1 << context) == 0)
                 continue;
-            if (space.Fills > TlbSpace.MostFilled)
+            if (fills > TlbSpace.MostFilled)
                 Tlb.Clear(TlbOf(space, context), Tlb.EntriesPerContext);
             Tlb.DropWindows(TlbOf(space, context));
             _storesMade[space.Index * _contexts + context] = 0;
         }
 
-        space.Fills = 0;
+        if (fills != 0)
+            space.Filled[0] = 0;
         space.UsedContexts = space != _space || ContextStale ? 0 : 1 << (_contexts == 1 ? 0 : (int)Context);
         space.LargeStart = ulong.MaxValue;
         space.LargeLast = 0;
@@ -577,11 +608,23 @@ internal sealed unsafe class HartContext : IDisposable
             SetFetchEpoch();
     }
 
-    /// <summary>What a remembered translation depends on beside its page: hart, flushes so far, and context.</summary>
-    private ulong Stamp => State->FetchEpoch << 2 | (uint)Context;
+    /// <summary>A space has its list of entries with the TLBs.</summary>
+    private TlbSpace? GiveFilled(TlbSpace? space)
+    {
+        if (space is not null && _tlbPages is not null)
+            space.Filled = (nint*)(_storesMade + _spaces.Length * _contexts) + space.Index * (1 + TlbSpace.MostFilled);
+        return space;
+    }
 
-    /// <summary>Contexts have numbers of their own, so that changes between them invalidate nothing; zero is never one.</summary>
-    private void SetFetchEpoch() => State->FetchEpoch = _space.FetchNumber << 2 | State->KeyBits >> 61 | (State->KeyBits & 1);
+    /// <summary>
+    /// Contexts have numbers of their own, so that changes between them invalidate nothing; zero is never one. What a remembered translation depends on
+    /// beside its page is hart, flushes so far, and context.
+    /// </summary>
+    private void SetFetchEpoch()
+    {
+        State->FetchEpoch = _space.FetchNumber << 2 | State->KeyBits >> 61 | (State->KeyBits & 1);
+        State->PageStamp = State->FetchEpoch << 2 | (uint)Context;
+    }
 }
 
 /// <summary>
@@ -628,21 +671,27 @@ internal unsafe struct PageEntry
     /// <summary>Virtual address of the page, and what kind of access was translated.</summary>
     public ulong Key;
 
+    /// <summary>The <see cref="HartState.PageStamp"/> under which it holds.</summary>
     public ulong Stamp;
 
-    /// <summary>Guest-physical address of the page, in RAM.</summary>
-    public ulong Physical;
+    /// <summary>Guest-physical address of the page, in RAM, and what it lets pass.</summary>
+    public ulong Page;
 
-    public ulong Flags;
+    /// <summary>The number under which stores to it need no look at the page's flags; 0 where they always do.</summary>
+    public ulong StoreNumber;
 
-    public const ulong IsThere = 1;
-    public const ulong IsReadable = 2;
-    public const ulong IsWritable = 4;
+    public const ulong IsReadable = 1;
+    public const ulong IsWritable = 2;
+    public const ulong Flags = IsReadable | IsWritable;
 
-    public const int Count = 1024;
+    /// <summary>Pages that it holds: one entry for loads and one behind it for stores each.</summary>
+    public const int Pages = 4096;
+
+    public const int Count = 2 * Pages;
 
     public static ulong KeyOf(ulong address, AccessKind kind) => (address & ~0xFFFUL) | (uint)kind;
 
-    public static PageEntry* For(PageEntry* entries, ulong address, AccessKind kind)
-        => entries + ((((uint)(address >> 12) ^ (uint)(address >> 22)) * 2 + (kind == AccessKind.Store ? 1u : 0u)) & (Count - 1));
+    /// <summary>The place of a page: what lies far apart, as stack and code, does not fall on the same.</summary>
+    public static PageEntry* For(void* entries, ulong address, AccessKind kind)
+        => (PageEntry*)entries + ((((uint)(address >> 12) ^ (uint)(address >> 22)) & (Pages - 1)) * 2 + (kind == AccessKind.Store ? 1u : 0u));
 }

@@ -1,11 +1,12 @@
 namespace Hypervisor.Core.Engine;
 
 /// <summary>What a hart keeps of one address space while another is in force: the books of its part of the TLB.</summary>
+/// <remarks>Invariant for the unsafe code: <see cref="Filled"/> is null or has room for what it says, in the memory of the hart's TLBs.</remarks>
 /// <param name="index">Its number within the hart, which says where its contexts lie.</param>
-internal sealed class TlbSpace(int index)
+internal sealed unsafe class TlbSpace(int index)
 {
     /// <summary>Entries that are invalidated one by one when the space is dropped; where there are more, all are.</summary>
-    public const int MostFilled = 64;
+    public const int MostFilled = 63;
 
     private ulong _fetchedLow;
     private ulong _fetchedHigh;
@@ -21,11 +22,8 @@ internal sealed class TlbSpace(int index)
     /// <summary>Number of the switch at which it was left.</summary>
     public long LastUse { get; set; }
 
-    /// <summary>The entries made, as far as there is room.</summary>
-    public nint[] Filled { get; } = new nint[MostFilled];
-
-    /// <summary>How many entries were made since it was empty.</summary>
-    public int Fills { get; set; }
+    /// <summary>How many entries were made since it was empty, and behind that the first <see cref="MostFilled"/> of them; null before there is a TLB.</summary>
+    public nint* Filled { get; set; }
 
     /// <summary>Contexts in force since it was empty, a bit for each.</summary>
     public int UsedContexts { get; set; }

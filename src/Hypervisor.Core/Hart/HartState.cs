@@ -93,6 +93,27 @@ internal unsafe struct HartState
     /// <summary>Where code was fetched from: <c>FetchEntry*</c>.</summary>
     public void* FetchTable;
 
+    /// <summary>The translations behind the TLB: <c>PageEntry*</c>.</summary>
+    public void* PageEntries;
+
+    /// <summary>What those of them bear that hold in the context in force.</summary>
+    public ulong PageStamp;
+
+    /// <summary>Number under which translations for stores hold: another thread changes it before it takes the right to store to a page.</summary>
+    public ulong* StoreNumber;
+
+    /// <summary>A word that is not 0 from before the TLB in force has an entry for stores.</summary>
+    public long* StoresMade;
+
+    /// <summary>The entries made in the TLBs of the address space in force since they were empty: how many, then the first of them.</summary>
+    public nint* Filled;
+
+    /// <summary>Host address less guest-physical address, for all RAM of the machine.</summary>
+    public nint RamOffset;
+
+    /// <summary>TLB entries made because an access found none.</summary>
+    public long TlbRefills;
+
     /// <summary>Guest-physical address reserved by LR, or <see cref="NoReservation"/>.</summary>
     public ulong ReservationAddress;
 

@@ -43,13 +43,14 @@ internal sealed unsafe class CodeTracker
     /// <param name="tlb">Its contexts.</param>
     /// <param name="contexts">How many they are.</param>
     /// <param name="storesMade">A word for each, not 0 from before it has an entry for stores: others need not be looked through.</param>
-    public void RegisterTlb(TlbEntry* tlb, int contexts, long* storesMade)
+    /// <param name="storeNumber">Number under which the hart makes such entries anew without a look at the page's flags.</param>
+    public void RegisterTlb(TlbEntry* tlb, int contexts, long* storesMade, ulong* storeNumber)
     {
         lock (_lock)
         {
             if (_tlbCount == _tlbs.Length)
                 Array.Resize(ref _tlbs, 2 * _tlbCount);
-            _tlbs[_tlbCount++] = new TlbOfHart((nint)tlb, contexts, (nint)storesMade);
+            _tlbs[_tlbCount++] = new TlbOfHart((nint)tlb, contexts, (nint)storesMade, (nint)storeNumber);
         }
     }
 
@@ -143,7 +144,11 @@ internal sealed unsafe class CodeTracker
     {
         bool any = false;
         var host = (nint)_memory.HostPage(_memory.Region.Base + ((ulong)page << 12));
-        foreach ((nint start, int contexts, nint made) in _tlbs.AsSpan(0, _tlbCount))
+
+        // First the number, which whoever makes an entry by it looks at once more behind that; each of these is a barrier.
+        foreach (TlbOfHart tlb in _tlbs.AsSpan(0, _tlbCount))
+            Interlocked.Increment(ref *(ulong*)tlb.StoreNumber);
+        foreach ((nint start, int contexts, nint made, _) in _tlbs.AsSpan(0, _tlbCount))
         {
             for (int context = 0; context < contexts; context++)
             {
@@ -165,7 +170,7 @@ internal sealed unsafe class CodeTracker
 
         // Windows are made from entries and runs, which are looked at once more when they are made: behind those they go too.
         Interlocked.MemoryBarrier();
-        foreach ((nint start, int contexts, nint made) in _tlbs.AsSpan(0, _tlbCount))
+        foreach ((nint start, int contexts, nint made, _) in _tlbs.AsSpan(0, _tlbCount))
         {
             for (int context = 0; context < contexts; context++)
             {
@@ -177,6 +182,6 @@ internal sealed unsafe class CodeTracker
         return any;
     }
 
-    /// <summary>A hart's TLB: its contexts, how many they are, and the words that tell of entries for stores.</summary>
-    private readonly record struct TlbOfHart(nint Tlb, int Contexts, nint StoresMade);
+    /// <summary>A hart's TLB: its contexts, how many they are, the words that tell of entries for stores, and the number that these hold under.</summary>
+    private readonly record struct TlbOfHart(nint Tlb, int Contexts, nint StoresMade, nint StoreNumber);
 }

@@ -15,7 +15,7 @@ public sealed unsafe class TlbRunsTests : IDisposable
     {
         Tlb.Clear(Context, Tlb.EntriesPerContext);
         *StoresMade = 1;
-        _memory.Code.RegisterTlb(Context, 1, StoresMade);
+        _memory.Code.RegisterTlb(Context, 1, StoresMade, (ulong*)StoresMade + 1);
     }
 
     private TlbEntry* Context => (TlbEntry*)_tlb.Base;

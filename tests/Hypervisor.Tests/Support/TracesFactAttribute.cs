@@ -6,6 +6,15 @@ namespace Hypervisor.Tests.Support;
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class TracesFactAttribute : FactAttribute
 {
-    public TracesFactAttribute(params string[] programs)
-        => Skip = TraceCompiler.IsSupported ? Peer.WhyNot(programs) : "traces become host code on x64 under Linux with BMI2 only";
+    /// <summary>Why there are no traces on this host.</summary>
+    public const string WhyNone = "traces become host code on x64 under Linux with BMI2 only";
+
+    public TracesFactAttribute(params string[] programs) => Skip = TraceCompiler.IsSupported ? Peer.WhyNot(programs) : WhyNone;
+}
+
+/// <summary>The same for several cases.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class TracesTheoryAttribute : TheoryAttribute
+{
+    public TracesTheoryAttribute() => Skip = TraceCompiler.IsSupported ? null : TracesFactAttribute.WhyNone;
 }

@@ -191,6 +191,7 @@ internal sealed unsafe partial class Interpreter
         int page = hart.Memory.PageIndex(translation.GuestPhysical);
         if ((hart.Memory.FlagsOf(page) & (PageFlag.Code | PageFlag.Protected)) != 0)
             return false;
+        ulong number = hart.StoreNumber;
         hart.Memory.ChangeFlags(page, PageFlag.WriteMapped | PageFlag.Dirty, PageFlag.None);
         TlbEntry* entry = Tlb.StoreEntry((TlbEntry*)hart.State->Tlb, address);
         ulong start = address & ~0xFFFUL;
@@ -200,7 +201,11 @@ internal sealed unsafe partial class Interpreter
         Volatile.Write(ref entry->Tag, start);
         Interlocked.MemoryBarrier();
         if ((hart.Memory.FlagsOf(page) & (PageFlag.Code | PageFlag.Protected)) == 0)
+        {
+            hart.AllowStores(address, number);
             return true;
+        }
+
         Volatile.Write(ref entry->Tag, Tlb.Invalid);
         return false;
     }

@@ -66,8 +66,9 @@ internal sealed unsafe partial class TraceCompiler
 
         _code.Operate(Alu.And, scratch, ~0xFFF | (alignment - 1));
         int kind = shape.IsStore ? Tlb.StoreOffset : 0;
+        var refill = new Refill(shape.IsStore ? StoreRefill : LoadRefill, _code.Length, scratch, place);
         _code.CompareIndexed(scratch, Reg.Rdx, place, kind);
-        Leave(Condition.NotEqual, slot, found.Last != 0 ? WayKind.Interpret : WayKind.Slow);
+        Leave(Condition.NotEqual, slot, found.Last != 0 ? WayKind.Interpret : WayKind.Slow, refill);
         _code.LoadIndexed(place, Reg.Rdx, place, kind + Tlb.AddendOffset);
         if (found.Last == 0)
         {

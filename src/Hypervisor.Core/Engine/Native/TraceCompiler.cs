@@ -70,6 +70,17 @@ internal sealed unsafe partial class TraceCompiler
         s_floats = (int)((byte*)&state.F[0] - start);
     }
 
+    /// <summary>Writes the routines for the misses of the TLB, one behind the other.</summary>
+    /// <returns>Where the second begins, which is that for stores.</returns>
+    public int WriteRefills()
+    {
+        _code.Clear();
+        TlbRefill.Write(_code, isStore: false);
+        int second = _code.Length;
+        TlbRefill.Write(_code, isStore: true);
+        return second;
+    }
+
     public TraceCompiler(HandlerTable handlers)
     {
         _handlers = handlers;
@@ -82,7 +93,15 @@ internal sealed unsafe partial class TraceCompiler
     /// <param name="Kind">Where to.</param>
     /// <param name="Unwritten">What is to be written back.</param>
     /// <param name="InLoop">The same, where the way goes around a loop.</param>
-    private readonly record struct Way(int Jump, int Slot, WayKind Kind, Unwritten Unwritten, Unwritten InLoop);
+    /// <param name="Refill">What is tried first, where it is a miss of the TLB.</param>
+    private readonly record struct Way(int Jump, int Slot, WayKind Kind, Unwritten Unwritten, Unwritten InLoop, Refill Refill);
+
+    /// <summary>A miss of the TLB: see <see cref="TlbRefill"/>.</summary>
+    /// <param name="Routine">What makes the entry; 0 for none.</param>
+    /// <param name="Back">Where the look is that missed.</param>
+    /// <param name="Tag">What was looked for.</param>
+    /// <param name="Place">Where.</param>
+    private readonly record struct Refill(nint Routine, int Back, Reg Tag, Reg Place);
 
     private enum WayKind
     {
@@ -98,6 +117,12 @@ internal sealed unsafe partial class TraceCompiler
 
     /// <summary>Whether this host's code can be made.</summary>
     public static bool IsSupported => OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64 && Bmi1.X64.IsSupported && Bmi2.X64.IsSupported;
+
+    /// <summary>The routine that makes the entry for a load that the TLB lacks, or 0 for none.</summary>
+    public nint LoadRefill { get; set; }
+
+    /// <summary>The same for stores.</summary>
+    public nint StoreRefill { get; set; }
 
     /// <summary>The code that was made: good until the next call.</summary>
     public ReadOnlySpan<byte> Code => _code.Code;
@@ -333,7 +358,8 @@ internal sealed unsafe partial class TraceCompiler
     }
 
     /// <summary>Leaves the trace where a condition holds.</summary>
-    private void Leave(Condition condition, int slot, WayKind kind) => _ways.Add(new Way(_code.JumpIf(condition), slot, kind, _registers.Unwritten, _registers.UnwrittenInLoop));
+    private void Leave(Condition condition, int slot, WayKind kind, Refill refill = default)
+        => _ways.Add(new Way(_code.JumpIf(condition), slot, kind, _registers.Unwritten, _registers.UnwrittenInLoop, refill));
 
     /// <summary>Charges what was run and goes on at a link's target, or leaves where the budget or attention wants a look.</summary>
     /// <param name="slot">The branch or jump.</param>
@@ -460,6 +486,12 @@ internal sealed unsafe partial class TraceCompiler
             {
                 FollowLink(way.Slot, way.Unwritten, way.InLoop);
                 continue;
+            }
+
+            if (way.Refill.Routine != 0)
+            {
+                TlbRefill.WriteCall(_code, way.Refill.Routine, way.Refill.Tag, way.Refill.Place);
+                _code.JumpIf(Condition.Equal, way.Refill.Back);
             }
 
             TraceRegisters.Write(_code, way.Unwritten);

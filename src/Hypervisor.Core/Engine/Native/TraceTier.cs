@@ -19,6 +19,8 @@ internal sealed unsafe class TraceTier
     private readonly Stack<TraceCompiler> _idle = [];
     private HostCodeSpace? _space;
     private nint _nothing;
+    private nint _loadRefill;
+    private nint _storeRefill;
 
     private TraceTier(int threshold) => Threshold = threshold;
 
@@ -47,20 +49,24 @@ internal sealed unsafe class TraceTier
     /// <summary>A piece of executable memory, or null where the host gives none.</summary>
     public HostCodeChunk? TryTake()
     {
-        // Made when it is first wanted: programs that end before that need not load what it is made of.
         lock (_lock)
-        {
-            _space ??= new HostCodeSpace();
-            if (_nothing == 0)
-            {
-                if (_space.TryTake() is not { } first)
-                    return null;
-                *(byte*)first.Writable = 0xC3; // ret
-                Volatile.Write(ref _nothing, first.Executable);
-            }
+            return _nothing != 0 ? _space!.TryTake() : null;
+    }
 
-            return _space.TryTake();
-        }
+    /// <summary>Takes memory for what all traces use, and writes it. Under the lock; again and again where the host gives none, as then no trace is made either.</summary>
+    private void Prepare(TraceCompiler compiler)
+    {
+        // Made when it is first wanted: programs that end before that need not load what it is made of.
+        _space ??= new HostCodeSpace();
+        if (_space.TryTake() is not { } first)
+            return;
+        const int entry = 16;
+        int second = compiler.WriteRefills();
+        *(byte*)first.Writable = 0xC3; // ret
+        compiler.Code.CopyTo(new Span<byte>((byte*)first.Writable + entry, HostCodeChunk.Bytes - entry));
+        _loadRefill = first.Executable + entry;
+        _storeRefill = _loadRefill + second;
+        Volatile.Write(ref _nothing, first.Executable);
     }
 
     /// <summary>Takes a piece back that nothing runs in any more.</summary>
@@ -74,7 +80,14 @@ internal sealed unsafe class TraceTier
     public TraceCompiler Rent(HandlerTable handlers)
     {
         lock (_lock)
-            return _idle.TryPop(out TraceCompiler? compiler) ? compiler : new TraceCompiler(handlers);
+        {
+            if (!_idle.TryPop(out TraceCompiler? compiler))
+                compiler = new TraceCompiler(handlers);
+            if (_nothing == 0)
+                Prepare(compiler);
+            (compiler.LoadRefill, compiler.StoreRefill) = (_loadRefill, _storeRefill);
+            return compiler;
+        }
     }
 
     /// <summary>Takes a compiler back.</summary>

@@ -353,6 +353,13 @@ internal sealed unsafe class X64Emitter
         Operand(4, @base, displacement);
     }
 
+    public void Call(Reg target)
+    {
+        Rex(false, 0, 0, (int)target);
+        Byte(0xFF);
+        Byte(0xD0 | ((int)target & 7));
+    }
+
     public void Return() => Byte(0xC3);
 
     public void Push(Reg register)

@@ -67,6 +67,7 @@ public sealed class X64EmitterTests : IDisposable
             Write(() => _code.Not(a), $"not {Wide(a)}");
             Write(() => _code.SwapBytes(a), $"bswap {Wide(a)}");
             Write(() => _code.Test(a, b), $"test {Wide(a)},{Wide(b)}");
+            Write(() => _code.Call(a), $"call {Wide(a)}");
             Write(() => _code.Push(a), $"push {Wide(a)}");
             Write(() => _code.Pop(a), $"pop {Wide(a)}");
             Write(() => _code.Jump(a), $"jmp {Wide(a)}");
