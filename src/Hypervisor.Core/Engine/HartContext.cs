@@ -26,6 +26,7 @@ internal sealed unsafe class HartContext : IDisposable
     private readonly TlbSpace?[] _spaces;
     private TlbSpace _space;
     private long* _storesMade;
+    private byte* _fetchTables;
     private long _switches;
     private long _lastSpin;
     private int _spins;
@@ -531,8 +532,7 @@ internal sealed unsafe class HartContext : IDisposable
 
     private TlbEntry* TlbOf(TlbSpace space, int context) => Tlb.Context(Tlbs, space.Index * _contexts + context);
 
-    private byte* FetchTableOf(TlbSpace space)
-        => (byte*)Tlbs + _spaces.Length * _contexts * Tlb.ContextBytes + space.Index * FetchEntry.Count * sizeof(FetchEntry);
+    private byte* FetchTableOf(TlbSpace space) => _fetchTables + space.Index * FetchEntry.Count * sizeof(FetchEntry);
 
     private bool HasIdentifier(TlbSpace space, ulong identifier, ulong satp)
         => (((space == _space ? satp : space.Satp) >> SatpIdentifierShift) & SatpIdentifierMask) == (identifier & SatpIdentifierMask);
@@ -540,17 +540,19 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>At the first use, as they take longer to get than all else of a guest that may never run.</summary>
     private void AllocateTlbs()
     {
+        // The small words lie beside the end of the TLBs, in a page that is touched in any case.
         int contexts = _spaces.Length * _contexts;
-        int fetches = _spaces.Length * FetchEntry.Count * sizeof(FetchEntry);
-        int pages = PageEntry.Count * sizeof(PageEntry);
-        int filled = _spaces.Length * (1 + TlbSpace.MostFilled) * sizeof(nint);
-        _tlbPages = HostPages.Allocate((nuint)(contexts * Tlb.ContextBytes + fetches + pages + (1 + contexts) * sizeof(long) + filled));
+        int words = (1 + contexts + _spaces.Length * (1 + TlbSpace.MostFilled)) * sizeof(long);
+        int fetchTables = (contexts * Tlb.ContextBytes + words + CacheLine - 1) & -CacheLine;
+        int pages = fetchTables + _spaces.Length * FetchEntry.Count * sizeof(FetchEntry);
+        _tlbPages = HostPages.Allocate((nuint)(pages + PageEntry.Count * sizeof(PageEntry)));
         Tlbs = (TlbEntry*)_tlbPages.Base;
-        State->FetchTable = FetchTableOf(_space);
-        State->PageEntries = (byte*)Tlbs + contexts * Tlb.ContextBytes + fetches;
-        State->StoreNumber = (ulong*)((byte*)State->PageEntries + pages);
+        State->StoreNumber = (ulong*)Tlb.Context(Tlbs, contexts);
         *State->StoreNumber = 1;
         _storesMade = (long*)State->StoreNumber + 1;
+        _fetchTables = _tlbPages.Base + fetchTables;
+        State->FetchTable = FetchTableOf(_space);
+        State->PageEntries = _tlbPages.Base + pages;
         State->RamOffset = (nint)Memory.HostPage(Memory.Region.Base) - (nint)Memory.Region.Base;
         foreach (TlbSpace? space in _spaces)
             GiveFilled(space);
