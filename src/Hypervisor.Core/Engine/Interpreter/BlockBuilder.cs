@@ -367,7 +367,9 @@ internal sealed unsafe class BlockBuilder
             var link = (OpLink*)(ops + i + 1);
             int target = start + ops[i + 2].Imm;
             link->Target = ops + i + 2;
-            (ops + i + 2)->Handler = target is >= 0 and < GuestMemory.PageSize && header->Unlinkable == 0
+
+            // What begins with a page's last two bytes is likely to lie across pages, and cannot be linked: it is left to the jump cache too.
+            (ops + i + 2)->Handler = target is >= 0 and < GuestMemory.PageSize - 2 && header->Unlinkable == 0
                 ? _handlers.LinkMiss
                 : _handlers.CrossPage;
             i += 2;
