@@ -19,20 +19,12 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     private const int MostInBlock = 16 << 10;
     private const int ScratchBytes = 16 << 10;
 
-    /// <summary>Jump caches, each of one address space of one hart.</summary>
-    private const int JumpCaches = 8;
-
     private readonly GuestMemory _memory;
     private readonly Lock _lock = new();
     private readonly List<nint> _chunks = new(capacity: 1);
     private readonly Dictionary<int, List<nint>> _pages = [];
     private readonly List<int> _written = [];
     private readonly HashSet<int> _unsettled = [];
-    private readonly nint[] _jumpCaches = new nint[JumpCaches];
-    private readonly ulong[] _jumpNumbers = new ulong[JumpCaches];
-    private readonly long[] _jumpUses = new long[JumpCaches];
-    private int _jumpCache;
-    private long _jumpChanges;
     private byte* _scratch;
     private Slot[] _slots = new Slot[64];
     private int _count;
@@ -55,47 +47,11 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
 
     ~CodeCache() => Release();
 
-    /// <summary>The number of the fetch translations that the jump cache in force belongs to; 0 for none.</summary>
-    public ulong JumpCacheNumber { get; private set; }
-
-    /// <summary>The jump cache in force.</summary>
-    public JumpCacheEntry* JumpCache { get; private set; }
+    /// <summary>Where the blocks of jumps' targets are found.</summary>
+    public JumpCaches Jumps { get; } = new();
 
     /// <summary>Whether pages with blocks were written since the last <see cref="Settle"/>.</summary>
     public bool IsUnsettled => Volatile.Read(ref _anyWritten);
-
-    /// <summary>The jump cache of fetch translations with a number, for <see cref="Hart.HartState.JumpCache"/>: that which it left, or an empty one.</summary>
-    public JumpCacheEntry* JumpCacheOf(ulong number) => JumpCacheNumber == number ? JumpCache : ChangeJumpCache(number);
-
-    private JumpCacheEntry* ChangeJumpCache(ulong number)
-    {
-        int chosen = 0;
-        for (int i = 0; i < JumpCaches; i++)
-        {
-            if (_jumpNumbers[i] == number)
-            {
-                chosen = i;
-                break;
-            }
-
-            if (_jumpUses[i] < _jumpUses[chosen])
-                chosen = i;
-        }
-
-        if (_jumpNumbers[chosen] != number)
-        {
-            bool isNew = _jumpCaches[chosen] == 0;
-            if (isNew)
-                _jumpCaches[chosen] = (nint)NativeMemory.Alloc((nuint)(JumpCacheEntry.Count * sizeof(JumpCacheEntry)));
-            ClearJumpCache(chosen, isNew);
-            _jumpNumbers[chosen] = number;
-        }
-
-        _jumpCache = chosen;
-        _jumpUses[chosen] = ++_jumpChanges;
-        JumpCacheNumber = number;
-        return JumpCache = (JumpCacheEntry*)_jumpCaches[chosen];
-    }
 
     /// <summary>Room for one block that nobody finds again: a single step.</summary>
     public byte* Scratch
@@ -131,33 +87,6 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
 
     /// <summary>Blocks decoded so far, for reports.</summary>
     public long BlocksBuilt { get; set; }
-
-    /// <summary>Empties the jump caches: that in force at once, the others when their place is wanted.</summary>
-    private void ClearJumpCaches()
-    {
-        Array.Clear(_jumpNumbers);
-        Array.Clear(_jumpUses);
-        if (JumpCacheNumber == 0)
-            return;
-        ClearJumpCache(_jumpCache, isNew: false);
-        _jumpNumbers[_jumpCache] = JumpCacheNumber;
-        _jumpUses[_jumpCache] = ++_jumpChanges;
-    }
-
-    /// <summary>Empties a jump cache.</summary>
-    /// <remarks>
-    /// A guest may jump to any address, so an empty entry is told by its place: its key belongs to another one. With every bit
-    /// set it belongs to the first entry, which gets a key of the second.
-    /// </remarks>
-    private void ClearJumpCache(int number, bool isNew)
-    {
-        var entries = (JumpCacheEntry*)_jumpCaches[number];
-        if (isNew)
-            AlignedMemory.SetOnes(entries, JumpCacheEntry.Count * sizeof(JumpCacheEntry));
-        else
-            new Span<byte>(entries, JumpCacheEntry.Count * sizeof(JumpCacheEntry)).Fill(0xFF);
-        entries[0].Key = 2;
-    }
 
     /// <summary>The first op of the block at an address, or null.</summary>
     public Op* Find(ulong pc, ulong physical)
@@ -270,7 +199,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
     {
         if (!_pages.Remove(page, out List<nint>? blocks))
             return;
-        ClearJumpCaches();
+        Jumps.Clear();
         foreach (nint block in blocks)
             Unhook((BlockHeader*)block, stale);
     }
@@ -289,7 +218,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
         _unsettled.Clear();
         _chunk = -1;
         _used = 0;
-        ClearJumpCaches();
+        Jumps.Clear();
     }
 
     public void Dispose()
@@ -297,6 +226,7 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
         _memory.Code.Unregister(this);
         Regions?.Dispose();
         Traces?.Dispose();
+        Jumps.Dispose();
         Release();
         GC.SuppressFinalize(this);
     }
@@ -306,8 +236,6 @@ internal sealed unsafe class CodeCache : ICodeObserver, IDisposable
         foreach (nint chunk in _chunks)
             AlignedMemory.Free((void*)chunk);
         _chunks.Clear();
-        foreach (nint cache in _jumpCaches)
-            NativeMemory.Free((void*)cache);
         AlignedMemory.Free(_scratch);
     }
 

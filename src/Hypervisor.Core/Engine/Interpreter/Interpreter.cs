@@ -148,7 +148,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
                         return Leave(hart, VmExitReason.BudgetExpired);
                     TranslationStatus status = TranslationStatus.Ok;
                     ulong exitValue = 0;
-                    op = hart.ContextStale || code.JumpCacheNumber != hart.FetchNumber ? null : FindQuickly(s);
+                    op = hart.ContextStale || code.Jumps.Number != hart.FetchNumber ? null : FindQuickly(s);
                     if (op == null)
                         op = Find(hart, code, out status, out exitValue);
                     if (op == null)
@@ -290,7 +290,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
 
         if (_tier is not null)
             _tier.Attach(code, _handlers);
-        hart.State->JumpCache = code.JumpCacheOf(hart.FetchNumber);
+        hart.State->JumpCache = code.Jumps.Of(hart.FetchNumber);
         if (hart.Engine == this)
             return;
         hart.Engine = this;
@@ -311,7 +311,14 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
     private static Op* FindQuickly(HartState* s)
     {
         JumpCacheEntry* cached = JumpCacheEntry.For(s, s->Pc);
-        return cached->Key == (s->Pc | s->KeyBits) && BlockHeader.Of(cached->Op)->Instructions <= s->Budget ? cached->Op : null;
+        if (cached->Key != (s->Pc | s->KeyBits))
+        {
+            cached = JumpCacheEntry.Other(s, s->Pc);
+            if (cached->Key != (s->Pc | s->KeyBits))
+                return null;
+        }
+
+        return BlockHeader.Of(cached->Op)->Instructions <= s->Budget ? cached->Op : null;
     }
 
     /// <summary>The first op at the program counter, found or built; null with the reason where the address cannot be fetched.</summary>
@@ -322,11 +329,11 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
         exitValue = 0;
         if (hart.ContextStale)
             hart.UpdateContext();
-        s->JumpCache = code.JumpCacheOf(hart.FetchNumber);
+        s->JumpCache = code.Jumps.Of(hart.FetchNumber);
         ulong pc = s->Pc;
-        JumpCacheEntry* cached = JumpCacheEntry.For(s, pc);
-        if (cached->Key == (pc | s->KeyBits) && BlockHeader.Of(cached->Op)->Instructions <= s->Budget)
-            return cached->Op;
+        Op* known = FindQuickly(s);
+        if (known != null)
+            return known;
 
         if (!hart.TryFetchPage(pc, out ulong page))
         {
@@ -377,8 +384,7 @@ internal sealed unsafe partial class Interpreter : IExecutionEngine
 
         if (BlockHeader.Of(op)->Instructions > s->Budget)
             return Build(hart, code, pc, physical, (int)Math.Min(s->Budget, BlockBuilder.MaxInstructions - 1), ref status, ref exitValue);
-        cached->Key = pc | s->KeyBits;
-        cached->Op = op;
+        code.Jumps.Note(pc | s->KeyBits, op);
         return op;
     }
 

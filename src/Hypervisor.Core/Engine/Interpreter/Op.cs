@@ -113,30 +113,6 @@ internal unsafe struct BlockHeader
     }
 }
 
-/// <summary>One entry of a jump cache: address and context of a block's start, and its first op.</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal unsafe struct JumpCacheEntry
-{
-    public ulong Key;
-    public Op* Op;
-
-    public const int Count = 1024;
-
-    /// <summary>By how much an address is shifted for the second half of its place.</summary>
-    public const int HighShift = 11;
-
-    /// <summary>The place of an address. Functions of a large program lie at like places of its pages, so that what is above them counts too.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static JumpCacheEntry* For(HartState* s, ulong pc)
-        => (JumpCacheEntry*)s->JumpCache + IndexOf(pc);
-
-    /// <summary>Its distance in bytes from the cache's start.</summary>
-    public static int PlaceOf(ulong pc) => (int)IndexOf(pc) * sizeof(JumpCacheEntry);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static uint IndexOf(ulong pc) => (uint)(pc >> 1 ^ pc >> HighShift) & (Count - 1);
-}
-
 /// <summary>Why a chain of handlers came back to the dispatcher.</summary>
 internal enum EngineEvent
 {

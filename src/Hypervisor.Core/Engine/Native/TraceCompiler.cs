@@ -403,20 +403,28 @@ internal sealed unsafe partial class TraceCompiler
     /// <summary>As <see cref="Handlers.CrossPage"/>: the place in the jump cache is known.</summary>
     private void FollowIntoOtherPage(ulong target)
     {
-        int place = JumpCacheEntry.PlaceOf(target);
         _code.Operate(Alu.Cmp, Reg.Rcx, Reg.Rsi, s_limit);
         int leave = _code.JumpIf(Condition.Less);
         _code.Load(Reg.Rdi, Reg.Rsi, s_jumpCache);
         _code.Constant(Reg.Rax, (long)target);
         _code.Operate(Alu.Or, Reg.Rax, Reg.Rsi, s_keyBits);
-        _code.Operate(Alu.Cmp, Reg.Rax, Reg.Rdi, place);
-        int miss = _code.JumpIf(Condition.NotEqual);
-        _code.Load(Reg.Rdi, Reg.Rdi, place + 8);
-        _code.JumpThrough(Reg.Rdi, 0);
+        int notFirst = GoWhereFound((int)JumpCacheEntry.IndexOf(target) * sizeof(JumpCacheEntry));
+        _code.Land(notFirst);
+        int miss = GoWhereFound((int)JumpCacheEntry.OtherIndexOf(target) * sizeof(JumpCacheEntry));
         _code.Land(leave);
         _code.Land(miss);
         _code.Constant(Reg.Rax, (long)target);
         LeaveTo(Reg.Rax);
+    }
+
+    /// <summary>Goes on at the op of an entry of the jump cache (rdi) if it has the key (rax). The jump that is taken if not.</summary>
+    private int GoWhereFound(int place)
+    {
+        _code.Operate(Alu.Cmp, Reg.Rax, Reg.Rdi, place);
+        int miss = _code.JumpIf(Condition.NotEqual);
+        _code.Load(Reg.Rdi, Reg.Rdi, place + 8);
+        _code.JumpThrough(Reg.Rdi, 0);
+        return miss;
     }
 
     /// <summary>As the handlers leave for an address.</summary>
@@ -463,12 +471,25 @@ internal sealed unsafe partial class TraceCompiler
         _code.Move(key, target);
         _code.Operate(Alu.Or, key, Reg.Rsi, s_keyBits);
         _code.Operate(Alu.Cmp, key, entry, 0);
-        int miss = _code.JumpIf(Condition.NotEqual);
+        int notFirst = _code.JumpIf(Condition.NotEqual);
+        int found = _code.Length;
         _code.Operate(Alu.Cmp, Reg.Rcx, Reg.Rsi, s_limit);
         int leave = _code.JumpIf(Condition.Less);
         _code.Load(Reg.Rdi, entry, 8);
         _code.JumpThrough(Reg.Rdi, 0);
-        _code.Land(miss);
+
+        // The other place: see JumpCacheEntry.OtherIndexOf.
+        _code.Land(notFirst);
+        _code.Move(entry, target);
+        _code.ShiftBy(Shift.Right, entry, 1);
+        Reg factor = target == Reg.Rax ? Reg.Rdi : Reg.Rax;
+        _code.Constant(factor, JumpCacheEntry.OtherFactor);
+        _code.Multiply(entry, factor, wide: false);
+        _code.ShiftBy(Shift.Right, entry, JumpCacheEntry.OtherShift, wide: false);
+        _code.ShiftBy(Shift.Left, entry, 4, wide: false);
+        _code.Operate(Alu.Add, entry, Reg.Rsi, s_jumpCache);
+        _code.Operate(Alu.Cmp, key, entry, 0);
+        _code.JumpIf(Condition.Equal, found);
         _code.Land(leave);
         LeaveTo(target);
     }
