@@ -18,6 +18,8 @@ internal sealed unsafe class TraceCode : IDisposable
     private int _used = HostCodeChunk.Bytes;
     private bool _refused;
     private long _sinceLetIn;
+    private long _ops;
+    private long _left;
 
     public TraceCode(TraceTier tier)
     {
@@ -29,6 +31,9 @@ internal sealed unsafe class TraceCode : IDisposable
 
     /// <summary>Traces made so far, for reports.</summary>
     public long Made { get; private set; }
+
+    /// <summary>Whether more than one instruction in twenty of the traces made is left to handlers, such as floating-point arithmetic.</summary>
+    public bool LeavesMuch => _left * 20 > _ops;
 
     /// <summary>Bytes of executable memory held.</summary>
     public long Bytes => (long)_chunks.Count * HostCodeChunk.Bytes;
@@ -63,6 +68,8 @@ internal sealed unsafe class TraceCode : IDisposable
             if (compiler.Compile(header) && TryPlace(compiler.Code, out nint start))
             {
                 Made++;
+                _ops += compiler.Ops;
+                _left += compiler.Left;
                 foreach ((int slot, int offset) in compiler.Entries)
                 {
                     if (slot == 0)

@@ -127,6 +127,12 @@ internal sealed unsafe partial class TraceCompiler
     /// <summary>The code that was made: good until the next call.</summary>
     public ReadOnlySpan<byte> Code => _code.Code;
 
+    /// <summary>Instructions of the trace.</summary>
+    public int Ops { get; private set; }
+
+    /// <summary>Those of them that are left to handlers, or a few more.</summary>
+    public int Left { get; private set; }
+
     /// <summary>Which slots lead into the code, and where.</summary>
     public IReadOnlyList<(int Slot, int Offset)> Entries => _entries;
 
@@ -140,10 +146,12 @@ internal sealed unsafe partial class TraceCompiler
         _code.Clear();
         _ways.Clear();
         _entries.Clear();
+        (Ops, Left) = (header->Instructions, 0);
         for (int slot = 0; slot < _slots;)
         {
             if (!IsKnown(slot))
             {
+                Left++;
                 slot++;
                 continue;
             }

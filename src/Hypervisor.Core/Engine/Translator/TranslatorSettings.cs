@@ -15,8 +15,16 @@ internal sealed record TranslatorSettings
     /// </summary>
     public long Grace { get; init; }
 
-    /// <summary>The grace of a code cache: longer where traces are host code already, as what compiling wins is less.</summary>
-    public long GraceOf(CodeCache code) => code.Traces is null ? Grace : 2 * Grace;
+    /// <summary>
+    /// The grace of a code cache: longer where traces are host code already, as what compiling wins is less, and longest where they do nearly all
+    /// themselves. The first region costs a tenth of a second, for what the runtime loads and compiles to make it.
+    /// </summary>
+    public long GraceOf(CodeCache code) => code.Traces switch
+    {
+        null => Grace,
+        { LeavesMuch: true } => 2 * Grace,
+        _ => 6 * Grace,
+    };
 
     /// <summary>Looks that must find the same block of a code cache, for the same reason.</summary>
     public int HotSamplesOf(CodeCache code) => code.Traces is null ? HotSamples : 4 * HotSamples;

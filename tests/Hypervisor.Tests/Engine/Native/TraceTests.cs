@@ -27,6 +27,17 @@ public sealed class TraceTests
         Assert.Equal(1, guest.Code.Traces.Made);
     }
 
+    [TracesTheory]
+    [InlineData("fmul.d fa0, fa0, fa1", true)]
+    [InlineData("xor a2, a2, a0", false)]
+    public void LeavesMuch_ByWhatTracesLeaveToHandlers(string instruction, bool much)
+    {
+        using FlatGuest guest = Load($"loop: addi a0, a0, 1\n{instruction}\nbne a0, a1, loop\necall\n", TestEngine.Traced());
+        guest[11] = 100;
+        Assert.Equal(VmExitReason.EnvironmentCall, guest.Run(1 << 20).Reason);
+        Assert.Equal(much, guest.Code.Traces!.LeavesMuch);
+    }
+
     /// <summary>More than a loop can keep in registers, so that some are written back each time around.</summary>
     [TracesFact]
     public void Run_LoopOfManyRegisters_AgreesWithTheInterpreterAfterEachSlice()
