@@ -32,7 +32,7 @@ internal sealed unsafe class TraceCode : IDisposable
     /// <summary>Traces made so far, for reports.</summary>
     public long Made { get; private set; }
 
-    /// <summary>Whether more than one instruction in twenty of the traces made is left to handlers, such as floating-point arithmetic.</summary>
+    /// <summary>Whether more than one instruction in twenty of the traces made is of floating point or vectors and left to handlers.</summary>
     public bool LeavesMuch => _left * 20 > _ops;
 
     /// <summary>Bytes of executable memory held.</summary>

@@ -130,7 +130,7 @@ internal sealed unsafe partial class TraceCompiler
     /// <summary>Instructions of the trace.</summary>
     public int Ops { get; private set; }
 
-    /// <summary>Those of them that are left to handlers, or a few more.</summary>
+    /// <summary>Those of floating point and vectors among them that are left to handlers.</summary>
     public int Left { get; private set; }
 
     /// <summary>Which slots lead into the code, and where.</summary>
@@ -151,7 +151,8 @@ internal sealed unsafe partial class TraceCompiler
         {
             if (!IsKnown(slot))
             {
-                Left++;
+                // Floating point and vectors: what regions do themselves, and what programs have much of.
+                Left += _infos[slot].Opcode >= Opcode.Flw ? 1 : 0;
                 slot++;
                 continue;
             }
