@@ -16,7 +16,7 @@ namespace Hypervisor.Core.Engine.Native;
 /// <remarks>
 /// <para>
 /// Invariants for the unsafe code: those of <see cref="Handlers"/>; addresses of ops and links are constants of the code, which is dropped
-/// with their arena; nothing is called and the stack is not used, so that the runtime never finds this code on it.
+/// with their arena; nothing is called but <see cref="TlbRefill"/> and nothing is left on the stack, so that the runtime never finds this code on it.
 /// </para>
 /// <para>
 /// The runtime cannot stop a thread in here. Who runs traces must therefore look in between, after a bounded number of instructions
