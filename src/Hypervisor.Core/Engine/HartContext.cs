@@ -404,15 +404,14 @@ internal sealed unsafe class HartContext : IDisposable
     /// <summary>Notes that an entry is being made, for the next flush.</summary>
     public void NoteFill(TlbEntry* entry)
     {
-        nint* filled = _space.Filled;
+        nint* filled = State->Filled;
         if (filled[0] < TlbSpace.MostFilled)
             filled[1 + filled[0]] = (nint)entry;
         filled[0]++;
     }
 
     /// <summary>Notes that an entry for stores is being made in the context in force: before it is, for <see cref="CodeTracker"/>.</summary>
-    public void NoteStoreFill()
-        => Volatile.Write(ref _storesMade[_space.Index * _contexts + (_contexts == 1 ? 0 : (int)Context)], 1);
+    public void NoteStoreFill() => Volatile.Write(ref *State->StoresMade, 1);
 
     /// <summary>
     /// Puts another address space in force: what is left keeps its translations under its number, and finds them again when it

@@ -23,6 +23,7 @@ internal sealed unsafe class JumpCaches : IDisposable
 
     private readonly Cache?[] _caches = new Cache?[Most];
     private Cache? _current;
+    private JumpCacheEntry* _entries;
     private long _changes;
 
     private sealed class Cache
@@ -40,14 +41,14 @@ internal sealed unsafe class JumpCaches : IDisposable
     public ulong Number { get; private set; }
 
     /// <summary>The cache for a number, for <see cref="Hart.HartState.JumpCache"/>: that which it left, or an empty one.</summary>
-    public JumpCacheEntry* Of(ulong number) => Number == number ? _current!.Entries : Change(number);
+    public JumpCacheEntry* Of(ulong number) => Number == number ? _entries : Change(number);
 
     /// <summary>Notes a block in the cache in force.</summary>
     /// <param name="key">Its address with the bits of its context.</param>
     /// <param name="op">Its first op.</param>
     public void Note(ulong key, Op* op)
     {
-        JumpCacheEntry* entries = _current!.Entries;
+        JumpCacheEntry* entries = _entries;
         uint at = JumpCacheEntry.IndexOf(key);
         uint other = JumpCacheEntry.OtherIndexOf(key);
         if (entries[other].Key == key && other != at)
@@ -56,7 +57,7 @@ internal sealed unsafe class JumpCaches : IDisposable
         var entry = new JumpCacheEntry { Key = key, Op = op };
         for (int move = 0; move < MostMoves; move++)
         {
-            if (_current.Made < MostMade)
+            if (_current!.Made < MostMade)
                 _current.MadeAt[_current.Made] = (ushort)at;
             _current.Made++;
             JumpCacheEntry before = entries[at];
@@ -118,7 +119,7 @@ internal sealed unsafe class JumpCaches : IDisposable
         cache.LastUse = ++_changes;
         _current = cache;
         Number = number;
-        return cache.Entries;
+        return _entries = cache.Entries;
     }
 
     /// <summary>Empties a cache.</summary>

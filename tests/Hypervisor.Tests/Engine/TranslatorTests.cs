@@ -402,6 +402,15 @@ public sealed unsafe class TranslatorTests
         return there;
     }
 
+    /// <summary>Runs both to the end in the same slices of random lengths.</summary>
+    internal static void RunBothInSlices(FlatGuest expected, FlatGuest actual, int longest)
+    {
+        var slices = new Random(1);
+        for (int slice = 0; RunBoth(expected, actual, slices.Next(1, longest), $"slice {slice}").Reason == VmExitReason.BudgetExpired; slice++)
+        {
+        }
+    }
+
     internal static void AssertSameMemory(FlatGuest expected, FlatGuest actual, string what)
     {
         var theirs = new byte[MemoryBytes - Data];

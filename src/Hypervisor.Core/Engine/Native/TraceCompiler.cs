@@ -70,17 +70,6 @@ internal sealed unsafe partial class TraceCompiler
         s_floats = (int)((byte*)&state.F[0] - start);
     }
 
-    /// <summary>Writes the routines for the misses of the TLB, one behind the other.</summary>
-    /// <returns>Where the second begins, which is that for stores.</returns>
-    public int WriteRefills()
-    {
-        _code.Clear();
-        TlbRefill.Write(_code, isStore: false);
-        int second = _code.Length;
-        TlbRefill.Write(_code, isStore: true);
-        return second;
-    }
-
     public TraceCompiler(HandlerTable handlers)
     {
         _handlers = handlers;
@@ -135,6 +124,17 @@ internal sealed unsafe partial class TraceCompiler
 
     /// <summary>Which slots lead into the code, and where.</summary>
     public IReadOnlyList<(int Slot, int Offset)> Entries => _entries;
+
+    /// <summary>Writes the routines for the misses of the TLB, one behind the other.</summary>
+    /// <returns>Where the second begins, which is that for stores.</returns>
+    public int WriteRefills()
+    {
+        _code.Clear();
+        TlbRefill.Write(_code, isStore: false);
+        int second = _code.Length;
+        TlbRefill.Write(_code, isStore: true);
+        return second;
+    }
 
     /// <summary>Makes the code of a trace. False where it would not be worth it, or is too long.</summary>
     public bool Compile(BlockHeader* header)

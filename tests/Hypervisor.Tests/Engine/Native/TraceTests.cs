@@ -68,11 +68,7 @@ public sealed class TraceTests
         using FlatGuest expected = Load(source, new Interpreter());
         using FlatGuest actual = Load(source, TestEngine.Traced());
         expected[24] = actual[24] = 5000;
-        var slices = new Random(1);
-        for (int slice = 0; TranslatorTests.RunBoth(expected, actual, slices.Next(1, 900), $"slice {slice}").Reason == VmExitReason.BudgetExpired; slice++)
-        {
-        }
-
+        TranslatorTests.RunBothInSlices(expected, actual, 900);
         TranslatorTests.AssertSameMemory(expected, actual, "at the end");
     }
 
